@@ -1,1 +1,3 @@
-//! crm-gateway
+//! One clean REST API in front of two CRMs that spends their quota in order, fairly, and never into a 429.
+
+pub mod sandbox;
