@@ -1,3 +1,7 @@
 //! One clean REST API in front of two CRMs that spends their quota in order, fairly, and never into a 429.
 
+pub mod crm;
+pub mod hub;
+pub mod model;
 pub mod sandbox;
+pub mod upstream;

@@ -1,0 +1,137 @@
+//! The port to the CRMs. An adapter answers *one question with one call*; making lists of answers, caching and merging
+//! is the hub's business.
+
+pub mod error;
+
+use futures_util::future::BoxFuture;
+
+pub use error::{Error, Kind};
+
+use crate::model::reference::ReferenceEntry;
+use crate::model::{Ctx, Entity, Record, RecordId, Source as CrmName};
+use crate::model::{lesson::Lesson, payment::Payment, project::Project, student::Student};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One CRM: which records it has. A capability that is `Some` is a claim that the conformance suite tests.
+pub trait Crm: Send + Sync {
+    /// Which one.
+    fn name(&self) -> CrmName;
+    /// Students and leads.
+    fn students(&self) -> Option<Arc<dyn Source<Student>>> {
+        None
+    }
+    /// Lessons.
+    fn lessons(&self) -> Option<Arc<dyn Source<Lesson>>> {
+        None
+    }
+    /// Payments.
+    fn payments(&self) -> Option<Arc<dyn Source<Payment>>> {
+        None
+    }
+    /// Projects.
+    fn projects(&self) -> Option<Arc<dyn Source<Project>>> {
+        None
+    }
+    /// Reference books.
+    fn reference(&self) -> Option<Arc<dyn Source<ReferenceEntry>>> {
+        None
+    }
+}
+
+/// What one CRM knows about one kind of record.
+pub trait Source<E: Entity>: Send + Sync {
+    /// The sequences that together hold every record that fits `filter`, each in the order of [`Entity::order`].
+    /// None means that this CRM surely has no such record.
+    fn lanes(&self, filter: &E::Filter, branches: &Branches) -> Result<Vec<Lane>, Error>;
+
+    /// Whether [`Source::lanes`] needs to know every branch, as opposed to only those asked for.
+    fn needs_branches(&self, _filter: &E::Filter) -> bool {
+        false
+    }
+
+    /// The call that reads `lane` at `at`.
+    fn question(&self, filter: &E::Filter, lane: &Lane, at: Position) -> Question;
+
+    /// The calls that may find a record by its id, in the order to try them. None means there can be no such record.
+    fn by_id(&self, id: &RecordId, branches: &Branches) -> Vec<Question>;
+
+    /// Makes the call and translates its answer.
+    fn ask<'a>(&'a self, ctx: &'a Ctx, question: &'a Question) -> BoxFuture<'a, Result<Asked<E>, Error>>;
+}
+
+/// The branches to look in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Branches {
+    /// All there are; ids are given where the source said it needs them.
+    All(Vec<u64>),
+    /// Only these.
+    Only(Vec<u64>),
+}
+
+/// One sequence of records in a CRM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lane {
+    /// Its name, stable over time and unique within a list: cursors carry it.
+    pub name: String,
+    /// The branch it is limited to.
+    pub branch: Option<u64>,
+    /// The record it hangs on, where it is a list below another record.
+    pub parent: Option<u64>,
+    /// The CRM's status code it is limited to, where every status is a list of its own.
+    pub status: Option<u64>,
+    /// The days the records must lie between, where the CRM orders by day, newest first, and cannot be asked for days.
+    pub days: Option<(Option<jiff::civil::Date>, Option<jiff::civil::Date>)>,
+    /// What it is made of.
+    pub kind: LaneKind,
+}
+
+/// What a sequence is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LaneKind {
+    /// The pages of one list.
+    Pages,
+    /// One list below each project that has some, projects newest first.
+    PerProject,
+}
+
+/// Where a page starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct Position(pub u64);
+
+/// One call to a CRM, before it is made. Equal keys are equal questions.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// What makes it equal to another: method, path, query and body in canonical form.
+    pub key: String,
+    /// The call.
+    pub call: crate::upstream::Call,
+    /// Where its page starts.
+    pub at: Position,
+    /// Whether the CRM's total counts exactly what was asked for.
+    pub exact: bool,
+}
+
+/// A page of records as one call gave it, and what the call cost.
+#[derive(Debug)]
+pub struct Asked<E> {
+    /// The records.
+    pub chunk: Chunk<E>,
+    /// Time spent in the waiting room.
+    pub queued: Duration,
+    /// Time the CRM took.
+    pub took: Duration,
+    /// Size of the answer in bytes.
+    pub size: usize,
+}
+
+/// A page of records.
+#[derive(Debug)]
+pub struct Chunk<E> {
+    /// The records, in the CRM's order.
+    pub records: Vec<Arc<Record<E>>>,
+    /// How many the CRM says there are.
+    pub total: Option<u64>,
+    /// Where the next page starts; `None` when this surely was the last.
+    pub next: Option<Position>,
+}

@@ -1,0 +1,174 @@
+//! A payment of either CRM: a line of AlfaCRM's journal or a payment of a Crypto CRM project.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::filter::{Between, between, changed_since, contains, fits};
+use super::record::newest_first;
+use super::{Entity, Filter, Money, Order, Query, Record, RecordId, Source};
+
+/// Money that came in or went out.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Payment {
+    /// The branch whose journal it is in.
+    #[schema(required)]
+    pub branch_id: Option<RecordId>,
+    /// The student or lead it is for.
+    #[schema(required)]
+    pub student_id: Option<RecordId>,
+    /// The project it is for.
+    #[schema(required)]
+    pub project_id: Option<RecordId>,
+    /// In or out.
+    pub direction: Direction,
+    /// How much, never negative; `direction` tells the sign.
+    #[schema(required)]
+    pub amount: Option<Money>,
+    /// The day of the document.
+    #[schema(required)]
+    pub date: Option<Date>,
+    /// Who paid.
+    #[schema(required)]
+    pub payer_name: Option<String>,
+    /// Free text.
+    #[schema(required)]
+    pub note: Option<String>,
+    /// Whether it was checked; `null` where the CRM does not tell.
+    #[schema(required)]
+    pub confirmed: Option<bool>,
+    /// A record of `/reference/pay-types`.
+    #[schema(required)]
+    pub type_id: Option<RecordId>,
+    /// The type in the CRM's words.
+    #[schema(required)]
+    pub type_name: Option<String>,
+    /// The till, a record of `/reference/pay-accounts`.
+    #[schema(required)]
+    pub account_id: Option<RecordId>,
+    /// The article, a record of `/reference/pay-items`.
+    #[schema(required)]
+    pub item_id: Option<RecordId>,
+    /// The subscription it pays for.
+    #[schema(required)]
+    pub subscription_id: Option<RecordId>,
+    /// The teacher it is a salary of.
+    #[schema(required)]
+    pub teacher_id: Option<RecordId>,
+    /// A record of `/reference/locations`.
+    #[schema(required)]
+    pub location_id: Option<RecordId>,
+}
+
+/// In or out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Direction {
+    /// Money came in.
+    Income,
+    /// Money went out.
+    Expense,
+    /// The CRM does not say; leave it out of totals.
+    Unknown,
+}
+
+/// What lists of payments may be narrowed by.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PaymentFilter {
+    pub source: Option<Source>,
+    pub student_id: Option<RecordId>,
+    pub project_id: Option<RecordId>,
+    pub days: Between<Date>,
+    pub direction: Option<Direction>,
+    pub confirmed: Option<bool>,
+    pub account_id: Option<RecordId>,
+    pub item_id: Option<RecordId>,
+    pub payer: Option<String>,
+    pub amount: Between<Decimal>,
+    pub updated_since: Option<Timestamp>,
+}
+
+impl Filter<Payment> for PaymentFilter {
+    fn read(q: &mut Query) -> Self {
+        Self {
+            source: q.choice("source", "Payments of one CRM only."),
+            student_id: q.one("student_id", "Payments for this student or lead."),
+            project_id: q.one("project_id", "Payments for this project."),
+            days: between(
+                q,
+                ("from", "Dated this day or later."),
+                ("to", "Dated this day or earlier."),
+                None,
+            ),
+            direction: q.choice("direction", "Only money in, or only money out."),
+            confirmed: q.one("confirmed", "Only checked payments, or only unchecked ones."),
+            account_id: q.one("account_id", "Payments into this till."),
+            item_id: q.one("item_id", "Payments of this article."),
+            payer: q.one("payer", "A part of the payer's name."),
+            amount: between(
+                q,
+                ("amount_from", "Of at least this amount."),
+                ("amount_to", "Of at most this amount."),
+                None,
+            ),
+            updated_since: q.one("updated_since", "Changed at this time or later."),
+        }
+    }
+
+    fn matches(&self, record: &Record<Payment>) -> bool {
+        let payment = &record.data;
+        self.source.is_none_or(|source| source == record.source)
+            && fits(&self.student_id, payment.student_id.as_ref())
+            && fits(&self.project_id, payment.project_id.as_ref())
+            && self.days.admits(payment.date)
+            && fits(&self.direction, Some(&payment.direction))
+            && fits(&self.confirmed, payment.confirmed.as_ref())
+            && fits(&self.account_id, payment.account_id.as_ref())
+            && fits(&self.item_id, payment.item_id.as_ref())
+            && self.payer.as_deref().is_none_or(|part| {
+                payment
+                    .payer_name
+                    .as_deref()
+                    .is_some_and(|name| contains(name, part))
+            })
+            && self
+                .amount
+                .admits(payment.amount.as_ref().map(|money| money.amount))
+            && changed_since(self.updated_since, record.updated_at)
+    }
+}
+
+impl Entity for Payment {
+    const RESOURCE: &'static str = "payments";
+    const MASKED: &'static [(&'static str, &'static [&'static str])] = &[
+        ("notes", &["note", "custom_fields", "raw"]),
+        ("contacts", &["custom_fields", "raw"]),
+        ("balances", &["raw"]),
+    ];
+    type Filter = PaymentFilter;
+
+    fn order() -> Order<Self> {
+        Order::Merged(|a, b| newest_first(a.data.date, b.data.date))
+    }
+
+    fn branches(&self) -> &[RecordId] {
+        self.branch_id.as_slice()
+    }
+
+    fn day(&self) -> Option<Date> {
+        self.date
+    }
+
+    fn example() -> Value {
+        json!({
+            "id": "alfa-901", "source": "alfacrm", "source_id": "901", "branch_id": "alfa-1", "student_id": "alfa-101", "project_id": null,
+            "direction": "INCOME", "amount": {"amount": "1000.00", "currency": "RUB"}, "date": "2026-02-02", "payer_name": "Образцова Анна",
+            "note": "Абонемент", "confirmed": true, "type_id": "alfa-1", "type_name": "Доход", "account_id": "alfa-1", "item_id": "alfa-3",
+            "subscription_id": "alfa-559", "teacher_id": null, "location_id": "alfa-1", "custom_fields": {},
+            "created_at": "2026-02-02T12:00:00+03:00", "updated_at": "2026-02-02T12:00:00+03:00"
+        })
+    }
+}

@@ -1,0 +1,404 @@
+//! Reading query parameters strictly, by declarations that are also their documentation.
+//!
+//! A filter asks for each parameter by name; what it asked for is what the API document lists and what an unknown
+//! name is answered with. So the three cannot disagree.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use rust_decimal::Decimal;
+use serde::de::DeserializeOwned;
+use serde::de::value::{Error as ChoiceError, StrDeserializer};
+use serde_json::Value;
+use utoipa::PartialSchema;
+use utoipa::openapi::schema::{ArrayBuilder, Type};
+use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat};
+
+use super::RecordId;
+
+/// The longest value of a parameter, in bytes.
+const MAX_VALUE: usize = 2000;
+
+/// One declared parameter.
+#[derive(Debug, Clone)]
+pub struct Param {
+    /// Its name as written in the query.
+    pub name: &'static str,
+    /// One sentence.
+    pub about: &'static str,
+    /// Whether it may be given more than once.
+    pub repeatable: bool,
+    /// The schema of one value.
+    pub schema: RefOr<Schema>,
+    /// An example value.
+    pub example: Option<Value>,
+    /// The mask under which it may not be used, because it would tell a hidden field.
+    pub mask: Option<&'static str>,
+}
+
+/// Something wrong with one parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadParam {
+    /// Its name as given.
+    pub name: String,
+    /// What is wrong and what to do.
+    pub detail: String,
+}
+
+/// The parameters of one request while they are read.
+#[derive(Debug, Default)]
+pub struct Query {
+    given: Vec<(String, String, bool)>,
+    known: Vec<Param>,
+    bad: Vec<BadParam>,
+    open: Option<&'static str>,
+}
+
+impl Query {
+    /// Takes the text behind `?` apart.
+    pub fn parse(text: &str) -> Self {
+        let given = form_urlencoded::parse(text.as_bytes())
+            .map(|(k, v)| (k.into_owned(), v.into_owned(), false))
+            .collect();
+        Self {
+            given,
+            ..Self::default()
+        }
+    }
+
+    /// What was declared so far.
+    pub fn known(&self) -> &[Param] {
+        &self.known
+    }
+
+    /// A parameter that may be given once.
+    pub fn one<T: Text>(&mut self, name: &'static str, about: &'static str) -> Option<T> {
+        self.declare(name, about, false, <T as Text>::schema(), T::example());
+        self.single(name, |text| T::parse(text))
+    }
+
+    /// A parameter that may be repeated.
+    pub fn many<T: Text>(&mut self, name: &'static str, about: &'static str) -> Vec<T> {
+        self.declare(name, about, true, <T as Text>::schema(), T::example());
+        self.values(name, |text| T::parse(text))
+    }
+
+    /// One of the words of an enum.
+    pub fn choice<T: DeserializeOwned + PartialSchema>(
+        &mut self,
+        name: &'static str,
+        about: &'static str,
+    ) -> Option<T> {
+        self.declare(name, about, false, T::schema(), None);
+        self.single(name, choose)
+    }
+
+    /// Any of the words of an enum.
+    pub fn choices<T: DeserializeOwned + PartialSchema>(
+        &mut self,
+        name: &'static str,
+        about: &'static str,
+    ) -> Vec<T> {
+        self.declare(name, about, true, T::schema(), None);
+        self.values(name, choose)
+    }
+
+    /// Parameters of the form `prefix[NAME]=VALUE`, whose names the consumer chooses.
+    pub fn open(&mut self, prefix: &'static str, about: &'static str) -> BTreeMap<String, Vec<String>> {
+        let schema = ObjectBuilder::new()
+            .additional_properties(Some(<String as Text>::schema()))
+            .build();
+        self.declare(prefix, about, true, schema.into(), None);
+        self.open = Some(prefix);
+        let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, value, taken) in &mut self.given {
+            let inner = name
+                .strip_prefix(prefix)
+                .and_then(|rest| rest.strip_prefix('[')?.strip_suffix(']'));
+            if let Some(inner) = inner.filter(|inner| !inner.is_empty()) {
+                *taken = true;
+                found.entry(inner.to_owned()).or_default().push(value.clone());
+            }
+        }
+        found
+    }
+
+    /// Declares that the parameter read last may not be used by consumers under `mask`.
+    pub fn masked_by(&mut self, mask: &'static str) {
+        if let Some(param) = self.known.last_mut() {
+            param.mask = Some(mask);
+        }
+    }
+
+    /// Notes a problem that concerns more than one value.
+    pub fn refuse(&mut self, name: &str, detail: impl Into<String>) {
+        self.bad.push(BadParam {
+            name: name.to_owned(),
+            detail: detail.into(),
+        });
+    }
+
+    /// The names that were given, for checks against masks.
+    pub fn given_names(&self) -> impl Iterator<Item = &str> {
+        self.given.iter().map(|(name, _, _)| name.as_str())
+    }
+
+    /// Everything that is wrong, unknown names included.
+    pub fn finish(mut self) -> Result<Vec<Param>, Vec<BadParam>> {
+        for (name, _, taken) in &self.given {
+            if !taken
+                && !self
+                    .known
+                    .iter()
+                    .any(|param| param.name == name && Some(param.name) != self.open)
+            {
+                let mut detail = String::from("is not a parameter of this resource; known are ");
+                for (i, param) in self.known.iter().enumerate() {
+                    let _ = write!(detail, "{}`{}`", if i == 0 { "" } else { ", " }, param.name);
+                }
+                self.bad.push(BadParam {
+                    name: name.clone(),
+                    detail,
+                });
+            }
+        }
+        if self.bad.is_empty() {
+            Ok(self.known)
+        } else {
+            Err(self.bad)
+        }
+    }
+
+    fn declare(
+        &mut self,
+        name: &'static str,
+        about: &'static str,
+        repeatable: bool,
+        schema: RefOr<Schema>,
+        example: Option<Value>,
+    ) {
+        let schema = if repeatable
+            && self.open.is_none()
+            && !matches!(&schema, RefOr::T(Schema::Object(object)) if object.additional_properties.is_some())
+        {
+            ArrayBuilder::new().items(schema).into()
+        } else {
+            schema
+        };
+        self.known.push(Param {
+            name,
+            about,
+            repeatable,
+            schema,
+            example,
+            mask: None,
+        });
+    }
+
+    fn values<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+        let mut read = Vec::new();
+        for (_, value, taken) in self.given.iter_mut().filter(|(given, _, _)| given == name) {
+            *taken = true;
+            let parsed = if value.is_empty() {
+                Err("is empty; leave it out instead".to_owned())
+            } else if value.len() > MAX_VALUE {
+                Err(format!("is longer than {MAX_VALUE} bytes"))
+            } else {
+                parse(value)
+            };
+            match parsed {
+                Ok(value) => read.push(value),
+                Err(detail) => self.bad.push(BadParam {
+                    name: name.to_owned(),
+                    detail,
+                }),
+            }
+        }
+        read
+    }
+
+    fn single<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        if self.given.iter().filter(|(given, _, _)| given == name).count() > 1 {
+            self.refuse(name, "may be given only once");
+        }
+        self.values(name, parse).into_iter().next()
+    }
+}
+
+fn choose<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    // serde's own sentence lists the words: "unknown variant `x`, expected one of `A`, `B`".
+    T::deserialize(StrDeserializer::<ChoiceError>::new(text)).map_err(|error| error.to_string())
+}
+
+/// A value that can be read from a parameter.
+pub trait Text: Sized {
+    /// Reads it; the error is a sentence without subject.
+    fn parse(text: &str) -> Result<Self, String>;
+    /// Its schema.
+    fn schema() -> RefOr<Schema>;
+    /// An example.
+    fn example() -> Option<Value>;
+}
+
+fn of_type(kind: Type, format: Option<KnownFormat>) -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .schema_type(kind)
+        .format(format.map(SchemaFormat::KnownFormat))
+        .into()
+}
+
+impl Text for String {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.chars().any(char::is_control) {
+            Err("holds control characters".to_owned())
+        } else {
+            Ok(text.to_owned())
+        }
+    }
+    fn schema() -> RefOr<Schema> {
+        of_type(Type::String, None)
+    }
+    fn example() -> Option<Value> {
+        None
+    }
+}
+
+impl Text for bool {
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse()
+            .map_err(|_| format!("is `{}`; use `true` or `false`", shown(text)))
+    }
+    fn schema() -> RefOr<Schema> {
+        of_type(Type::Boolean, None)
+    }
+    fn example() -> Option<Value> {
+        None
+    }
+}
+
+impl Text for Date {
+    fn parse(text: &str) -> Result<Self, String> {
+        // jiff reads more (times, week dates) than a day should be.
+        let exact = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+        let day = if exact { text.parse().ok() } else { None };
+        day.ok_or_else(|| format!("is `{}`; use a day such as `2026-02-25`", shown(text)))
+    }
+    fn schema() -> RefOr<Schema> {
+        of_type(Type::String, Some(KnownFormat::Date))
+    }
+    fn example() -> Option<Value> {
+        Some("2026-02-25".into())
+    }
+}
+
+impl Text for Timestamp {
+    fn parse(text: &str) -> Result<Self, String> {
+        // A `+` that was not escaped arrives as a space.
+        let repaired = text.replace(' ', "+");
+        repaired.parse().map_err(|_| {
+            format!(
+                "is `{}`; use a time with its offset such as `2026-02-25T17:00:00+03:00`",
+                shown(text)
+            )
+        })
+    }
+    fn schema() -> RefOr<Schema> {
+        of_type(Type::String, Some(KnownFormat::DateTime))
+    }
+    fn example() -> Option<Value> {
+        Some("2026-02-25T17:00:00+03:00".into())
+    }
+}
+
+impl Text for Decimal {
+    fn parse(text: &str) -> Result<Self, String> {
+        let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-');
+        let number = if plain { text.parse().ok() } else { None };
+        number.ok_or_else(|| format!("is `{}`; use a decimal number such as `1250.00`", shown(text)))
+    }
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some(r"^-?[0-9]+(\.[0-9]+)?$"))
+            .into()
+    }
+    fn example() -> Option<Value> {
+        Some("1250.00".into())
+    }
+}
+
+impl Text for RecordId {
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse()
+            .map_err(|error| format!("is `{}`, which {error}", shown(text)))
+    }
+    fn schema() -> RefOr<Schema> {
+        <Self as PartialSchema>::schema()
+    }
+    fn example() -> Option<Value> {
+        None
+    }
+}
+
+/// A consumer's text as it may be quoted back: short and printable.
+pub fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().filter(|c| !c.is_control()).take(60).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn an_unknown_parameter_is_answered_with_the_known_ones() {
+        let mut query = Query::parse("colour=red");
+        let _: Option<String> = query.one("color", "");
+        let bad = query.finish().unwrap_err();
+        assert_eq!(bad[0].name, "colour");
+        assert!(bad[0].detail.ends_with("known are `color`"));
+    }
+
+    #[test]
+    fn a_parameter_that_is_no_list_may_be_given_once() {
+        let mut query = Query::parse("q=a&q=b");
+        let _: Option<String> = query.one("q", "");
+        assert_eq!(query.finish().unwrap_err()[0].detail, "may be given only once");
+    }
+
+    #[test]
+    fn dynamic_fields_are_taken_by_their_brackets() {
+        let mut query = Query::parse("field[client_id]=1&field%5Bclient_id%5D=2&field=3");
+        let fields = query.open("field", "");
+        assert_eq!(fields["client_id"], ["1", "2"]);
+        assert_eq!(query.finish().unwrap_err()[0].name, "field");
+    }
+
+    #[test]
+    fn a_plus_that_was_not_escaped_is_still_an_offset() {
+        let mut query = Query::parse("updated_since=2026-02-25T17:00:00+03:00");
+        assert_eq!(
+            query.one::<Timestamp>("updated_since", "").unwrap().to_string(),
+            "2026-02-25T14:00:00Z"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_query_panics(text in "\\PC{0,80}") {
+            let mut query = Query::parse(&text);
+            let _: Vec<RecordId> = query.many("id", "");
+            let _: Option<Decimal> = query.one("amount", "");
+            let _: Option<Date> = query.one("day", "");
+            let _: Option<Timestamp> = query.one("since", "");
+            let _ = query.open("field", "");
+            let _ = query.finish();
+        }
+    }
+}
