@@ -1,0 +1,150 @@
+//! When the next call may leave. Pure: every method takes `now`.
+//!
+//! One instant is remembered, the earliest at which the allowance is whole again. It is moved at dispatch, never by a
+//! timer, so a stall cannot pile up turns; and it starts one interval in the future, because a process that just
+//! started cannot know what its predecessor spent.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Lateness of a timer that is forgiven, so that the rate is kept although every wake-up is a little late.
+const SLACK: Duration = Duration::from_millis(10);
+
+/// Added to each interval, so that calls which overtake each other on the way still keep within the CRM's count.
+const MARGIN: f64 = 1.01;
+
+/// The allowance of one CRM.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    interval: Duration,
+    burst: u32,
+    whole_at: Instant,
+    held_until: Option<Instant>,
+}
+
+impl Bucket {
+    /// An allowance of `rate` calls a second of which `burst` may go back to back after an idle time.
+    pub fn new(rate: f64, burst: u32, now: Instant) -> Self {
+        let interval = Duration::from_secs_f64(MARGIN / rate);
+        let burst = burst.max(1);
+        Self {
+            interval,
+            burst,
+            whole_at: now + interval * burst,
+            held_until: None,
+        }
+    }
+
+    /// Time between two calls while calls wait.
+    pub fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// The earliest instant at which a call may leave.
+    pub fn ready_at(&self, now: Instant) -> Instant {
+        let credit = self.interval * (self.burst - 1);
+        let paced = self.whole_at.checked_sub(credit).unwrap_or(now).max(now);
+        self.held_until.map_or(paced, |until| paced.max(until))
+    }
+
+    /// A call leaves now.
+    pub fn spend(&mut self, now: Instant) {
+        let earliest = now.checked_sub(SLACK).unwrap_or(now);
+        self.whole_at = self.whole_at.max(earliest) + self.interval;
+    }
+
+    /// The CRM wants to be left alone until then: nothing leaves, and no allowance gathers meanwhile.
+    pub fn hold(&mut self, until: Instant) {
+        self.held_until = Some(self.held_until.map_or(until, |held| held.max(until)));
+        self.whole_at = self.whole_at.max(until + self.interval * (self.burst - 1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn serve_all(
+        bucket: &mut Bucket,
+        mut now: Instant,
+        calls: usize,
+        late: impl Fn(usize) -> Duration,
+    ) -> Vec<Instant> {
+        (0..calls)
+            .map(|n| {
+                now = bucket.ready_at(now) + late(n);
+                bucket.spend(now);
+                now
+            })
+            .collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_backlog_leaves_at_the_rate_although_every_timer_is_late() {
+        let start = Instant::now();
+        let mut bucket = Bucket::new(5.0, 1, start);
+        let times = serve_all(&mut bucket, start, 1000, |_| Duration::from_millis(2));
+        let rate = 999.0 / (times[999] - times[0]).as_secs_f64();
+        assert!((4.9..=5.0).contains(&rate), "{rate}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stall_is_not_caught_up() {
+        let start = Instant::now();
+        let mut bucket = Bucket::new(5.0, 1, start);
+        let stall = |n| {
+            if n == 10 {
+                Duration::from_secs(3)
+            } else {
+                Duration::ZERO
+            }
+        };
+        let times = serve_all(&mut bucket, start, 20, stall);
+        for pair in times[10..].windows(2) {
+            assert!(pair[1] - pair[0] >= bucket.interval() - SLACK);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_process_does_not_start_with_a_burst() {
+        let start = Instant::now();
+        let bucket = Bucket::new(5.0, 2, start);
+        assert!(bucket.ready_at(start) - start >= Duration::from_millis(200));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_leaves_while_the_crm_wants_a_pause_and_no_burst_follows() {
+        let start = Instant::now();
+        let mut bucket = Bucket::new(5.0, 2, start);
+        let until = start + Duration::from_secs(7);
+        bucket.hold(until);
+        let times = serve_all(&mut bucket, start, 3, |_| Duration::ZERO);
+        assert_eq!(times[0], until);
+        assert!(times[1] - times[0] >= bucket.interval());
+    }
+
+    proptest! {
+        /// In no window of any length more calls leave than the CRM allows in it.
+        #[test]
+        fn no_window_holds_more_than_the_allowance(rate in 1_u32..50, burst in 1_u32..4, waits in proptest::collection::vec(0_u64..700, 1..200)) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let start = runtime.block_on(async { Instant::now() });
+            let mut bucket = Bucket::new(f64::from(rate), burst, start);
+            let mut now = start;
+            let mut times = Vec::new();
+            for wait in waits {
+                now = bucket.ready_at(now + Duration::from_millis(wait));
+                bucket.spend(now);
+                times.push(now);
+            }
+            for (i, from) in times.iter().enumerate() {
+                for (n, to) in times[i..].iter().enumerate() {
+                    let allowed = (*to - *from + SLACK).as_secs_f64() * f64::from(rate) + f64::from(burst);
+                    prop_assert!((n + 1) as f64 <= allowed + 1e-6, "{} calls in {:?}", n + 1, *to - *from);
+                }
+            }
+        }
+    }
+}

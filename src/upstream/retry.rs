@@ -1,0 +1,85 @@
+//! A failed call is made again if that is safe and may help. Every attempt is a new admission behind first attempts, so
+//! retries spend the quota like everything else and never push aside what has not been tried.
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+use tower::{Layer, Service};
+
+use super::{Answer, Attempt, Error};
+use crate::model::context::Reason;
+
+/// Attempts in all.
+const ATTEMPTS: u32 = 3;
+/// The pause before the second attempt; it doubles.
+const BACKOFF: Duration = Duration::from_millis(250);
+
+/// Puts [`Retry`] in front of a service.
+#[derive(Debug, Clone, Copy)]
+pub struct RetryLayer;
+
+/// Repeats failed calls.
+#[derive(Debug, Clone)]
+pub struct Retry<S>(S);
+
+impl<S> Layer<S> for RetryLayer {
+    type Service = Retry<S>;
+
+    fn layer(&self, inner: S) -> Retry<S> {
+        Retry(inner)
+    }
+}
+
+/// Whether another attempt may succeed and cannot do harm.
+fn worth_repeating(attempt: &Attempt, outcome: &Result<Answer, Error>) -> bool {
+    match outcome {
+        // A call limited by the CRM had no effect, whatever it was.
+        Ok(answer) if answer.status == 429 => true,
+        Ok(answer) => attempt.call.safe && matches!(answer.status, 408 | 500 | 502 | 503 | 504),
+        Err(Error::Transport { sent, .. }) => attempt.call.safe || !sent,
+        Err(Error::Timeout(_)) => attempt.call.safe,
+        Err(Error::Overloaded { .. } | Error::Abandoned | Error::TooLarge(_)) => false,
+    }
+}
+
+impl<S> Service<Attempt> for Retry<S>
+where
+    S: Service<Attempt, Response = Answer, Error = Error> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Answer;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<Answer, Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut attempt: Attempt) -> Self::Future {
+        let mut inner = self.0.clone();
+        Box::pin(async move {
+            let mut outcome = inner.call(attempt.clone()).await;
+            for number in 1..ATTEMPTS {
+                if !worth_repeating(&attempt, &outcome) {
+                    break;
+                }
+                let pause = BACKOFF * 2_u32.pow(number - 1);
+                if Instant::now() + pause >= attempt.ctx.deadline {
+                    break;
+                }
+                tokio::time::sleep(pause).await;
+                if attempt.ctx.reason != Reason::Auth {
+                    attempt.ctx.reason = Reason::Retry;
+                }
+                match inner.call(attempt.clone()).await {
+                    // That there is no time left says less than what went wrong.
+                    Err(Error::Overloaded { .. }) => break,
+                    next => outcome = next,
+                }
+            }
+            outcome
+        })
+    }
+}

@@ -1,0 +1,135 @@
+//! From an attempt to the bytes of HTTP and back: credentials are put on at the last moment, the CRM's time is measured
+//! and limited. Waiting for a turn is over when this begins, so it is never held against the CRM.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+use tokio::time::Instant;
+use tower::util::BoxCloneSyncService;
+use tower::{Service, ServiceExt};
+
+use super::{Answer, Attempt, Error};
+
+/// The last step: a request goes out, the whole answer comes back. `transport::Http` is one; tests may put another.
+pub type Transport = BoxCloneSyncService<Request<Bytes>, Response<Bytes>, Error>;
+
+/// Gives the headers that prove who we are, at the moment a call leaves.
+pub trait Credentials: Send + Sync {
+    /// The headers, marked sensitive.
+    fn headers(&self) -> Vec<(HeaderName, HeaderValue)>;
+}
+
+/// Makes attempts over a transport.
+#[derive(Clone)]
+pub struct Wire {
+    transport: Transport,
+    credentials: Arc<dyn Credentials>,
+    timeout: Duration,
+}
+
+impl std::fmt::Debug for Wire {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wire")
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Wire {
+    /// Over `transport`, each attempt limited to `timeout`.
+    pub fn new(transport: Transport, credentials: Arc<dyn Credentials>, timeout: Duration) -> Self {
+        Self {
+            transport,
+            credentials,
+            timeout,
+        }
+    }
+
+    fn request(&self, attempt: &Attempt) -> Result<Request<Bytes>, Error> {
+        let call = &attempt.call;
+        let mut request = Request::builder()
+            .method(call.method.clone())
+            .uri(call.target.as_str());
+        request = request.header(header::ACCEPT, "application/json");
+        if call.body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        for (name, value) in self.credentials.headers() {
+            request = request.header(name, value);
+        }
+        request
+            .body(call.body.clone().unwrap_or_default())
+            .map_err(|cause| Error::Transport {
+                sent: false,
+                cause: Arc::new(cause),
+            })
+    }
+}
+
+impl Service<Attempt> for Wire {
+    type Response = Answer;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<Answer, Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, attempt: Attempt) -> Self::Future {
+        let wire = self.clone();
+        Box::pin(async move {
+            let request = wire.request(&attempt)?;
+            let sent_at = Instant::now();
+            let answered = tokio::time::timeout(wire.timeout, wire.transport.oneshot(request)).await;
+            let response = answered.map_err(|_| Error::Timeout(wire.timeout))??;
+            let took = sent_at.elapsed();
+            let (parts, body) = response.into_parts();
+            Ok(Answer {
+                status: parts.status.as_u16(),
+                headers: parts.headers,
+                body,
+                queued: Duration::ZERO,
+                took,
+            })
+        })
+    }
+}
+
+/// The pause a `Retry-After` header asks for, in seconds or as an HTTP date.
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    const LONGEST: Duration = Duration::from_secs(300);
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let pause = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let until = jiff::fmt::rfc2822::DateTimeParser::new()
+                .parse_timestamp(text)
+                .ok()?;
+            Duration::try_from(until.duration_since(jiff::Timestamp::now())).unwrap_or_default()
+        }
+    };
+    Some(pause.min(LONGEST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_read_in_seconds_or_as_a_date_and_never_longer_than_five_minutes() {
+        let with = |value: &str| {
+            retry_after(&HeaderMap::from_iter([(
+                header::RETRY_AFTER,
+                HeaderValue::from_str(value).unwrap(),
+            )]))
+        };
+        assert_eq!(with("7"), Some(Duration::from_secs(7)));
+        assert_eq!(with("86400"), Some(Duration::from_secs(300)));
+        assert_eq!(with("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(with("soon"), None);
+    }
+}
