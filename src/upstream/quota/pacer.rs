@@ -243,7 +243,9 @@ mod tests {
                 })
             })
             .collect();
-        tokio::task::yield_now().await;
+        while pacer.waiting() < 90 {
+            tokio::task::yield_now().await;
+        }
         let arrived = Instant::now();
         let refused = pacer
             .turn(Reason::Miss, far(), Some(Duration::from_secs(5)))
