@@ -1,0 +1,355 @@
+//! A memory of answers, typed by whoever stores them. It promises that one question is asked once however many want to
+//! know, that a fill belongs to nobody and so survives any caller, and that memory is bounded by weight.
+//!
+//! What is *fresh* is policy and comes from the caller; how old something is, is told with every answer.
+
+pub mod flight;
+pub mod policy;
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::model::context::Interest;
+use flight::{Flight, Landing};
+pub use policy::{Policy, Wish};
+
+/// What an entry weighs besides its value: the key's and the table's share.
+const OVERHEAD: u32 = 256;
+
+/// Answers by question. `F` is what a fill may fail with.
+#[derive(Debug)]
+pub struct Cache<F> {
+    store: moka::sync::Cache<Arc<str>, Entry>,
+    flights: Mutex<HashMap<Arc<str>, Flight<F>>>,
+    generations: AtomicU64,
+}
+
+/// A value with its history.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    value: Arc<dyn Any + Send + Sync>,
+    stored: Instant,
+    generation: u64,
+    weight: u32,
+    keep: Duration,
+    queued: Duration,
+    took: Duration,
+}
+
+/// What a fill brings.
+#[derive(Debug)]
+pub struct Filled<T> {
+    /// The value.
+    pub value: T,
+    /// Its size in memory, in bytes.
+    pub weight: usize,
+    /// Time it waited for its turn.
+    pub queued: Duration,
+    /// Time the CRM took.
+    pub took: Duration,
+}
+
+/// A value as it was found.
+#[derive(Debug)]
+pub struct Read<T, F> {
+    /// The value.
+    pub value: Arc<T>,
+    /// Where it came from.
+    pub origin: Origin<F>,
+    /// How old it is.
+    pub age: Duration,
+    /// Seconds it stays fresh; negative since when it is not.
+    pub ttl: i64,
+    /// When its fill began, on a scale that only grows, also over restarts.
+    pub generation: u64,
+    /// Time its fill waited, if this caller waited for it.
+    pub queued: Duration,
+    /// Time the CRM took, if this caller waited for it.
+    pub took: Duration,
+}
+
+/// Where a value came from.
+#[derive(Debug)]
+pub enum Origin<F> {
+    /// Memory, fresh.
+    Hit,
+    /// A fill that somebody else had begun.
+    Collapsed,
+    /// A fill begun for this caller.
+    Miss,
+    /// Memory, stale; a refresh is under way.
+    Stale,
+    /// Memory, stale, because the fill failed.
+    StaleIfError(F),
+}
+
+/// Why there is no value.
+#[derive(Debug)]
+pub enum NoValue<F> {
+    /// It is not in memory and the caller wanted nothing else.
+    NotCached,
+    /// The fill failed; `joined` tells that somebody else had begun it, on their terms.
+    Failed {
+        /// Why.
+        failure: F,
+        /// Whether it was somebody else's.
+        joined: bool,
+    },
+    /// The fill ended without a result: it crashed.
+    Lost,
+}
+
+impl<F: Clone + Send + Sync + 'static> Cache<F> {
+    /// A cache of at most `max_size` bytes.
+    pub fn new(max_size: u64) -> Self {
+        let store = moka::sync::Cache::builder()
+            .max_capacity(max_size)
+            .weigher(|key: &Arc<str>, entry: &Entry| {
+                let key = u32::try_from(key.len()).unwrap_or(u32::MAX);
+                entry.weight.saturating_add(key).saturating_add(OVERHEAD)
+            })
+            .expire_after(policy::Forget)
+            .build();
+        // Counting from the clock, generations grow over restarts too.
+        let start = u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or_default();
+        Self {
+            store,
+            flights: Mutex::default(),
+            generations: AtomicU64::new(start),
+        }
+    }
+
+    /// The value of `key`, from memory if `policy` and `wish` allow, else by `fill`, which is run on a task of its own,
+    /// once for all who ask meanwhile. The fill gets the interest of those who wait and may stop when it is lost.
+    /// `refresh` is run instead when a stale value was good enough. A failure that `covered` accepts is answered from
+    /// memory within the policy's window.
+    pub async fn read<T, Fill, Task>(
+        self: &Arc<Self>,
+        key: &Arc<str>,
+        policy: &Policy,
+        wish: &Wish,
+        fill: Fill,
+        covered: fn(&F) -> bool,
+    ) -> Result<Read<T, F>, NoValue<F>>
+    where
+        T: Send + Sync + 'static,
+        Fill: FnOnce(Interest, Purpose) -> Task,
+        Task: Future<Output = Result<Filled<T>, F>> + Send + 'static,
+    {
+        let now = Instant::now();
+        let known = self.store.get(key);
+        if let Some(entry) = &known
+            && wish.accepts(entry.age(now), entry.generation)
+        {
+            let age = entry.age(now);
+            if age < policy.fresh {
+                return entry.read(Origin::Hit, policy, now).ok_or(NoValue::Lost);
+            }
+            if age < policy.fresh + policy.stale {
+                self.refresh(key, policy, fill);
+                return entry.read(Origin::Stale, policy, now).ok_or(NoValue::Lost);
+            }
+        }
+        if wish.only_if_cached {
+            return Err(NoValue::NotCached);
+        }
+        let (landing, waiting, joined) = self.board(key, policy, wish, fill);
+        let outcome = landing.wait().await;
+        drop(waiting);
+        let now = Instant::now();
+        match outcome {
+            Some(Ok(entry)) => {
+                let origin = if joined { Origin::Collapsed } else { Origin::Miss };
+                let mut read = entry.read(origin, policy, now).ok_or(NoValue::Lost)?;
+                (read.queued, read.took) = (entry.queued, entry.took);
+                Ok(read)
+            }
+            Some(Err(failure)) => {
+                let last = known.filter(|entry| {
+                    let age = entry.age(now);
+                    covered(&failure) && wish.accepts(age, entry.generation) && age < policy.kept()
+                });
+                match last {
+                    Some(entry) => entry
+                        .read(Origin::StaleIfError(failure), policy, now)
+                        .ok_or(NoValue::Lost),
+                    None => Err(NoValue::Failed { failure, joined }),
+                }
+            }
+            None => Err(NoValue::Lost),
+        }
+    }
+
+    /// Bytes in use, as far as the table has counted them.
+    pub fn weight(&self) -> u64 {
+        self.store.weighted_size()
+    }
+
+    /// Entries held.
+    pub fn len(&self) -> u64 {
+        self.store.run_pending_tasks();
+        self.store.entry_count()
+    }
+
+    /// Whether nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Joins the fill under way or begins one.
+    fn board<T, Fill, Task>(
+        self: &Arc<Self>,
+        key: &Arc<str>,
+        policy: &Policy,
+        wish: &Wish,
+        fill: Fill,
+    ) -> (Landing<F>, crate::model::context::Waiting, bool)
+    where
+        T: Send + Sync + 'static,
+        Fill: FnOnce(Interest, Purpose) -> Task,
+        Task: Future<Output = Result<Filled<T>, F>> + Send + 'static,
+    {
+        let mut flights = self.flights();
+        if let Some(flight) = flights.get(key)
+            && wish.newer_than.is_none_or(|bound| flight.generation() > bound)
+        {
+            return (flight.landing(), flight.interest().join(), true);
+        }
+        let interest = Interest::default();
+        let waiting = interest.join();
+        let task = fill(interest.clone(), Purpose::Answer);
+        let landing = self.begin(&mut flights, key, policy, interest, task);
+        (landing, waiting, false)
+    }
+
+    fn refresh<T, Fill, Task>(self: &Arc<Self>, key: &Arc<str>, policy: &Policy, fill: Fill)
+    where
+        T: Send + Sync + 'static,
+        Fill: FnOnce(Interest, Purpose) -> Task,
+        Task: Future<Output = Result<Filled<T>, F>> + Send + 'static,
+    {
+        let mut flights = self.flights();
+        if flights.contains_key(key) {
+            return;
+        }
+        let interest = Interest::default();
+        let waiting = interest.join();
+        let work = fill(interest.clone(), Purpose::Refresh);
+        // Nobody waits for a refresh, so it waits for itself.
+        let task = async move {
+            let _waiting = waiting;
+            work.await
+        };
+        self.begin(&mut flights, key, policy, interest, task);
+    }
+
+    fn begin<T, Task>(
+        self: &Arc<Self>,
+        flights: &mut MutexGuard<'_, HashMap<Arc<str>, Flight<F>>>,
+        key: &Arc<str>,
+        policy: &Policy,
+        interest: Interest,
+        task: Task,
+    ) -> Landing<F>
+    where
+        T: Send + Sync + 'static,
+        Task: Future<Output = Result<Filled<T>, F>> + Send + 'static,
+    {
+        let generation = self.generations.fetch_add(1, Ordering::Relaxed) + 1;
+        let (flight, pilot) = Flight::new(generation, interest);
+        let landing = flight.landing();
+        flights.insert(Arc::clone(key), flight);
+        let (cache, key, keep) = (Arc::clone(self), Arc::clone(key), policy.kept());
+        tokio::spawn(async move {
+            // Also when the fill panics, nobody must join it any more.
+            let gone = Gone {
+                cache: Arc::clone(&cache),
+                key: Arc::clone(&key),
+                generation,
+            };
+            let outcome = task.await.map(|filled| Entry {
+                value: Arc::new(filled.value),
+                stored: Instant::now(),
+                generation,
+                weight: u32::try_from(filled.weight).unwrap_or(u32::MAX),
+                keep,
+                queued: filled.queued,
+                took: filled.took,
+            });
+            if let Ok(entry) = &outcome {
+                cache.store.insert(key, entry.clone());
+            }
+            drop(gone);
+            pilot.land(outcome);
+        });
+        landing
+    }
+
+    fn flights(&self) -> MutexGuard<'_, HashMap<Arc<str>, Flight<F>>> {
+        self.flights
+            .lock()
+            .expect("no code panics while it holds the flights")
+    }
+}
+
+/// What a fill is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Somebody waits for it.
+    Answer,
+    /// A stale value was good enough for now.
+    Refresh,
+}
+
+/// Takes a flight off the list when its task ends, however it ends.
+struct Gone<F: Clone + Send + Sync + 'static> {
+    cache: Arc<Cache<F>>,
+    key: Arc<str>,
+    generation: u64,
+}
+
+impl<F: Clone + Send + Sync + 'static> Drop for Gone<F> {
+    fn drop(&mut self) {
+        let mut flights = self.cache.flights();
+        if flights
+            .get(&self.key)
+            .is_some_and(|flight| flight.generation() == self.generation)
+        {
+            flights.remove(&self.key);
+        }
+    }
+}
+
+impl Entry {
+    fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.stored)
+    }
+
+    fn read<T: Send + Sync + 'static, F>(
+        &self,
+        origin: Origin<F>,
+        policy: &Policy,
+        now: Instant,
+    ) -> Option<Read<T, F>> {
+        let age = self.age(now);
+        let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+        Some(Read {
+            value: Arc::clone(&self.value).downcast().ok()?,
+            origin,
+            age,
+            ttl: seconds(policy.fresh) - seconds(age),
+            generation: self.generation,
+            queued: Duration::ZERO,
+            took: Duration::ZERO,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
