@@ -1,6 +1,7 @@
 //! One clean REST API in front of two CRMs that spends their quota in order, fairly, and never into a 429.
 
 pub mod cache;
+pub mod config;
 pub mod crm;
 pub mod hub;
 pub mod model;

@@ -1,0 +1,315 @@
+//! `[consumers.NAME]`: who may call the gateway, what each may see and do, and how its calls rank. A key is
+//! stored as its hash only; `crm-gateway key new` makes both. `[auth.jwt]` shares these words.
+
+use std::fmt;
+
+use super::kind::{self, Kind, word};
+use super::problem::suggest;
+use super::reader::Reader;
+use super::writer::Writer;
+
+/// One who calls the gateway with a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consumer {
+    /// Its name in metrics, logs and the audit.
+    pub name: String,
+    /// Hashes of its keys; two while a key rotates.
+    pub key_hashes: Vec<KeyHash>,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// AlfaCRM branches it may see; `None`: all.
+    pub branches: Option<Vec<u64>>,
+    /// How urgent its calls are.
+    pub class: Class,
+    /// Its share of the budget among consumers of its class.
+    pub weight: u32,
+    /// Requests per second it may send to the gateway.
+    pub rate_limit: u32,
+    /// Fields it may not see.
+    pub mask: Vec<Mask>,
+}
+
+/// SHA-256 of an API key. Prints `***`: a hash is what an attacker would test guesses against.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeyHash(pub [u8; 32]);
+
+impl fmt::Debug for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Something a consumer may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything, written `*`.
+    All,
+    /// One kind of access to one resource, written `students:read`.
+    Of {
+        /// One of [`SCOPE_RESOURCES`].
+        resource: String,
+        /// What may be done with it.
+        access: Access,
+    },
+}
+
+/// What may be done with a resource. `Write` does not include `Read`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Look.
+    Read,
+    /// Create, change, delete.
+    Write,
+}
+
+/// How urgent a consumer's calls are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// A person is waiting.
+    Interactive,
+    /// Another company's system.
+    Partner,
+    /// Nightly work that may wait.
+    Batch,
+}
+
+/// A group of fields that can be hidden.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mask {
+    /// Phones, addresses, e-mail.
+    Contacts,
+    /// Money on account.
+    Balances,
+    /// Free text about people.
+    Notes,
+}
+
+/// The first segments of the API's paths, after which scopes are named.
+pub const SCOPE_RESOURCES: [&str; 13] = [
+    "students",
+    "lessons",
+    "schedules",
+    "groups",
+    "teachers",
+    "payments",
+    "tasks",
+    "tariffs",
+    "projects",
+    "reference",
+    "history",
+    "search",
+    "quota",
+];
+
+/// Resources that nothing can be written to, so that `:write` promises what it cannot give.
+const READ_ONLY: [&str; 6] = ["tariffs", "projects", "reference", "history", "search", "quota"];
+
+const ACCESSES: [(&str, Access); 2] = [("read", Access::Read), ("write", Access::Write)];
+const CLASSES: [(&str, Class); 3] = [
+    ("interactive", Class::Interactive),
+    ("partner", Class::Partner),
+    ("batch", Class::Batch),
+];
+const MASKS: [(&str, Mask); 3] = [
+    ("contacts", Mask::Contacts),
+    ("balances", Mask::Balances),
+    ("notes", Mask::Notes),
+];
+
+/// What a consumer and the bearer of a token have in common.
+pub(super) struct Rights {
+    pub(super) scopes: Vec<Scope>,
+    pub(super) class: Class,
+    pub(super) weight: u32,
+    pub(super) rate_limit: u32,
+    pub(super) mask: Vec<Mask>,
+}
+
+impl Rights {
+    pub(super) fn read(r: &Reader<'_>) -> Option<Self> {
+        let scopes = r.list("scopes", &scope());
+        let class = r.get("class", &kind::choice(&CLASSES));
+        let weight = r.get("weight", &kind::whole(1..=1000, 1));
+        let rate_limit = r.get("rate_limit", &kind::whole(1..=1_000_000, 100));
+        let mask = r.list("mask", &kind::choice(&MASKS));
+        let (scopes, class) = (scopes?, class?);
+        for scope in &scopes {
+            if let Scope::Of {
+                resource,
+                access: Access::Write,
+            } = scope
+                && READ_ONLY.contains(&resource.as_str())
+            {
+                r.warn(
+                    "scopes",
+                    format!("\"{resource}:write\" grants nothing, {resource} can only be read"),
+                );
+            }
+        }
+        if class == Class::Partner && scopes.contains(&Scope::All) {
+            r.warn("scopes", "\"*\" lets another company read and change everything");
+        }
+        Some(Self {
+            scopes,
+            class,
+            weight: weight?,
+            rate_limit: rate_limit?,
+            mask: mask?,
+        })
+    }
+
+    pub(super) fn write(
+        w: &mut Writer,
+        scopes: &[Scope],
+        class: Class,
+        weight: u32,
+        rate_limit: u32,
+        mask: &[Mask],
+    ) {
+        w.texts("scopes", scopes.iter().map(Scope::to_string));
+        w.text("class", word(&CLASSES, &class));
+        w.plain("weight", weight);
+        w.plain("rate_limit", rate_limit);
+        w.texts("mask", mask.iter().map(|mask| word(&MASKS, mask)));
+    }
+}
+
+impl Consumer {
+    /// Reads `[consumers]`, in the order of the file.
+    pub(super) fn read_all(r: &Reader<'_>) -> Option<Vec<Self>> {
+        let all = r.named(|name, r| {
+            let consumer = Self::read(name, r);
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+            let good = name.chars().all(plain) && name.starts_with(|c: char| c.is_ascii_alphanumeric());
+            if !good || name.len() > 64 {
+                r.problem_here(
+                    "a consumer's name has up to 64 letters, digits, dashes, dots and underscores",
+                );
+                return None;
+            }
+            consumer
+        })?;
+        let all: Vec<Self> = all.into_iter().map(|(_, consumer)| consumer).collect();
+        let mut unique = true;
+        for (i, consumer) in all.iter().enumerate() {
+            for other in &all[..i] {
+                if consumer
+                    .key_hashes
+                    .iter()
+                    .any(|hash| other.key_hashes.contains(hash))
+                {
+                    let text = format!(
+                        "a key of `{}` is listed here too; a key tells who calls",
+                        other.name
+                    );
+                    r.problem(&consumer.name, text);
+                    unique = false;
+                }
+            }
+        }
+        unique.then_some(all)
+    }
+
+    fn read(name: &str, r: &Reader<'_>) -> Option<Self> {
+        let key_hashes = r.list("key_hashes", &key_hash());
+        let rights = Rights::read(r);
+        let branches = r.optional_list("branches", &kind::id());
+        let (key_hashes, rights, branches) = (key_hashes?, rights?, branches?);
+        if key_hashes.is_empty() {
+            r.warn("key_hashes", "no key, so nobody can call as this consumer");
+        }
+        if rights.scopes.is_empty() {
+            r.warn("scopes", "no scope, so this consumer may do nothing");
+        }
+        if branches.as_ref().is_some_and(Vec::is_empty) {
+            r.warn(
+                "branches",
+                "an empty list shows no branch; leave the key out to show all",
+            );
+        }
+        Some(Self {
+            name: name.to_owned(),
+            key_hashes,
+            scopes: rights.scopes,
+            branches,
+            class: rights.class,
+            weight: rights.weight,
+            rate_limit: rights.rate_limit,
+            mask: rights.mask,
+        })
+    }
+
+    pub(super) fn write(&self, w: &mut Writer) {
+        w.section(&["consumers", &self.name]);
+        w.texts("key_hashes", self.key_hashes.iter().map(|_| "***"));
+        Rights::write(
+            w,
+            &self.scopes,
+            self.class,
+            self.weight,
+            self.rate_limit,
+            &self.mask,
+        );
+        match &self.branches {
+            Some(branches) => w.numbers("branches", branches),
+            None => w.comment("branches: all"),
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("*"),
+            Self::Of { resource, access } => write!(f, "{resource}:{}", word(&ACCESSES, access)),
+        }
+    }
+}
+
+fn scope() -> Kind<Scope> {
+    Kind::text("a scope such as \"students:read\", or \"*\"", |text| {
+        if text == "*" {
+            return Ok(Scope::All);
+        }
+        let Some((resource, access)) = text.split_once(':') else {
+            return Err("a resource and what may be done with it, joined by a colon".into());
+        };
+        if !SCOPE_RESOURCES.contains(&resource) {
+            let hint = suggest(resource, "resources", &SCOPE_RESOURCES);
+            return Err(format!("there is no resource of that name; {hint}"));
+        }
+        match ACCESSES.iter().find(|(word, _)| *word == access) {
+            Some((_, access)) => Ok(Scope::Of {
+                resource: resource.to_owned(),
+                access: *access,
+            }),
+            None => Err("after the colon stands read or write".into()),
+        }
+    })
+}
+
+/// A hash; never quoted, because what stands in its place by mistake is usually the key itself.
+fn key_hash() -> Kind<KeyHash> {
+    Kind::text("\"sha256:\" and 64 hexadecimal digits", |text| {
+        let hint = "`crm-gateway key new NAME` prints a key and its hash";
+        let hex = text
+            .strip_prefix("sha256:")
+            .filter(|hex| hex.len() == 64)
+            .ok_or(hint)?
+            .as_bytes();
+        let mut hash = [0; 32];
+        for (byte, pair) in hash.iter_mut().zip(hex.chunks_exact(2)) {
+            let digit = |at: u8| {
+                char::from(at)
+                    .to_digit(16)
+                    .and_then(|digit| u8::try_from(digit).ok())
+            };
+            *byte = digit(pair[0])
+                .zip(digit(pair[1]))
+                .map(|(high, low)| high << 4 | low)
+                .ok_or(hint)?;
+        }
+        Ok(KeyHash(hash))
+    })
+    .unquoted()
+}
