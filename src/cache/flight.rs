@@ -24,14 +24,7 @@ pub(super) struct Landing<F>(watch::Receiver<Outcome<F>>);
 impl<F: Clone> Flight<F> {
     pub(super) fn new(generation: u64, interest: Interest) -> (Self, Pilot<F>) {
         let (sender, outcome) = watch::channel(None);
-        (
-            Self {
-                generation,
-                interest,
-                outcome,
-            },
-            Pilot(sender),
-        )
+        (Self { generation, interest, outcome }, Pilot(sender))
     }
 
     pub(super) fn generation(&self) -> u64 {

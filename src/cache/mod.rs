@@ -118,11 +118,7 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
             .build();
         // Counting from the clock, generations grow over restarts too.
         let start = u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or_default();
-        Self {
-            store,
-            flights: Mutex::default(),
-            generations: AtomicU64::new(start),
-        }
+        Self { store, flights: Mutex::default(), generations: AtomicU64::new(start) }
     }
 
     /// The value of `key`, from memory if `policy` and `wish` allow, else by `fill`, which is run on a task of its own,
@@ -176,9 +172,9 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
                     covered(&failure) && wish.accepts(age, entry.generation) && age < policy.kept()
                 });
                 match last {
-                    Some(entry) => entry
-                        .read(Origin::StaleIfError(failure), policy, now)
-                        .ok_or(NoValue::Lost),
+                    Some(entry) => {
+                        entry.read(Origin::StaleIfError(failure), policy, now).ok_or(NoValue::Lost)
+                    }
                     None => Err(NoValue::Failed { failure, joined }),
                 }
             }
@@ -268,11 +264,7 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
         let (cache, key, keep) = (Arc::clone(self), Arc::clone(key), policy.kept());
         tokio::spawn(async move {
             // Also when the fill panics, nobody must join it any more.
-            let gone = Gone {
-                cache: Arc::clone(&cache),
-                key: Arc::clone(&key),
-                generation,
-            };
+            let gone = Gone { cache: Arc::clone(&cache), key: Arc::clone(&key), generation };
             let outcome = task.await.map(|filled| Entry {
                 value: Arc::new(filled.value),
                 stored: Instant::now(),
@@ -292,9 +284,7 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
     }
 
     fn flights(&self) -> MutexGuard<'_, HashMap<Arc<str>, Flight<F>>> {
-        self.flights
-            .lock()
-            .expect("no code panics while it holds the flights")
+        self.flights.lock().expect("no code panics while it holds the flights")
     }
 }
 
@@ -317,10 +307,7 @@ struct Gone<F: Clone + Send + Sync + 'static> {
 impl<F: Clone + Send + Sync + 'static> Drop for Gone<F> {
     fn drop(&mut self) {
         let mut flights = self.cache.flights();
-        if flights
-            .get(&self.key)
-            .is_some_and(|flight| flight.generation() == self.generation)
-        {
+        if flights.get(&self.key).is_some_and(|flight| flight.generation() == self.generation) {
             flights.remove(&self.key);
         }
     }

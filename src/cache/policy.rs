@@ -10,16 +10,16 @@ use super::Entry;
 pub struct Policy {
     /// Answered from memory without asking.
     pub fresh: Duration,
-    /// After that: answered from memory and refreshed in the background.
+    /// So long after that: answered from memory and refreshed in the background.
     pub stale: Duration,
-    /// After that: answered when the CRM cannot.
+    /// So long after it was fresh: answered when the CRM cannot.
     pub if_error: Duration,
 }
 
 impl Policy {
     /// How long an entry is of any use.
     pub fn kept(&self) -> Duration {
-        self.fresh + self.stale + self.if_error
+        self.fresh + self.stale.max(self.if_error)
     }
 }
 

@@ -23,25 +23,15 @@ struct Source {
 
 impl Source {
     fn open() -> Self {
-        Self {
-            asked: Arc::default(),
-            gate: Arc::new(Semaphore::new(1000)),
-            fails: false,
-        }
+        Self { asked: Arc::default(), gate: Arc::new(Semaphore::new(1000)), fails: false }
     }
 
     fn shut() -> Self {
-        Self {
-            gate: Arc::new(Semaphore::new(0)),
-            ..Self::open()
-        }
+        Self { gate: Arc::new(Semaphore::new(0)), ..Self::open() }
     }
 
     fn failing(&self) -> Self {
-        Self {
-            fails: true,
-            ..self.clone()
-        }
+        Self { fails: true, ..self.clone() }
     }
 
     async fn fill(self, interest: Interest) -> Result<Filled<u32>, &'static str> {
@@ -54,12 +44,7 @@ impl Source {
         if self.fails || !passed {
             return Err("broken");
         }
-        Ok(Filled {
-            value: n as u32,
-            weight: 4,
-            queued: Duration::ZERO,
-            took: Duration::ZERO,
-        })
+        Ok(Filled { value: n as u32, weight: 4, queued: Duration::ZERO, took: Duration::ZERO })
     }
 }
 
@@ -71,15 +56,7 @@ async fn read(
     wish: Wish,
 ) -> Result<Read<u32, &'static str>, NoValue<&'static str>> {
     let source = source.clone();
-    cache
-        .read(
-            &"key".into(),
-            &POLICY,
-            &wish,
-            |interest, _| source.fill(interest),
-            |_| true,
-        )
-        .await
+    cache.read(&"key".into(), &POLICY, &wish, |interest, _| source.fill(interest), |_| true).await
 }
 
 fn cache() -> TestCache {
@@ -92,11 +69,9 @@ async fn a_thousand_identical_cold_reads_are_one_call_even_if_nine_hundred_hang_
     let mut readers: Vec<_> = (0..1000)
         .map(|_| {
             let (cache, source) = (Arc::clone(&cache), source.clone());
-            tokio::spawn(async move {
-                read(&cache, &source, Wish::default())
-                    .await
-                    .map(|found| *found.value)
-            })
+            tokio::spawn(
+                async move { read(&cache, &source, Wish::default()).await.map(|found| *found.value) },
+            )
         })
         .collect();
     for _ in 0..50 {
@@ -117,11 +92,7 @@ async fn when_all_leave_before_the_call_was_sent_it_is_not_sent() {
     let (cache, source) = (cache(), Source::shut());
     let reader = tokio::spawn({
         let (cache, source) = (Arc::clone(&cache), source.clone());
-        async move {
-            read(&cache, &source, Wish::default())
-                .await
-                .map(|found| *found.value)
-        }
+        async move { read(&cache, &source, Wish::default()).await.map(|found| *found.value) }
     });
     tokio::task::yield_now().await;
     reader.abort();
@@ -135,10 +106,7 @@ async fn when_all_leave_before_the_call_was_sent_it_is_not_sent() {
 #[tokio::test(start_paused = true)]
 async fn fresh_entries_are_hits_and_age() {
     let (cache, source) = (cache(), Source::open());
-    assert!(matches!(
-        read(&cache, &source, Wish::default()).await.unwrap().origin,
-        Origin::Miss
-    ));
+    assert!(matches!(read(&cache, &source, Wish::default()).await.unwrap().origin, Origin::Miss));
     tokio::time::advance(Duration::from_secs(59)).await;
     let found = read(&cache, &source, Wish::default()).await.unwrap();
     assert!(matches!(found.origin, Origin::Hit));
@@ -157,10 +125,7 @@ async fn a_stale_entry_is_answered_at_once_and_refreshed_once() {
     }
     tokio::task::yield_now().await;
     assert_eq!(source.asked.load(Ordering::SeqCst), 2);
-    assert!(matches!(
-        read(&cache, &source, Wish::default()).await.unwrap().origin,
-        Origin::Hit
-    ));
+    assert!(matches!(read(&cache, &source, Wish::default()).await.unwrap().origin, Origin::Hit));
 }
 
 #[tokio::test(start_paused = true)]
@@ -171,10 +136,7 @@ async fn when_the_source_fails_the_last_answer_is_better_than_none_for_a_while()
     let found = read(&cache, &source.failing(), Wish::default()).await.unwrap();
     assert!(matches!(found.origin, Origin::StaleIfError("broken")));
     tokio::time::advance(Duration::from_secs(3600)).await;
-    assert!(matches!(
-        read(&cache, &source.failing(), Wish::default()).await,
-        Err(NoValue::Failed { .. })
-    ));
+    assert!(matches!(read(&cache, &source.failing(), Wish::default()).await, Err(NoValue::Failed { .. })));
 }
 
 #[tokio::test(start_paused = true)]
@@ -182,36 +144,18 @@ async fn a_caller_chooses_how_old_an_answer_may_be() {
     let (cache, source) = (cache(), Source::open());
     read(&cache, &source, Wish::default()).await.unwrap();
     tokio::time::advance(Duration::from_secs(10)).await;
-    let wish = |seconds| Wish {
-        max_age: Some(Duration::from_secs(seconds)),
-        ..Wish::default()
-    };
-    assert!(matches!(
-        read(&cache, &source, wish(20)).await.unwrap().origin,
-        Origin::Hit
-    ));
-    assert!(matches!(
-        read(&cache, &source, wish(0)).await.unwrap().origin,
-        Origin::Miss
-    ));
-    let only = Wish {
-        only_if_cached: true,
-        ..wish(0)
-    };
-    assert!(matches!(
-        read(&cache, &source, only).await,
-        Err(NoValue::NotCached)
-    ));
+    let wish = |seconds| Wish { max_age: Some(Duration::from_secs(seconds)), ..Wish::default() };
+    assert!(matches!(read(&cache, &source, wish(20)).await.unwrap().origin, Origin::Hit));
+    assert!(matches!(read(&cache, &source, wish(0)).await.unwrap().origin, Origin::Miss));
+    let only = Wish { only_if_cached: true, ..wish(0) };
+    assert!(matches!(read(&cache, &source, only).await, Err(NoValue::NotCached)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_wish_for_something_newer_is_not_answered_by_what_was_asked_before() {
     let (cache, source) = (cache(), Source::open());
     let first = read(&cache, &source, Wish::default()).await.unwrap();
-    let newer = Wish {
-        newer_than: Some(first.generation),
-        ..Wish::default()
-    };
+    let newer = Wish { newer_than: Some(first.generation), ..Wish::default() };
     let second = read(&cache, &source, newer).await.unwrap();
     assert!(second.generation > first.generation);
     assert_eq!(*second.value, 2);
@@ -222,22 +166,10 @@ async fn a_fill_that_crashes_leaves_nothing_behind() {
     let cache = cache();
     let key: Arc<str> = "key".into();
     let crash = cache
-        .read::<u32, _, _>(
-            &key,
-            &POLICY,
-            &Wish::default(),
-            |_, _| async { panic!("planted") },
-            |_| true,
-        )
+        .read::<u32, _, _>(&key, &POLICY, &Wish::default(), |_, _| async { panic!("planted") }, |_| true)
         .await;
     assert!(matches!(crash, Err(NoValue::Lost)));
-    assert_eq!(
-        *read(&cache, &Source::open(), Wish::default())
-            .await
-            .unwrap()
-            .value,
-        1
-    );
+    assert_eq!(*read(&cache, &Source::open(), Wish::default()).await.unwrap().value, 1);
 }
 
 #[tokio::test]
@@ -246,17 +178,9 @@ async fn memory_is_bounded_by_weight() {
     for n in 0..1000 {
         let key: Arc<str> = format!("key {n}").into();
         let fill = |_, _| async {
-            Ok(Filled {
-                value: 0_u32,
-                weight: 1000,
-                queued: Duration::ZERO,
-                took: Duration::ZERO,
-            })
+            Ok(Filled { value: 0_u32, weight: 1000, queued: Duration::ZERO, took: Duration::ZERO })
         };
-        cache
-            .read(&key, &POLICY, &Wish::default(), fill, |_| true)
-            .await
-            .unwrap();
+        cache.read(&key, &POLICY, &Wish::default(), fill, |_| true).await.unwrap();
     }
     cache.len();
     assert!(cache.weight() <= 100_000, "{}", cache.weight());

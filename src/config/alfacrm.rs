@@ -65,16 +65,10 @@ impl AlfaCrm {
         let (base_url, token_lifetime, link) = (base_url?, token_lifetime?, link?);
         upstream::warn_if_clear(r, &base_url);
         if token_lifetime > TOKEN_LIFE {
-            r.warn(
-                "token_lifetime",
-                "AlfaCRM documents 15 minutes; a longer one costs refused calls",
-            );
+            r.warn("token_lifetime", "AlfaCRM documents 15 minutes; a longer one costs refused calls");
         }
         if link.quota.rate > ALLOWED_RATE {
-            r.warn(
-                "quota.rate",
-                "AlfaCRM allows 5 requests per second and answers 429 above that",
-            );
+            r.warn("quota.rate", "AlfaCRM allows 5 requests per second and answers 429 above that");
         }
         Some(Self {
             base_url,
@@ -117,15 +111,9 @@ impl AlfaCrm {
 
 fn email() -> Kind<String> {
     Kind::text("an e-mail address such as \"api@school.example\"", |text| {
-        let parts = text
-            .split_once('@')
-            .filter(|(name, host)| !name.is_empty() && !host.is_empty());
+        let parts = text.split_once('@').filter(|(name, host)| !name.is_empty() && !host.is_empty());
         let clean = text.chars().all(|c| !c.is_whitespace() && !c.is_control());
-        if parts.is_some() && clean {
-            Ok(text.to_owned())
-        } else {
-            Err(String::new())
-        }
+        if parts.is_some() && clean { Ok(text.to_owned()) } else { Err(String::new()) }
     })
 }
 
@@ -133,10 +121,6 @@ fn email() -> Kind<String> {
 pub(super) fn currency() -> Kind<String> {
     Kind::text("a currency code such as \"RUB\"", |text| {
         let good = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase());
-        if good {
-            Ok(text.to_owned())
-        } else {
-            Err("it has three capital letters".into())
-        }
+        if good { Ok(text.to_owned()) } else { Err("it has three capital letters".into()) }
     })
 }

@@ -79,13 +79,6 @@ impl Jwt {
         w.optional("issuer", self.issuer.as_deref());
         w.optional("audience", self.audience.as_deref());
         w.text("student_claim", &self.student_claim);
-        Rights::write(
-            w,
-            &self.scopes,
-            self.class,
-            self.weight,
-            self.rate_limit,
-            &self.mask,
-        );
+        Rights::write(w, &self.scopes, self.class, self.weight, self.rate_limit, &self.mask);
     }
 }

@@ -58,17 +58,11 @@ impl Cache {
     pub(super) fn read(r: &Reader<'_>) -> Option<Self> {
         let max_size = r.get("max_size", &kind::size("1MiB", "64GiB", "256MiB"));
         let policy = r.section("policy", |r| {
-            let one = |name: &&str| {
-                r.section(name, Policy::read)
-                    .map(|policy| ((*name).to_owned(), policy))
-            };
+            let one = |name: &&str| r.section(name, Policy::read).map(|policy| ((*name).to_owned(), policy));
             let all: Vec<_> = RESOURCES.iter().map(one).collect();
             all.into_iter().collect::<Option<_>>()
         });
-        Some(Self {
-            max_size: max_size?,
-            policy: policy?,
-        })
+        Some(Self { max_size: max_size?, policy: policy? })
     }
 
     pub(super) fn write(&self, w: &mut Writer) {
@@ -88,11 +82,7 @@ impl Policy {
         let fresh = r.get("fresh", &kind::duration("0s", "30d", "60s"));
         let stale = r.get("stale", &kind::duration("0s", "30d", "10m"));
         let if_error = r.get("if_error", &kind::duration("0s", "30d", "24h"));
-        let policy = Self {
-            fresh: fresh?,
-            stale: stale?,
-            if_error: if_error?,
-        };
+        let policy = Self { fresh: fresh?, stale: stale?, if_error: if_error? };
         if policy.if_error < policy.stale {
             r.warn(
                 "if_error",

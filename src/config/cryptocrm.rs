@@ -114,11 +114,8 @@ pub enum DynamicAt {
     Auto,
 }
 
-const FILTER_DATES: [(&str, FilterDate); 3] = [
-    ("on", FilterDate::On),
-    ("since", FilterDate::Since),
-    ("unknown", FilterDate::Unknown),
-];
+const FILTER_DATES: [(&str, FilterDate); 3] =
+    [("on", FilterDate::On), ("since", FilterDate::Since), ("unknown", FilterDate::Unknown)];
 
 const DYNAMIC_ATS: [(&str, DynamicAt); 4] = [
     ("data", DynamicAt::Data),
@@ -199,11 +196,7 @@ impl Envelope {
         let list = r.get("list", &shape());
         let object = r.get("object", &shape());
         let total = r.optional("total", &Kind::text("a JSON pointer such as \"/total\"", pointer));
-        Some(Self {
-            list: list?,
-            object: object?,
-            total: total?,
-        })
+        Some(Self { list: list?, object: object?, total: total? })
     }
 }
 
@@ -221,22 +214,15 @@ impl Semantics {
         let filter_date = r.get("filter_date", &kind::choice(&FILTER_DATES));
         let dynamic_at = r.get("dynamic_at", &kind::choice(&DYNAMIC_ATS));
         let student_field = r.optional("student_field", &kind::text("alfa_customer_id"));
-        Some(Self {
-            filter_date: filter_date?,
-            dynamic_at: dynamic_at?,
-            student_field: student_field?,
-        })
+        Some(Self { filter_date: filter_date?, dynamic_at: dynamic_at?, student_field: student_field? })
     }
 }
 
 fn shape() -> Kind<Shape> {
-    Kind::text(
-        "\"auto\" or a JSON pointer such as \"/payload\"",
-        |text| match text {
-            "auto" => Ok(Shape::Auto),
-            _ => pointer(text).map(Shape::Pointer),
-        },
-    )
+    Kind::text("\"auto\" or a JSON pointer such as \"/payload\"", |text| match text {
+        "auto" => Ok(Shape::Auto),
+        _ => pointer(text).map(Shape::Pointer),
+    })
 }
 
 fn pointer(text: &str) -> Result<String, String> {
@@ -249,10 +235,6 @@ fn pointer(text: &str) -> Result<String, String> {
 fn user_agent() -> Kind<String> {
     Kind::text("a product and a version such as \"our-product/1.0\"", |text| {
         let visible = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-        if visible {
-            Ok(text.to_owned())
-        } else {
-            Err("it may hold visible ASCII letters only".into())
-        }
+        if visible { Ok(text.to_owned()) } else { Err("it may hold visible ASCII letters only".into()) }
     })
 }

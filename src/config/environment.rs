@@ -14,65 +14,38 @@ pub(super) fn overlay(
     env: impl IntoIterator<Item = (String, String)>,
     problems: &mut Vec<Problem>,
 ) {
-    let mut ours: Vec<_> = env
-        .into_iter()
-        .filter(|(name, _)| name.starts_with(PREFIX))
-        .collect();
+    let mut ours: Vec<_> = env.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
     // The process environment has no order of its own; problems and new consumers should have one.
     ours.sort();
     for (name, value) in ours {
         if let Err(text) = set(root, &name, value) {
-            problems.push(Problem {
-                key: String::new(),
-                place: name,
-                text,
-            });
+            problems.push(Problem { key: String::new(), place: name, text });
         }
     }
 }
 
 fn set(root: &mut Table, name: &str, value: String) -> Result<(), String> {
     let path: Vec<&str> = name[PREFIX.len()..].split("__").collect();
-    let Some((leaf, sections)) = path
-        .split_last()
-        .filter(|_| path.iter().all(|part| !part.is_empty()))
+    let Some((leaf, sections)) = path.split_last().filter(|_| path.iter().all(|part| !part.is_empty()))
     else {
-        return Err(format!(
-            "expected {PREFIX}SECTION__KEY with names between the double underscores"
-        ));
+        return Err(format!("expected {PREFIX}SECTION__KEY with names between the double underscores"));
     };
     let origin = Origin::Env(name.to_owned());
     let mut table = root;
     for section in sections {
         let key = resolve(table, section)?;
         if table.get(&key).is_none() {
-            table.set(
-                &key,
-                Node {
-                    value: Value::Table(Table::new()),
-                    origin: origin.clone(),
-                },
-            );
+            table.set(&key, Node { value: Value::Table(Table::new()), origin: origin.clone() });
         }
         table = table
             .table_mut(&key)
             .ok_or_else(|| format!("`{key}` already has a plain value, so nothing can be set below it"))?;
     }
     let key = resolve(table, leaf)?;
-    if let Some(Node {
-        origin: Origin::Env(other),
-        ..
-    }) = table.get(&key)
-    {
+    if let Some(Node { origin: Origin::Env(other), .. }) = table.get(&key) {
         return Err(format!("it sets the same key as {other}"));
     }
-    table.set(
-        &key,
-        Node {
-            value: Value::Env(value),
-            origin,
-        },
-    );
+    table.set(&key, Node { value: Value::Env(value), origin });
     Ok(())
 }
 
@@ -84,17 +57,10 @@ fn resolve(table: &Table, part: &str) -> Result<String, String> {
     }
     let plain = |name: &str| name.to_lowercase().replace(['-', '.'], "_");
     let wanted = plain(part);
-    let alike: Vec<_> = table
-        .iter()
-        .map(|(key, _)| key)
-        .filter(|key| plain(key) == wanted)
-        .collect();
+    let alike: Vec<_> = table.iter().map(|(key, _)| key).filter(|key| plain(key) == wanted).collect();
     match alike.as_slice() {
         [] => Ok(new),
         [one] => Ok((*one).to_owned()),
-        many => Err(format!(
-            "{part} may mean each of {}; rename one of them",
-            many.join(", ")
-        )),
+        many => Err(format!("{part} may mean each of {}; rename one of them", many.join(", "))),
     }
 }

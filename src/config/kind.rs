@@ -28,11 +28,7 @@ impl<T: 'static> Kind<T> {
         what: impl Into<String>,
         parse: impl Fn(&Value) -> Result<T, String> + 'static,
     ) -> Self {
-        Self {
-            what: what.into(),
-            parse: Box::new(parse),
-            quiet: false,
-        }
+        Self { what: what.into(), parse: Box::new(parse), quiet: false }
     }
 
     /// A kind that is written as text.
@@ -51,11 +47,7 @@ impl<T: 'static> Kind<T> {
 
     pub(super) fn read(&self, value: &Value) -> Result<T, String> {
         (self.parse)(value).map_err(|hint| {
-            let found = if self.quiet {
-                kind_of(value).to_owned()
-            } else {
-                show(value)
-            };
+            let found = if self.quiet { kind_of(value).to_owned() } else { show(value) };
             let colon = if hint.is_empty() { "" } else { ": " };
             format!("expected {}, found {found}{colon}{hint}", self.what)
         })
@@ -122,55 +114,39 @@ where
     N: Copy + Display + PartialOrd + TryFrom<i128> + 'static,
 {
     let (low, high) = (*range.start(), *range.end());
-    Kind::new(
-        format!("a whole number from {low} to {high} such as {example}"),
-        move |value| {
-            let number = match value {
-                Value::Integer(number) => *number,
-                Value::Env(text) => text.trim().parse().map_err(|_| String::new())?,
-                Value::Text(text) if text.parse::<i128>().is_ok() => {
-                    return Err("write it without quotes".into());
-                }
-                _ => return Err(String::new()),
-            };
-            N::try_from(number)
-                .ok()
-                .filter(|number| range.contains(number))
-                .ok_or_else(String::new)
-        },
-    )
+    Kind::new(format!("a whole number from {low} to {high} such as {example}"), move |value| {
+        let number = match value {
+            Value::Integer(number) => *number,
+            Value::Env(text) => text.trim().parse().map_err(|_| String::new())?,
+            Value::Text(text) if text.parse::<i128>().is_ok() => {
+                return Err("write it without quotes".into());
+            }
+            _ => return Err(String::new()),
+        };
+        N::try_from(number).ok().filter(|number| range.contains(number)).ok_or_else(String::new)
+    })
 }
 
 /// The number of a record in a CRM.
 pub(super) fn id() -> Kind<u64> {
-    Kind {
-        what: "the number of a record such as 1".into(),
-        ..whole(1..=u64::MAX, 1)
-    }
+    Kind { what: "the number of a record such as 1".into(), ..whole(1..=u64::MAX, 1) }
 }
 
 /// A number that may have a fraction, above zero and up to `high`.
 pub(super) fn positive(high: f64, example: f64) -> Kind<f64> {
-    Kind::new(
-        format!("a number above 0 and up to {high} such as {example:?}"),
-        move |value| {
-            let number = match value {
-                Value::Float(number) => *number,
-                // Exact for every number that is small enough to be accepted.
-                Value::Integer(number) => *number as f64,
-                Value::Env(text) => text.trim().parse().map_err(|_| String::new())?,
-                Value::Text(text) if text.parse::<f64>().is_ok() => {
-                    return Err("write it without quotes".into());
-                }
-                _ => return Err(String::new()),
-            };
-            if number > 0.0 && number <= high {
-                Ok(number)
-            } else {
-                Err(String::new())
+    Kind::new(format!("a number above 0 and up to {high} such as {example:?}"), move |value| {
+        let number = match value {
+            Value::Float(number) => *number,
+            // Exact for every number that is small enough to be accepted.
+            Value::Integer(number) => *number as f64,
+            Value::Env(text) => text.trim().parse().map_err(|_| String::new())?,
+            Value::Text(text) if text.parse::<f64>().is_ok() => {
+                return Err("write it without quotes".into());
             }
-        },
-    )
+            _ => return Err(String::new()),
+        };
+        if number > 0.0 && number <= high { Ok(number) } else { Err(String::new()) }
+    })
 }
 
 /// A duration of at least `low` and at most `high`, both as they are written.
@@ -179,11 +155,7 @@ pub(super) fn duration(low: &'static str, high: &'static str, example: &str) -> 
     let range = bound(low)..=bound(high);
     Kind::text(format!("a duration such as {example:?}"), move |text| {
         let value = units::parse_duration(text)?;
-        if range.contains(&value) {
-            Ok(value)
-        } else {
-            Err(format!("it must lie between {low} and {high}"))
-        }
+        if range.contains(&value) { Ok(value) } else { Err(format!("it must lie between {low} and {high}")) }
     })
 }
 
@@ -193,11 +165,7 @@ pub(super) fn size(low: &'static str, high: &'static str, example: &str) -> Kind
     let range = bound(low)..=bound(high);
     Kind::text(format!("a size such as {example:?}"), move |text| {
         let value = units::parse_size(text)?;
-        if range.contains(&value) {
-            Ok(value)
-        } else {
-            Err(format!("it must lie between {low} and {high}"))
-        }
+        if range.contains(&value) { Ok(value) } else { Err(format!("it must lie between {low} and {high}")) }
     })
 }
 

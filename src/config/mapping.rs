@@ -52,15 +52,7 @@ const FIELD_KINDS: [(&str, FieldKind); 7] = [
 ];
 
 /// Records of the Crypto CRM whose fields can be mapped.
-const RECORDS: [&str; 7] = [
-    "project",
-    "step",
-    "action",
-    "checklist",
-    "item",
-    "good",
-    "payment",
-];
+const RECORDS: [&str; 7] = ["project", "step", "action", "checklist", "item", "good", "payment"];
 
 impl FieldRule {
     fn read(r: &Reader<'_>) -> Option<Self> {
@@ -70,19 +62,13 @@ impl FieldRule {
         let expense = r.optional_list("out", &raw_value());
         let (from, kind, income, expense) = (from?, kind?, income?, expense?);
         if from.is_empty() {
-            r.problem(
-                "from",
-                "required: the names to try, such as [\"name\", \"data.title\"]",
-            );
+            r.problem("from", "required: the names to try, such as [\"name\", \"data.title\"]");
             return None;
         }
         let direction = kind == FieldKind::Direction;
-        if let (false, Some(key)) = (
-            direction,
-            [("in", &income), ("out", &expense)]
-                .iter()
-                .find(|(_, v)| v.is_some()),
-        ) {
+        if let (false, Some(key)) =
+            (direction, [("in", &income), ("out", &expense)].iter().find(|(_, v)| v.is_some()))
+        {
             r.problem(key.0, "it belongs to fields of type \"direction\" only");
             return None;
         }
@@ -91,30 +77,18 @@ impl FieldRule {
             None if direction => vec![value.to_owned()],
             given => given.unwrap_or_default(),
         };
-        Some(Self {
-            from,
-            kind,
-            income: or(income, "1"),
-            expense: or(expense, "0"),
-        })
+        Some(Self { from, kind, income: or(income, "1"), expense: or(expense, "0") })
     }
 
     fn show(&self) -> String {
         let from = quoted_list(&self.from);
         let sides = match self.kind {
             FieldKind::Direction => {
-                format!(
-                    ", in = {}, out = {}",
-                    quoted_list(&self.income),
-                    quoted_list(&self.expense)
-                )
+                format!(", in = {}, out = {}", quoted_list(&self.income), quoted_list(&self.expense))
             }
             _ => String::new(),
         };
-        format!(
-            "{{ from = {from}, type = \"{}\"{sides} }}",
-            word(&FIELD_KINDS, &self.kind)
-        )
+        format!("{{ from = {from}, type = \"{}\"{sides} }}", word(&FIELD_KINDS, &self.kind))
     }
 }
 
@@ -133,11 +107,7 @@ pub(super) fn read_dictionary(r: &Reader<'_>) -> Option<BTreeMap<String, BTreeMa
     let one = |name: &str, from_env: bool| {
         let names = r.numbered(name, &kind::text("Enquiry"));
         // A variable's name cannot hold the dash of `action-types`.
-        let kebab = if from_env {
-            name.replace('_', "-")
-        } else {
-            name.to_owned()
-        };
+        let kebab = if from_env { name.replace('_', "-") } else { name.to_owned() };
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if !kebab.chars().all(plain) || kebab.trim_matches('-') != kebab || kebab.is_empty() {
             r.problem(
@@ -148,11 +118,7 @@ pub(super) fn read_dictionary(r: &Reader<'_>) -> Option<BTreeMap<String, BTreeMa
         }
         names.map(|names| (kebab, names))
     };
-    let all: Vec<_> = r
-        .names()
-        .into_iter()
-        .map(|(name, from_env)| one(name, from_env))
-        .collect();
+    let all: Vec<_> = r.names().into_iter().map(|(name, from_env)| one(name, from_env)).collect();
     all.into_iter().collect()
 }
 
@@ -176,13 +142,12 @@ pub(super) fn write(
 }
 
 fn path() -> Kind<String> {
-    Kind::text(
-        "the name of a field such as \"data.client_id\"",
-        |text| match text.split('.').all(|part| !part.trim().is_empty()) {
+    Kind::text("the name of a field such as \"data.client_id\"", |text| {
+        match text.split('.').all(|part| !part.trim().is_empty()) {
             true => Ok(text.to_owned()),
             false => Err("a part of it is empty".into()),
-        },
-    )
+        }
+    })
 }
 
 /// A value as the CRM sends it: `"1"` and `1` are the same to its PHP.

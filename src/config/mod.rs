@@ -90,11 +90,7 @@ impl Config {
         let source = file.display().to_string();
         let text = std::fs::read_to_string(file).map_err(|error| {
             let text = format!("cannot read the configuration: {error}");
-            Problems(vec![Problem {
-                key: String::new(),
-                place: source.clone(),
-                text,
-            }])
+            Problems(vec![Problem { key: String::new(), place: source.clone(), text }])
         })?;
         Self::read(&text, source, env)
     }
@@ -184,23 +180,14 @@ impl Config {
 
 /// A consumer limited to a branch that the gateway was told not to work with sees less than it is promised.
 fn warn_of_foreign_branches(r: &Reader<'_>, alfacrm: Option<&AlfaCrm>, consumers: &[Consumer]) {
-    let Some(branches) = alfacrm
-        .map(|alfacrm| &alfacrm.branches)
-        .filter(|list| !list.is_empty())
-    else {
+    let Some(branches) = alfacrm.map(|alfacrm| &alfacrm.branches).filter(|list| !list.is_empty()) else {
         return;
     };
     for consumer in consumers {
         let own = consumer.branches.iter().flatten();
-        let foreign: Vec<_> = own
-            .filter(|id| !branches.contains(id))
-            .map(u64::to_string)
-            .collect();
+        let foreign: Vec<_> = own.filter(|id| !branches.contains(id)).map(u64::to_string).collect();
         if !foreign.is_empty() {
-            let text = format!(
-                "names branches that alfacrm.branches leaves out: {}",
-                foreign.join(", ")
-            );
+            let text = format!("names branches that alfacrm.branches leaves out: {}", foreign.join(", "));
             r.warn("consumers", format!("`{}` {text}", consumer.name));
         }
     }

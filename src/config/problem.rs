@@ -92,12 +92,7 @@ mod tests {
     #[test]
     fn a_problem_names_what_it_knows() {
         let problem = |key: &str, place: &str| {
-            Problem {
-                key: key.into(),
-                place: place.into(),
-                text: "bad".into(),
-            }
-            .to_string()
+            Problem { key: key.into(), place: place.into(), text: "bad".into() }.to_string()
         };
         assert_eq!(problem("a.b", "x.toml line 3"), "a.b (x.toml line 3): bad");
         assert_eq!(problem("a.b", ""), "a.b: bad");

@@ -24,17 +24,11 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn new(source: String, problems: Vec<Problem>) -> Self {
-        Self {
-            source,
-            problems: RefCell::new(problems),
-            warnings: RefCell::default(),
-        }
+        Self { source, problems: RefCell::new(problems), warnings: RefCell::default() }
     }
 
     fn problem(&self, key: String, origin: Option<&Origin>, text: String) {
-        let place = origin
-            .map(|origin| origin.place(&self.source))
-            .unwrap_or_default();
+        let place = origin.map(|origin| origin.place(&self.source)).unwrap_or_default();
         self.problems.borrow_mut().push(Problem { key, place, text });
     }
 
@@ -70,13 +64,7 @@ impl<'a> Reader<'a> {
         report: &'a Report,
         read: impl FnOnce(&Reader<'a>) -> Option<T>,
     ) -> Option<T> {
-        let reader = Reader {
-            path,
-            table,
-            origin,
-            known: RefCell::default(),
-            report,
-        };
+        let reader = Reader { path, table, origin, known: RefCell::default(), report };
         let result = read(&reader);
         let complete = reader.report_unknown();
         result.filter(|_| complete)
@@ -85,11 +73,7 @@ impl<'a> Reader<'a> {
     fn report_unknown(&self) -> bool {
         let known = self.known.borrow();
         let names: Vec<&str> = known.iter().map(String::as_str).collect();
-        let unknown: Vec<_> = self
-            .table
-            .iter()
-            .filter(|(key, _)| !names.contains(key))
-            .collect();
+        let unknown: Vec<_> = self.table.iter().filter(|(key, _)| !names.contains(key)).collect();
         for (key, node) in &unknown {
             let text = format!("unknown key; {}", suggest(key, "keys", &names));
             self.report.problem(self.at(key), Some(&node.origin), text);
@@ -99,11 +83,7 @@ impl<'a> Reader<'a> {
 
     fn at(&self, key: &str) -> String {
         let key = show_key(key);
-        if self.path.is_empty() {
-            key
-        } else {
-            format!("{}.{key}", self.path)
-        }
+        if self.path.is_empty() { key } else { format!("{}.{key}", self.path) }
     }
 
     fn know(&self, key: &str) {
@@ -131,10 +111,7 @@ impl<'a> Reader<'a> {
 
     /// Writes down that `key` is legal but deserves a second look.
     pub(super) fn warn(&self, key: &str, text: impl std::fmt::Display) {
-        self.report
-            .warnings
-            .borrow_mut()
-            .push(format!("{}: {text}", self.at(key)));
+        self.report.warnings.borrow_mut().push(format!("{}: {text}", self.at(key)));
     }
 
     /// A value that must be there, from the user or the defaults.
@@ -180,22 +157,14 @@ impl<'a> Reader<'a> {
                 &split
             }
             other => {
-                let hint = if matches!(other, Value::Text(_)) {
-                    ": put it in [ ]"
-                } else {
-                    ""
-                };
+                let hint = if matches!(other, Value::Text(_)) { ": put it in [ ]" } else { "" };
                 self.problem(key, format!("expected a list, each item {}{hint}", item.what));
                 return None;
             }
         };
         let at = |i| format!("{}[{i}]", self.at(key));
         // All items are read before any is given up, so that each bad one is named.
-        let read: Vec<_> = items
-            .iter()
-            .enumerate()
-            .map(|(i, node)| self.value(at(i), node, item))
-            .collect();
+        let read: Vec<_> = items.iter().enumerate().map(|(i, node)| self.value(at(i), node, item)).collect();
         read.into_iter().collect::<Option<Vec<T>>>().map(Some)
     }
 
@@ -210,10 +179,7 @@ impl<'a> Reader<'a> {
             return Some(BTreeMap::new());
         };
         let pairs: Vec<(String, Node)> = match &node.value {
-            Value::Table(table) => table
-                .iter()
-                .map(|(key, node)| (key.to_owned(), node.clone()))
-                .collect(),
+            Value::Table(table) => table.iter().map(|(key, node)| (key.to_owned(), node.clone())).collect(),
             Value::Env(text) => split_env(text, &node.origin).into_iter().map(pair).collect(),
             _ => {
                 self.problem(key, format!("expected a table from numbers to {}", item.what));
@@ -224,11 +190,7 @@ impl<'a> Reader<'a> {
             let at = format!("{}.{}", self.at(key), show_key(number));
             let value = self.value(at.clone(), node, item);
             let Ok(number) = number.parse::<u64>() else {
-                self.report.problem(
-                    at,
-                    Some(&node.origin),
-                    "expected a whole number as the key".into(),
-                );
+                self.report.problem(at, Some(&node.origin), "expected a whole number as the key".into());
                 return None;
             };
             value.map(|value| (number, value))
@@ -274,10 +236,7 @@ impl<'a> Reader<'a> {
     /// The names in this table with where each comes from, for tables of free names that hold plain values.
     pub(super) fn names(&self) -> Vec<(&'a str, bool)> {
         let from_env = |node: &Node| matches!(node.origin, Origin::Env(_));
-        self.table
-            .iter()
-            .map(|(name, node)| (name, from_env(node)))
-            .collect()
+        self.table.iter().map(|(name, node)| (name, from_env(node))).collect()
     }
 
     fn inside<T>(&self, key: &str, node: &'a Node, read: impl FnOnce(&Reader<'a>) -> Option<T>) -> Option<T> {
@@ -287,8 +246,7 @@ impl<'a> Reader<'a> {
                 Origin::Env(name) => format!("set its keys one by one, {name}__KEY"),
                 _ => format!("write [{at}] and its keys below it"),
             };
-            self.report
-                .problem(at, Some(&node.origin), format!("expected a table: {hint}"));
+            self.report.problem(at, Some(&node.origin), format!("expected a table: {hint}"));
             return None;
         };
         Self::run(self.at(key), table, Some(&node.origin), self.report, read)
@@ -301,10 +259,7 @@ impl<'a> Reader<'a> {
         let file = self.optional(&file_key, &kind::path("/run/secrets/crm"));
         match (given?, file?) {
             (Some(_), Some(_)) => {
-                self.problem(
-                    &file_key,
-                    format!("`{key}` is set as well; keep only one of the two"),
-                );
+                self.problem(&file_key, format!("`{key}` is set as well; keep only one of the two"));
                 None
             }
             (given, None) => Some(given),
@@ -333,10 +288,8 @@ impl<'a> Reader<'a> {
 
 /// Secrets travel in headers and JSON, where anything but visible ASCII is a pasting accident.
 fn secret_kind() -> Kind<Secret> {
-    Kind::text("a secret in visible ASCII characters", |text| {
-        check_secret(text).map_err(str::to_owned)
-    })
-    .unquoted()
+    Kind::text("a secret in visible ASCII characters", |text| check_secret(text).map_err(str::to_owned))
+        .unquoted()
 }
 
 fn check_secret(text: &str) -> Result<Secret, &'static str> {
@@ -352,18 +305,12 @@ fn read_secret(path: &std::path::Path) -> Result<Secret, String> {
     std::fs::File::open(path)
         .and_then(|file| file.take(LIMIT).read_to_string(&mut text))
         .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    let line = text
-        .strip_suffix('\n')
-        .map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
+    let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
     if line.is_empty() {
         return Err(format!("{} is empty", path.display()));
     }
-    check_secret(line).map_err(|hint| {
-        format!(
-            "{}: expected a secret in visible ASCII characters: {hint}",
-            path.display()
-        )
-    })
+    check_secret(line)
+        .map_err(|hint| format!("{}: expected a secret in visible ASCII characters: {hint}", path.display()))
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -371,15 +318,8 @@ fn is_empty(value: &Value) -> bool {
 }
 
 fn split_env(text: &str, origin: &Origin) -> Vec<Node> {
-    let item = |part: &str| Node {
-        value: Value::Env(part.to_owned()),
-        origin: origin.clone(),
-    };
-    text.split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-        .map(item)
-        .collect()
+    let item = |part: &str| Node { value: Value::Env(part.to_owned()), origin: origin.clone() };
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(item).collect()
 }
 
 /// `1=RUB` as a key and its value; without `=` it is a key whose value is empty, which no kind accepts.
@@ -389,21 +329,11 @@ fn pair(node: Node) -> (String, Node) {
         _ => "",
     };
     let (key, value) = text.split_once('=').unwrap_or((text, ""));
-    (
-        key.trim().to_owned(),
-        Node {
-            value: Value::Env(value.trim().to_owned()),
-            origin: node.origin,
-        },
-    )
+    (key.trim().to_owned(), Node { value: Value::Env(value.trim().to_owned()), origin: node.origin })
 }
 
 /// A key as TOML writes it: bare when it can be.
 pub(super) fn show_key(key: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if !key.is_empty() && key.chars().all(bare) {
-        key.to_owned()
-    } else {
-        format!("{key:?}")
-    }
+    if !key.is_empty() && key.chars().all(bare) { key.to_owned() } else { format!("{key:?}") }
 }

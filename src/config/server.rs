@@ -48,10 +48,7 @@ impl Server {
             return None;
         }
         if !admin_listen.ip().is_loopback() {
-            r.warn(
-                "admin_listen",
-                "its pages ask for no key; keep this address away from the public",
-            );
+            r.warn("admin_listen", "its pages ask for no key; keep this address away from the public");
         }
         let cors_origins = cors_origins?;
         if cors_origins.iter().any(|origin| origin == "*") {
@@ -105,11 +102,8 @@ pub(super) fn base_path() -> Kind<String> {
 }
 
 fn cors_origin() -> Kind<String> {
-    Kind::text(
-        "an origin such as \"https://app.example\", or \"*\"",
-        |text| match text {
-            "*" => Ok(text.to_owned()),
-            _ => upstream::check_origin(text),
-        },
-    )
+    Kind::text("an origin such as \"https://app.example\", or \"*\"", |text| match text {
+        "*" => Ok(text.to_owned()),
+        _ => upstream::check_origin(text),
+    })
 }

@@ -25,9 +25,7 @@ pub struct Redis {
 
 impl Store {
     pub(super) fn read(r: &Reader<'_>) -> Option<Self> {
-        Some(Self {
-            path: r.get("path", &kind::path("data"))?,
-        })
+        Some(Self { path: r.get("path", &kind::path("data"))? })
     }
 
     pub(super) fn write(&self, w: &mut Writer) {

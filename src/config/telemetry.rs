@@ -30,10 +30,7 @@ impl Telemetry {
         let log_format = r.get("log_format", &kind::choice(&LOG_FORMATS));
         let otlp_endpoint = r.optional("otlp_endpoint", &kind::text("http://localhost:4318"))?;
         not_available(r, &[("otlp_endpoint", otlp_endpoint.is_some())]);
-        Some(Self {
-            log_format: log_format?,
-            otlp_endpoint,
-        })
+        Some(Self { log_format: log_format?, otlp_endpoint })
     }
 
     pub(super) fn write(&self, w: &mut Writer) {

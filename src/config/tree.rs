@@ -64,10 +64,7 @@ impl Table {
     }
 
     pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
-        self.0
-            .iter_mut()
-            .find(|(name, _)| name == key)
-            .map(|(_, node)| node)
+        self.0.iter_mut().find(|(name, _)| name == key).map(|(_, node)| node)
     }
 
     pub(super) fn table_mut(&mut self, key: &str) -> Option<&mut Table> {
@@ -102,14 +99,8 @@ impl Table {
         for (key, node) in over.0 {
             match (self.get_mut(&key), node) {
                 (
-                    Some(Node {
-                        value: Value::Table(below),
-                        origin,
-                    }),
-                    Node {
-                        value: Value::Table(above),
-                        origin: from,
-                    },
+                    Some(Node { value: Value::Table(below), origin }),
+                    Node { value: Value::Table(above), origin: from },
                 ) => {
                     below.merge(above);
                     *origin = from;
@@ -144,11 +135,7 @@ struct Lines(Vec<usize>);
 
 impl Lines {
     fn of(text: &str) -> Self {
-        Self(
-            std::iter::once(0)
-                .chain(text.match_indices('\n').map(|(at, _)| at + 1))
-                .collect(),
-        )
+        Self(std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect())
     }
 
     fn line(&self, offset: usize) -> usize {
@@ -163,13 +150,7 @@ fn table(from: &DeTable<'_>, lines: &Lines) -> Table {
         let name: &std::borrow::Cow<'_, str> = key.get_ref();
         // The place of the key, not of the value: a table's value begins wherever its first header stands.
         let origin = Origin::File(lines.line(key.span().start));
-        (
-            name.to_string(),
-            Node {
-                value: value(node.get_ref(), lines),
-                origin,
-            },
-        )
+        (name.to_string(), Node { value: value(node.get_ref(), lines), origin })
     };
     Table(entries.into_iter().map(entry).collect())
 }
@@ -178,11 +159,7 @@ fn value(from: &DeValue<'_>, lines: &Lines) -> Value {
     match from {
         DeValue::String(text) => Value::Text(text.to_string()),
         DeValue::Integer(number) => {
-            let limit = if number.as_str().starts_with('-') {
-                i128::MIN
-            } else {
-                i128::MAX
-            };
+            let limit = if number.as_str().starts_with('-') { i128::MIN } else { i128::MAX };
             Value::Integer(i128::from_str_radix(number.as_str(), number.radix()).unwrap_or(limit))
         }
         DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or(f64::NAN)),
@@ -228,14 +205,8 @@ pub(super) fn layered(user: Table) -> Table {
             all.remove(crm);
         }
     }
-    let template = match all
-        .table_mut("consumers")
-        .and_then(|consumers| consumers.remove("*"))
-    {
-        Some(Node {
-            value: Value::Table(template),
-            ..
-        }) => template,
+    let template = match all.table_mut("consumers").and_then(|consumers| consumers.remove("*")) {
+        Some(Node { value: Value::Table(template), .. }) => template,
         _ => Table::new(),
     };
     all.merge(user);

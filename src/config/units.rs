@@ -4,13 +4,8 @@
 
 use std::time::Duration;
 
-const DURATIONS: [(&str, u64); 5] = [
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
+const DURATIONS: [(&str, u64); 5] =
+    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 const SIZES: [(&str, u64); 7] = [
     ("GiB", 1 << 30),
@@ -29,10 +24,8 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     loop {
         let (amount, unit, after) = number_and_unit(rest, DURATION_UNITS)?;
         let millis = scale(&DURATIONS, unit, DURATION_UNITS)?;
-        total = amount
-            .checked_mul(millis)
-            .and_then(|part| total.checked_add(part))
-            .ok_or("it is too long")?;
+        total =
+            amount.checked_mul(millis).and_then(|part| total.checked_add(part)).ok_or("it is too long")?;
         if after.is_empty() {
             return Ok(Duration::from_millis(total));
         }
@@ -71,18 +64,12 @@ fn number_and_unit<'t>(text: &'t str, units: &str) -> Result<(u64, &'t str, &'t 
 
 fn scale(table: &[(&str, u64)], unit: &str, units: &str) -> Result<u64, String> {
     let known = table.iter().find(|(name, _)| *name == unit);
-    known
-        .map(|(_, factor)| *factor)
-        .ok_or_else(|| format!("the unit must be {units}"))
+    known.map(|(_, factor)| *factor).ok_or_else(|| format!("the unit must be {units}"))
 }
 
 /// Writes a duration in the largest unit that holds it whole, to the millisecond.
 pub(super) fn show_duration(value: Duration) -> String {
-    show(
-        u64::try_from(value.as_millis()).unwrap_or(u64::MAX),
-        &DURATIONS,
-        "0s",
-    )
+    show(u64::try_from(value.as_millis()).unwrap_or(u64::MAX), &DURATIONS, "0s")
 }
 
 /// Writes a size in the largest unit that holds it whole.

@@ -32,12 +32,7 @@ impl Quota {
         let burst = r.get("burst", &kind::whole(1..=1000, 1));
         let max_wait = r.get("max_wait", &kind::duration("100ms", "10m", "20s"));
         let max_queue = r.get("max_queue", &kind::whole(1..=1_000_000, 2000));
-        Some(Self {
-            rate: rate?,
-            burst: burst?,
-            max_wait: max_wait?,
-            max_queue: max_queue?,
-        })
+        Some(Self { rate: rate?, burst: burst?, max_wait: max_wait?, max_queue: max_queue? })
     }
 
     pub(super) fn write(&self, w: &mut Writer) {
@@ -90,13 +85,10 @@ pub(super) fn origin(example: &'static str) -> Kind<String> {
 
 /// The same, where a bare host name stands for `https://` and that name.
 pub(super) fn origin_or_host(example: &'static str) -> Kind<String> {
-    Kind::text(
-        format!("an address or a host name such as {example:?}"),
-        |text| match text.contains("://") {
-            false if !text.is_empty() => check_origin(&format!("https://{text}")),
-            _ => check_origin(text),
-        },
-    )
+    Kind::text(format!("an address or a host name such as {example:?}"), |text| match text.contains("://") {
+        false if !text.is_empty() => check_origin(&format!("https://{text}")),
+        _ => check_origin(text),
+    })
 }
 
 pub(super) fn check_origin(text: &str) -> Result<String, String> {
@@ -139,10 +131,7 @@ pub(super) fn warn_if_clear(r: &Reader<'_>, base_url: &str) {
     };
     let loopback = name == "localhost" || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
     if !loopback {
-        r.warn(
-            "base_url",
-            "http:// sends the credentials and all data in clear; use https://",
-        );
+        r.warn("base_url", "http:// sends the credentials and all data in clear; use https://");
     }
 }
 
@@ -152,9 +141,7 @@ fn timezone() -> Kind<(TimeZone, String)> {
         let Ok(zone) = TimeZone::get(text) else {
             let names: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
             let close = closest(text, names.iter().map(String::as_str));
-            return Err(close
-                .map(|name| format!("did you mean {name:?}?"))
-                .unwrap_or_default());
+            return Err(close.map(|name| format!("did you mean {name:?}?")).unwrap_or_default());
         };
         let name = zone.iana_name().unwrap_or(text).to_owned();
         Ok((zone, name))
@@ -187,16 +174,10 @@ mod tests {
             ("", scheme),
             ("school.s20.online", scheme),
             ("ftp://school.example", scheme),
-            (
-                "https://школа.example",
-                "write a national domain name in its xn-- form",
-            ),
+            ("https://школа.example", "write a national domain name in its xn-- form"),
             ("https://", ""),
             ("https://a b", ""),
-            (
-                "https://me:pw@school.example",
-                "a user name or password in an address is not supported",
-            ),
+            ("https://me:pw@school.example", "a user name or password in an address is not supported"),
             ("https://school.example:0", range),
             ("https://school.example:", range),
             ("https://:80", range),

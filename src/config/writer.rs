@@ -45,10 +45,7 @@ impl Writer {
     }
 
     pub(super) fn path(&mut self, key: &str, value: Option<&PathBuf>) {
-        self.text(
-            key,
-            &value.map(|path| path.display().to_string()).unwrap_or_default(),
-        );
+        self.text(key, &value.map(|path| path.display().to_string()).unwrap_or_default());
     }
 
     pub(super) fn secret(&mut self, key: &str, value: Option<&Secret>) {
@@ -73,10 +70,7 @@ impl Writer {
 
     /// `{ 1 = "RUB" }` on one line.
     pub(super) fn numbered(&mut self, key: &str, items: &BTreeMap<u64, String>) {
-        let pairs: Vec<_> = items
-            .iter()
-            .map(|(id, name)| format!("{id} = {}", quote(name)))
-            .collect();
+        let pairs: Vec<_> = items.iter().map(|(id, name)| format!("{id} = {}", quote(name))).collect();
         self.plain(key, format!("{{ {} }}", pairs.join(", ")));
     }
 }

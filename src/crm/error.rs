@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::Source;
+use crate::upstream;
 
 /// What a failure means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,14 +58,7 @@ pub struct Error {
 impl Error {
     /// A failure without further circumstances.
     pub fn new(crm: Source, kind: Kind, detail: impl Into<String>) -> Self {
-        Self {
-            kind,
-            crm,
-            detail: detail.into(),
-            status: None,
-            retry_after: None,
-            cause: None,
-        }
+        Self { kind, crm, detail: detail.into(), status: None, retry_after: None, cause: None }
     }
 
     /// Whether the same question may be answered later.
@@ -80,4 +74,31 @@ impl Error {
             | Kind::NotCached => false,
         }
     }
+}
+
+/// What a failure on the way means; the same for every CRM.
+pub fn on_the_way(crm: Source, error: upstream::Error) -> Error {
+    use upstream::Error as Way;
+    let (kind, detail) = match &error {
+        Way::Overloaded { .. } => {
+            (Kind::Overloaded, "the call would wait past its deadline; nothing was sent")
+        }
+        Way::Abandoned => (Kind::Abandoned, "nobody waits for the call any more; nothing was sent"),
+        Way::Timeout(_) => (Kind::Timeout, "no answer in time"),
+        Way::Transport { sent: false, .. } => (Kind::Failed, "the CRM cannot be reached"),
+        Way::Transport { sent: true, .. } => {
+            (Kind::Failed, "the connection broke before the whole answer had come")
+        }
+        Way::TooLarge(_) => (Kind::Unreadable, "the answer is larger than the configured limit"),
+    };
+    let retry_after = match &error {
+        Way::Overloaded { retry_after } => Some(*retry_after),
+        _ => None,
+    };
+    Error { retry_after, cause: Some(Arc::new(error)), ..Error::new(crm, kind, detail) }
+}
+
+/// A message of a CRM as it may be passed on: short, printable, without markup.
+pub fn passed_on(message: &str) -> String {
+    message.chars().filter(|c| !c.is_control()).take(200).collect()
 }

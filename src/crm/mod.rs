@@ -1,7 +1,9 @@
 //! The port to the CRMs. An adapter answers *one question with one call*; making lists of answers, caching and merging
 //! is the hub's business.
 
+pub mod alfa;
 pub mod error;
+pub mod wire;
 
 use futures_util::future::BoxFuture;
 
@@ -86,6 +88,25 @@ pub struct Lane {
     pub kind: LaneKind,
 }
 
+impl Lane {
+    /// The pages of one list.
+    pub fn pages(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            branch: None,
+            parent: None,
+            status: None,
+            days: None,
+            kind: LaneKind::Pages,
+        }
+    }
+
+    /// The pages of one list, limited to a branch.
+    pub fn in_branch(name: &str, branch: u64) -> Self {
+        Self { branch: Some(branch), ..Self::pages(format!("{name} b{branch}")) }
+    }
+}
+
 /// What a sequence is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LaneKind {
@@ -130,8 +151,12 @@ pub struct Asked<E> {
 pub struct Chunk<E> {
     /// The records, in the CRM's order.
     pub records: Vec<Arc<Record<E>>>,
+    /// How many rows the CRM sent, those included that could not be read as a record.
+    pub rows: u64,
     /// How many the CRM says there are.
     pub total: Option<u64>,
     /// Where the next page starts; `None` when this surely was the last.
     pub next: Option<Position>,
+    /// Fields that could not be read, by record: what the drift metric counts.
+    pub drift: Vec<&'static str>,
 }

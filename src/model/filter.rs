@@ -80,10 +80,7 @@ pub fn between<T: Text + PartialOrd + Copy>(
     {
         q.refuse(from.0, format!("lies after `{}`", to.0));
     }
-    Between {
-        from: lower,
-        to: upper,
-    }
+    Between { from: lower, to: upper }
 }
 
 /// Whether a text holds a part, letter case aside.

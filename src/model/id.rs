@@ -52,20 +52,12 @@ pub struct RecordId {
 impl RecordId {
     /// `alfa-101`.
     pub fn new(source: Source, number: u64) -> Self {
-        Self {
-            source,
-            parent: None,
-            number,
-        }
+        Self { source, parent: None, number }
     }
 
     /// `crypto-101-3001`.
     pub fn under(source: Source, parent: u64, number: u64) -> Self {
-        Self {
-            source,
-            parent: Some(parent),
-            number,
-        }
+        Self { source, parent: Some(parent), number }
     }
 
     /// The CRM it lives in.
@@ -113,11 +105,7 @@ impl FromStr for RecordId {
             None => Self::new(source, whole(rest)?),
         };
         // One record has one id: `alfa-007` and `alfa-+7` are none.
-        if id.to_string() == text {
-            Ok(id)
-        } else {
-            Err(NotAnId)
-        }
+        if id.to_string() == text { Ok(id) } else { Err(NotAnId) }
     }
 }
 
@@ -133,9 +121,7 @@ impl Serialize for RecordId {
 
 impl<'de> Deserialize<'de> for RecordId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

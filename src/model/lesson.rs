@@ -128,12 +128,7 @@ impl Filter<Lesson> for LessonFilter {
     fn read(q: &mut Query) -> Self {
         Self {
             statuses: q.choices("status", "Only lessons of these statuses; all by default."),
-            days: between(
-                q,
-                ("from", "On this day or later."),
-                ("to", "On this day or earlier."),
-                None,
-            ),
+            days: between(q, ("from", "On this day or later."), ("to", "On this day or earlier."), None),
             student_id: q.one("student_id", "Lessons of this student."),
             group_id: q.one("group_id", "Lessons of this group."),
             teacher_id: q.one("teacher_id", "Lessons of this teacher."),
@@ -150,10 +145,7 @@ impl Filter<Lesson> for LessonFilter {
             |wanted: &Option<RecordId>, ids: &[RecordId]| wanted.as_ref().is_none_or(|id| ids.contains(id));
         let student = self.student_id.as_ref().is_none_or(|id| {
             lesson.student_ids.contains(id)
-                || lesson
-                    .attendance
-                    .iter()
-                    .any(|entry| entry.student_id.as_ref() == Some(id))
+                || lesson.attendance.iter().any(|entry| entry.student_id.as_ref() == Some(id))
         });
         (self.statuses.is_empty() || self.statuses.contains(&lesson.status))
             && self.days.admits(lesson.date)

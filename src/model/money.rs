@@ -43,13 +43,9 @@ mod tests {
 
     #[test]
     fn amounts_show_at_least_two_places() {
-        for (given, shown) in [
-            ("95", "95.00"),
-            ("-31.00", "-31.00"),
-            ("0.125", "0.125"),
-            ("1000.0", "1000.00"),
-            ("0", "0.00"),
-        ] {
+        for (given, shown) in
+            [("95", "95.00"), ("-31.00", "-31.00"), ("0.125", "0.125"), ("1000.0", "1000.00"), ("0", "0.00")]
+        {
             assert_eq!(text(given.parse().unwrap()).to_string(), shown);
         }
     }

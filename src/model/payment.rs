@@ -128,15 +128,11 @@ impl Filter<Payment> for PaymentFilter {
             && fits(&self.confirmed, payment.confirmed.as_ref())
             && fits(&self.account_id, payment.account_id.as_ref())
             && fits(&self.item_id, payment.item_id.as_ref())
-            && self.payer.as_deref().is_none_or(|part| {
-                payment
-                    .payer_name
-                    .as_deref()
-                    .is_some_and(|name| contains(name, part))
-            })
             && self
-                .amount
-                .admits(payment.amount.as_ref().map(|money| money.amount))
+                .payer
+                .as_deref()
+                .is_none_or(|part| payment.payer_name.as_deref().is_some_and(|name| contains(name, part)))
+            && self.amount.admits(payment.amount.as_ref().map(|money| money.amount))
             && changed_since(self.updated_since, record.updated_at)
     }
 }

@@ -156,14 +156,11 @@ pub struct ProjectFilter {
 
 impl Filter<Project> for ProjectFilter {
     fn read(q: &mut Query) -> Self {
-        let deleted = q
-            .one("deleted", "`true` lists deleted projects instead of the others.")
-            .unwrap_or_default();
+        let deleted =
+            q.one("deleted", "`true` lists deleted projects instead of the others.").unwrap_or_default();
         let filter = Self {
             deleted,
-            sort: q
-                .choice("sort", "The order of the list; `id` by default.")
-                .unwrap_or_default(),
+            sort: q.choice("sort", "The order of the list; `id` by default.").unwrap_or_default(),
             condition: q
                 .choice(
                     "condition",
@@ -219,8 +216,7 @@ impl Filter<Project> for ProjectFilter {
             among(&self.step_ids, &project.step_id),
             among(&self.user_ids, &project.responsible_user_id),
             among(&self.group_ids, &project.responsible_group_id),
-            self.price
-                .map(|price| project.price.as_ref().is_some_and(|money| money.amount == price)),
+            self.price.map(|price| project.price.as_ref().is_some_and(|money| money.amount == price)),
             overlap(&self.participant_user_ids, &project.participant_user_ids),
             overlap(&self.participant_group_ids, &project.participant_group_ids),
         ];

@@ -62,10 +62,7 @@ impl Query {
         let given = form_urlencoded::parse(text.as_bytes())
             .map(|(k, v)| (k.into_owned(), v.into_owned(), false))
             .collect();
-        Self {
-            given,
-            ..Self::default()
-        }
+        Self { given, ..Self::default() }
     }
 
     /// What was declared so far.
@@ -107,16 +104,12 @@ impl Query {
 
     /// Parameters of the form `prefix[NAME]=VALUE`, whose names the consumer chooses.
     pub fn open(&mut self, prefix: &'static str, about: &'static str) -> BTreeMap<String, Vec<String>> {
-        let schema = ObjectBuilder::new()
-            .additional_properties(Some(<String as Text>::schema()))
-            .build();
+        let schema = ObjectBuilder::new().additional_properties(Some(<String as Text>::schema())).build();
         self.declare(prefix, about, true, schema.into(), None);
         self.open = Some(prefix);
         let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, value, taken) in &mut self.given {
-            let inner = name
-                .strip_prefix(prefix)
-                .and_then(|rest| rest.strip_prefix('[')?.strip_suffix(']'));
+            let inner = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('[')?.strip_suffix(']'));
             if let Some(inner) = inner.filter(|inner| !inner.is_empty()) {
                 *taken = true;
                 found.entry(inner.to_owned()).or_default().push(value.clone());
@@ -134,10 +127,7 @@ impl Query {
 
     /// Notes a problem that concerns more than one value.
     pub fn refuse(&mut self, name: &str, detail: impl Into<String>) {
-        self.bad.push(BadParam {
-            name: name.to_owned(),
-            detail: detail.into(),
-        });
+        self.bad.push(BadParam { name: name.to_owned(), detail: detail.into() });
     }
 
     /// The names that were given, for checks against masks.
@@ -148,27 +138,15 @@ impl Query {
     /// Everything that is wrong, unknown names included.
     pub fn finish(mut self) -> Result<Vec<Param>, Vec<BadParam>> {
         for (name, _, taken) in &self.given {
-            if !taken
-                && !self
-                    .known
-                    .iter()
-                    .any(|param| param.name == name && Some(param.name) != self.open)
-            {
+            if !taken && !self.known.iter().any(|param| param.name == name && Some(param.name) != self.open) {
                 let mut detail = String::from("is not a parameter of this resource; known are ");
                 for (i, param) in self.known.iter().enumerate() {
                     let _ = write!(detail, "{}`{}`", if i == 0 { "" } else { ", " }, param.name);
                 }
-                self.bad.push(BadParam {
-                    name: name.clone(),
-                    detail,
-                });
+                self.bad.push(BadParam { name: name.clone(), detail });
             }
         }
-        if self.bad.is_empty() {
-            Ok(self.known)
-        } else {
-            Err(self.bad)
-        }
+        if self.bad.is_empty() { Ok(self.known) } else { Err(self.bad) }
     }
 
     fn declare(
@@ -187,14 +165,7 @@ impl Query {
         } else {
             schema
         };
-        self.known.push(Param {
-            name,
-            about,
-            repeatable,
-            schema,
-            example,
-            mask: None,
-        });
+        self.known.push(Param { name, about, repeatable, schema, example, mask: None });
     }
 
     fn values<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
@@ -210,10 +181,7 @@ impl Query {
             };
             match parsed {
                 Ok(value) => read.push(value),
-                Err(detail) => self.bad.push(BadParam {
-                    name: name.to_owned(),
-                    detail,
-                }),
+                Err(detail) => self.bad.push(BadParam { name: name.to_owned(), detail }),
             }
         }
         read
@@ -243,10 +211,7 @@ pub trait Text: Sized {
 }
 
 fn of_type(kind: Type, format: Option<KnownFormat>) -> RefOr<Schema> {
-    ObjectBuilder::new()
-        .schema_type(kind)
-        .format(format.map(SchemaFormat::KnownFormat))
-        .into()
+    ObjectBuilder::new().schema_type(kind).format(format.map(SchemaFormat::KnownFormat)).into()
 }
 
 impl Text for String {
@@ -267,8 +232,7 @@ impl Text for String {
 
 impl Text for bool {
     fn parse(text: &str) -> Result<Self, String> {
-        text.parse()
-            .map_err(|_| format!("is `{}`; use `true` or `false`", shown(text)))
+        text.parse().map_err(|_| format!("is `{}`; use `true` or `false`", shown(text)))
     }
     fn schema() -> RefOr<Schema> {
         of_type(Type::Boolean, None)
@@ -298,10 +262,7 @@ impl Text for Timestamp {
         // A `+` that was not escaped arrives as a space.
         let repaired = text.replace(' ', "+");
         repaired.parse().map_err(|_| {
-            format!(
-                "is `{}`; use a time with its offset such as `2026-02-25T17:00:00+03:00`",
-                shown(text)
-            )
+            format!("is `{}`; use a time with its offset such as `2026-02-25T17:00:00+03:00`", shown(text))
         })
     }
     fn schema() -> RefOr<Schema> {
@@ -319,10 +280,7 @@ impl Text for Decimal {
         number.ok_or_else(|| format!("is `{}`; use a decimal number such as `1250.00`", shown(text)))
     }
     fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .pattern(Some(r"^-?[0-9]+(\.[0-9]+)?$"))
-            .into()
+        ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^-?[0-9]+(\.[0-9]+)?$")).into()
     }
     fn example() -> Option<Value> {
         Some("1250.00".into())
@@ -331,8 +289,7 @@ impl Text for Decimal {
 
 impl Text for RecordId {
     fn parse(text: &str) -> Result<Self, String> {
-        text.parse()
-            .map_err(|error| format!("is `{}`, which {error}", shown(text)))
+        text.parse().map_err(|error| format!("is `{}`, which {error}", shown(text)))
     }
     fn schema() -> RefOr<Schema> {
         <Self as PartialSchema>::schema()
@@ -383,10 +340,7 @@ mod tests {
     #[test]
     fn a_plus_that_was_not_escaped_is_still_an_offset() {
         let mut query = Query::parse("updated_since=2026-02-25T17:00:00+03:00");
-        assert_eq!(
-            query.one::<Timestamp>("updated_since", "").unwrap().to_string(),
-            "2026-02-25T14:00:00Z"
-        );
+        assert_eq!(query.one::<Timestamp>("updated_since", "").unwrap().to_string(), "2026-02-25T14:00:00Z");
     }
 
     proptest! {

@@ -34,15 +34,8 @@ pub struct Record<E> {
 }
 
 /// The fields that [`Record`] adds to each kind, in the order they are shown; `raw` only when asked for.
-pub const COMMON_FIELDS: [&str; 7] = [
-    "id",
-    "source",
-    "source_id",
-    "custom_fields",
-    "created_at",
-    "updated_at",
-    "raw",
-];
+pub const COMMON_FIELDS: [&str; 7] =
+    ["id", "source", "source_id", "custom_fields", "created_at", "updated_at", "raw"];
 
 /// In which order the sequences that make up one list are read.
 #[derive(Debug)]

@@ -234,10 +234,7 @@ impl Contacts {
     pub fn hold(&self, wanted: &str) -> bool {
         if is_phone(wanted) {
             let digits = phone_digits(wanted);
-            return self
-                .phones
-                .iter()
-                .any(|phone| phone_digits(&phone.display).contains(&digits));
+            return self.phones.iter().any(|phone| phone_digits(&phone.display).contains(&digits));
         }
         let wanted = wanted.to_lowercase();
         let texts = self.emails.iter().chain(&self.websites).chain(&self.addresses);
@@ -249,20 +246,12 @@ impl Contacts {
 
 impl Filter<Student> for StudentFilter {
     fn read(q: &mut Query) -> Self {
-        let stage = q
-            .choice("stage", "Students (the default), leads, or both.")
-            .unwrap_or_default();
-        let archived = q
-            .choice(
-                "archived",
-                "Active records (the default), archived ones, or both.",
-            )
-            .unwrap_or_default();
+        let stage = q.choice("stage", "Students (the default), leads, or both.").unwrap_or_default();
+        let archived =
+            q.choice("archived", "Active records (the default), archived ones, or both.").unwrap_or_default();
         let name = q.one("q", "A part of the name.");
-        let contact = q.one(
-            "contact",
-            "A telephone number in any spelling, an e-mail address or any other contact.",
-        );
+        let contact =
+            q.one("contact", "A telephone number in any spelling, an e-mail address or any other contact.");
         q.masked_by("contacts");
         Self {
             stage,
@@ -318,10 +307,7 @@ impl Filter<Student> for StudentFilter {
             StageFilter::Lead => student.stage == Stage::Lead,
         }) && self.archived.admits(student.archived)
             && self.q.as_deref().is_none_or(|part| contains(name, part))
-            && self
-                .contact
-                .as_deref()
-                .is_none_or(|contact| student.contacts.hold(contact))
+            && self.contact.as_deref().is_none_or(|contact| student.contacts.hold(contact))
             && (self.ids.is_empty() || self.ids.contains(&record.id))
             && fits(&self.status_id, student.status_id.as_ref())
             && fits(&self.lead_status_id, student.lead_status_id.as_ref())
@@ -329,12 +315,8 @@ impl Filter<Student> for StudentFilter {
             && fits(&self.assigned_user_id, student.assigned_user_id.as_ref())
             && fits(&self.color, student.color.as_ref())
             && self.birth_date.admits(student.birth_date)
-            && self
-                .balance
-                .admits(student.balance.as_ref().map(|money| money.amount))
-            && self
-                .next_lesson
-                .admits(student.next_lesson_at.map(|at| at.local().date()))
+            && self.balance.admits(student.balance.as_ref().map(|money| money.amount))
+            && self.next_lesson.admits(student.next_lesson_at.map(|at| at.local().date()))
             && self.last_attended.admits(student.last_attended_on)
             && self.created.admits(record.created_at.map(|at| at.local().date()))
             && changed_since(self.updated_since, record.updated_at)

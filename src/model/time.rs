@@ -19,18 +19,12 @@ impl Moment {
     /// is its first occurrence.
     pub fn from_local(local: DateTime, zone: &TimeZone) -> Option<Self> {
         let zoned: Zoned = zone.to_ambiguous_zoned(local).compatible().ok()?;
-        Some(Self {
-            at: zoned.timestamp(),
-            offset: zoned.offset(),
-        })
+        Some(Self { at: zoned.timestamp(), offset: zoned.offset() })
     }
 
     /// An instant that came with its own offset, shown in `zone`.
     pub fn from_timestamp(at: Timestamp, zone: &TimeZone) -> Self {
-        Self {
-            at,
-            offset: zone.to_offset(at),
-        }
+        Self { at, offset: zone.to_offset(at) }
     }
 
     /// The instant.
@@ -86,9 +80,7 @@ impl utoipa::PartialSchema for Moment {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
         utoipa::openapi::ObjectBuilder::new()
             .schema_type(utoipa::openapi::schema::Type::String)
-            .format(Some(utoipa::openapi::SchemaFormat::KnownFormat(
-                utoipa::openapi::KnownFormat::DateTime,
-            )))
+            .format(Some(utoipa::openapi::SchemaFormat::KnownFormat(utoipa::openapi::KnownFormat::DateTime)))
             .examples([serde_json::json!("2026-02-25T17:00:00+03:00")])
             .into()
     }

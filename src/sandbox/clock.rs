@@ -17,17 +17,14 @@ pub struct Clock {
 impl Clock {
     /// A clock that shows `at` now and runs on from there.
     pub fn starting_at(at: DateTime) -> Self {
-        Self {
-            base: Mutex::new((at, Instant::now())),
-        }
+        Self { base: Mutex::new((at, Instant::now())) }
     }
 
     /// The CRM's local time, in whole seconds as the CRMs print it.
     pub fn now(&self) -> DateTime {
         let (base, since) = *self.lock();
         let elapsed = SignedDuration::try_from(since.elapsed()).unwrap_or(SignedDuration::MAX);
-        base.checked_add(SignedDuration::from_secs(elapsed.as_secs()))
-            .unwrap_or(base)
+        base.checked_add(SignedDuration::from_secs(elapsed.as_secs())).unwrap_or(base)
     }
 
     /// The CRM's local day.

@@ -15,12 +15,7 @@ pub enum Fault {
     /// Carry the operation out, then close the connection without an answer.
     DropAfter,
     /// Answer with this status and body instead, without effect.
-    Status {
-        code: u16,
-        body: String,
-        content_type: &'static str,
-        retry_after: Option<String>,
-    },
+    Status { code: u16, body: String, content_type: &'static str, retry_after: Option<String> },
     /// Carry the operation out, then answer with this status all the same.
     StatusAfter { code: u16 },
     /// The right answer, cut in the middle of its body with the connection closed.
@@ -64,12 +59,7 @@ impl Faults {
 
     /// Makes the next `times` calls of `operation` (all operations for `None`) go wrong.
     pub fn next(&self, operation: Option<&str>, times: usize, fault: Fault) {
-        self.inject(Rule {
-            operation: operation.map(str::to_owned),
-            after: 0,
-            times,
-            fault,
-        });
+        self.inject(Rule { operation: operation.map(str::to_owned), after: 0, times, fault });
     }
 
     /// Removes all rules.
@@ -81,12 +71,7 @@ impl Faults {
     pub fn strike(&self, operation: &str) -> Option<Fault> {
         let mut rules = self.lock();
         for rule in rules.iter_mut() {
-            if rule
-                .operation
-                .as_deref()
-                .is_some_and(|wanted| wanted != operation)
-                || rule.times == 0
-            {
+            if rule.operation.as_deref().is_some_and(|wanted| wanted != operation) || rule.times == 0 {
                 continue;
             }
             if rule.after > 0 {

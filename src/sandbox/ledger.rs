@@ -36,10 +36,7 @@ pub struct Ledger {
 
 impl Default for Ledger {
     fn default() -> Self {
-        Self {
-            started: Instant::now(),
-            entries: Mutex::default(),
-        }
+        Self { started: Instant::now(), entries: Mutex::default() }
     }
 }
 
@@ -82,10 +79,7 @@ impl Ledger {
 
     /// How many calls of this operation were received.
     pub fn count_operation(&self, operation: &str) -> usize {
-        self.lock()
-            .iter()
-            .filter(|entry| entry.operation == operation)
-            .count()
+        self.lock().iter().filter(|entry| entry.operation == operation).count()
     }
 
     /// Forgets all calls; numbers given out before are void.
@@ -94,8 +88,6 @@ impl Ledger {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Entry>> {
-        self.entries
-            .lock()
-            .expect("no code panics while it holds the ledger")
+        self.entries.lock().expect("no code panics while it holds the ledger")
     }
 }

@@ -66,10 +66,7 @@ async fn accept(listener: TcpListener, router: Router) {
 }
 
 async fn answer(router: Router, request: Request) -> Result<Response, io::Error> {
-    let response = router
-        .oneshot(request)
-        .await
-        .unwrap_or_else(|never| match never {});
+    let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
     if response.extensions().get::<HangUp>().is_some() {
         return Err(io::Error::other("the simulator hangs up"));
     }

@@ -64,9 +64,7 @@ pub struct Upstream {
 
 impl std::fmt::Debug for Upstream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Upstream")
-            .field("pacer", &self.pacer)
-            .finish_non_exhaustive()
+        f.debug_struct("Upstream").field("pacer", &self.pacer).finish_non_exhaustive()
     }
 }
 
@@ -80,21 +78,12 @@ impl Upstream {
             .layer(QuotaLayer(pacer.clone()))
             // Credentials, the limit on the CRM's time, and the wire.
             .service(wire);
-        Self {
-            stack: BoxCloneSyncService::new(stack),
-            pacer,
-        }
+        Self { stack: BoxCloneSyncService::new(stack), pacer }
     }
 
     /// Makes a call when it is its turn.
     pub async fn send(&self, ctx: &Ctx, call: &Call) -> Result<Answer, Error> {
-        self.stack
-            .clone()
-            .oneshot(Attempt {
-                call: call.clone(),
-                ctx: ctx.clone(),
-            })
-            .await
+        self.stack.clone().oneshot(Attempt { call: call.clone(), ctx: ctx.clone() }).await
     }
 
     /// The pacer, for those who must tell it that credentials are being renewed.

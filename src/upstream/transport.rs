@@ -47,10 +47,7 @@ pub struct Http {
 impl Http {
     /// Builds the client. Nothing is sent yet.
     pub fn new(settings: &Settings) -> Result<Self, SetupError> {
-        let fail = |detail: String| SetupError {
-            base_url: settings.base_url.clone(),
-            detail,
-        };
+        let fail = |detail: String| SetupError { base_url: settings.base_url.clone(), detail };
         // A second call finds it installed already, which is just as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut client = reqwest::Client::builder()
@@ -69,28 +66,15 @@ impl Http {
             client = client.tls_certs_merge(certificates);
         }
         let client = client.build().map_err(|error| fail(error.to_string()))?;
-        Ok(Self {
-            client,
-            base_url: settings.base_url.as_str().into(),
-            max_response: settings.max_response,
-        })
+        Ok(Self { client, base_url: settings.base_url.as_str().into(), max_response: settings.max_response })
     }
 
     async fn send(self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
         let (parts, body) = request.into_parts();
         let url = format!("{}{}", self.base_url, parts.uri);
-        let answered = self
-            .client
-            .request(parts.method, url)
-            .headers(parts.headers)
-            .body(body)
-            .send()
-            .await;
+        let answered = self.client.request(parts.method, url).headers(parts.headers).body(body).send().await;
         let mut answer = answered.map_err(failed)?;
-        if answer
-            .content_length()
-            .is_some_and(|length| length > self.max_response)
-        {
+        if answer.content_length().is_some_and(|length| length > self.max_response) {
             return Err(Error::TooLarge(self.max_response));
         }
         let mut body = BytesMut::new();
@@ -110,10 +94,7 @@ impl Http {
 /// The URL is left out: it may hold what a consumer searched for.
 fn failed(error: reqwest::Error) -> Error {
     let sent = !error.is_connect() && !error.is_builder();
-    Error::Transport {
-        sent,
-        cause: Arc::new(error.without_url()),
-    }
+    Error::Transport { sent, cause: Arc::new(error.without_url()) }
 }
 
 impl Service<Request<Bytes>> for Http {

@@ -12,15 +12,15 @@ use tokio::time::Instant;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
-use super::{Answer, Attempt, Error};
+use super::{Answer, Attempt, Call, Error};
 
 /// The last step: a request goes out, the whole answer comes back. `transport::Http` is one; tests may put another.
 pub type Transport = BoxCloneSyncService<Request<Bytes>, Response<Bytes>, Error>;
 
 /// Gives the headers that prove who we are, at the moment a call leaves.
 pub trait Credentials: Send + Sync {
-    /// The headers, marked sensitive.
-    fn headers(&self) -> Vec<(HeaderName, HeaderValue)>;
+    /// The headers for `call`, marked sensitive.
+    fn headers(&self, call: &Call) -> Vec<(HeaderName, HeaderValue)>;
 }
 
 /// Makes attempts over a transport.
@@ -33,40 +33,29 @@ pub struct Wire {
 
 impl std::fmt::Debug for Wire {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Wire")
-            .field("timeout", &self.timeout)
-            .finish_non_exhaustive()
+        f.debug_struct("Wire").field("timeout", &self.timeout).finish_non_exhaustive()
     }
 }
 
 impl Wire {
     /// Over `transport`, each attempt limited to `timeout`.
     pub fn new(transport: Transport, credentials: Arc<dyn Credentials>, timeout: Duration) -> Self {
-        Self {
-            transport,
-            credentials,
-            timeout,
-        }
+        Self { transport, credentials, timeout }
     }
 
     fn request(&self, attempt: &Attempt) -> Result<Request<Bytes>, Error> {
         let call = &attempt.call;
-        let mut request = Request::builder()
-            .method(call.method.clone())
-            .uri(call.target.as_str());
+        let mut request = Request::builder().method(call.method.clone()).uri(call.target.as_str());
         request = request.header(header::ACCEPT, "application/json");
         if call.body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
-        for (name, value) in self.credentials.headers() {
+        for (name, value) in self.credentials.headers(call) {
             request = request.header(name, value);
         }
         request
             .body(call.body.clone().unwrap_or_default())
-            .map_err(|cause| Error::Transport {
-                sent: false,
-                cause: Arc::new(cause),
-            })
+            .map_err(|cause| Error::Transport { sent: false, cause: Arc::new(cause) })
     }
 }
 
@@ -106,9 +95,7 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let pause = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => {
-            let until = jiff::fmt::rfc2822::DateTimeParser::new()
-                .parse_timestamp(text)
-                .ok()?;
+            let until = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
             Duration::try_from(until.duration_since(jiff::Timestamp::now())).unwrap_or_default()
         }
     };
@@ -122,10 +109,7 @@ mod tests {
     #[test]
     fn a_pause_is_read_in_seconds_or_as_a_date_and_never_longer_than_five_minutes() {
         let with = |value: &str| {
-            retry_after(&HeaderMap::from_iter([(
-                header::RETRY_AFTER,
-                HeaderValue::from_str(value).unwrap(),
-            )]))
+            retry_after(&HeaderMap::from_iter([(header::RETRY_AFTER, HeaderValue::from_str(value).unwrap())]))
         };
         assert_eq!(with("7"), Some(Duration::from_secs(7)));
         assert_eq!(with("86400"), Some(Duration::from_secs(300)));

@@ -24,10 +24,7 @@ fn the_example_loads_without_warnings() {
 #[test]
 fn what_the_example_has_switched_off_is_right_too() {
     let on = all_switched_on();
-    let without_files: Vec<_> = on
-        .lines()
-        .filter(|line| !line.contains("_file = \"/run/"))
-        .collect();
+    let without_files: Vec<_> = on.lines().filter(|line| !line.contains("_file = \"/run/")).collect();
     assert_ne!(without_files.len(), on.lines().count());
     let crypto = good(&without_files.join("\n"), &[]).cryptocrm.unwrap();
     assert_eq!(crypto.dictionary["steps"][&2], "Offer sent");
@@ -53,10 +50,7 @@ fn show(value: &Value) -> String {
         Value::Integer(number) => number.to_string(),
         Value::Float(number) => format!("{number:?}"),
         Value::Boolean(flag) => flag.to_string(),
-        Value::List(items) => format!(
-            "{:?}",
-            items.iter().map(|item| show(&item.value)).collect::<Vec<_>>()
-        ),
+        Value::List(items) => format!("{:?}", items.iter().map(|item| show(&item.value)).collect::<Vec<_>>()),
         Value::Table(_) => "{}".into(),
     }
 }
@@ -65,15 +59,11 @@ fn show(value: &Value) -> String {
 fn the_example_shows_the_embedded_defaults() {
     let (mut defaults, mut example) = (BTreeMap::new(), BTreeMap::new());
     flat(&tree::defaults(), "", &mut defaults);
-    let Ok(tree) = tree::parse(EXAMPLE, "") else {
-        panic!("the example is TOML")
-    };
+    let Ok(tree) = tree::parse(EXAMPLE, "") else { panic!("the example is TOML") };
     flat(&tree, "", &mut example);
     for (path, value) in defaults {
         let shown = path.replace("consumers.*.", "consumers.web-app.");
-        let shown_value = example
-            .remove(&shown)
-            .unwrap_or_else(|| panic!("{shown} is missing"));
+        let shown_value = example.remove(&shown).unwrap_or_else(|| panic!("{shown} is missing"));
         // These two have a default that would make a poor example; the text beside them names it.
         if !path.ends_with("*.key_hashes") && !path.ends_with("*.scopes") {
             assert_eq!(shown_value, value, "{path}");
@@ -89,10 +79,7 @@ fn the_example_shows_the_embedded_defaults() {
         "cryptocrm.secret",
         "cryptocrm.token",
     ];
-    assert_eq!(
-        rest, required,
-        "a key that has a default is missing among the embedded ones"
-    );
+    assert_eq!(rest, required, "a key that has a default is missing among the embedded ones");
 }
 
 /// The keys that each table knows, learnt the way a user would: by asking for one that does not exist.

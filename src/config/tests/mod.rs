@@ -23,9 +23,7 @@ secret = "simsalabim"
 "#;
 
 fn load(text: &str, env: &[(&str, &str)]) -> Result<Config, Problems> {
-    let env = env
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     Config::read(text, "gateway.toml".to_owned(), env)
 }
 

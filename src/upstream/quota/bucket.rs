@@ -28,12 +28,7 @@ impl Bucket {
     pub fn new(rate: f64, burst: u32, now: Instant) -> Self {
         let interval = Duration::from_secs_f64(MARGIN / rate);
         let burst = burst.max(1);
-        Self {
-            interval,
-            burst,
-            whole_at: now + interval * burst,
-            held_until: None,
-        }
+        Self { interval, burst, whole_at: now + interval * burst, held_until: None }
     }
 
     /// Time between two calls while calls wait.
@@ -95,11 +90,7 @@ mod tests {
         let start = Instant::now();
         let mut bucket = Bucket::new(5.0, 1, start);
         let stall = |n| {
-            if n == 10 {
-                Duration::from_secs(3)
-            } else {
-                Duration::ZERO
-            }
+            if n == 10 { Duration::from_secs(3) } else { Duration::ZERO }
         };
         let times = serve_all(&mut bucket, start, 20, stall);
         for pair in times[10..].windows(2) {

@@ -68,11 +68,7 @@ impl Pacer {
             queue: Queue::default(),
             signing_in: false,
         };
-        let room = Arc::new(Room {
-            limits,
-            state: Mutex::new(state),
-            changed: Notify::new(),
-        });
+        let room = Arc::new(Room { limits, state: Mutex::new(state), changed: Notify::new() });
         let task = tokio::spawn(hand_out(Arc::clone(&room))).abort_handle();
         Self(Arc::new(Owner { room, task }))
     }
@@ -95,9 +91,7 @@ impl Pacer {
         match handed_over {
             Ok(Ok(())) => Ok(arrived.elapsed()),
             Ok(Err(_)) => Err(Error::Abandoned),
-            Err(_) => Err(Error::Overloaded {
-                retry_after: room.predicted(reason, Instant::now()),
-            }),
+            Err(_) => Err(Error::Overloaded { retry_after: room.predicted(reason, Instant::now()) }),
         }
     }
 
@@ -127,9 +121,7 @@ impl Drop for Owner {
 
 impl Room {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state
-            .lock()
-            .expect("no code panics while it holds the waiting room")
+        self.state.lock().expect("no code panics while it holds the waiting room")
     }
 
     fn admit(
@@ -147,13 +139,7 @@ impl Room {
         let place = state.queue.push(reason, hand_over);
         drop(state);
         self.changed.notify_one();
-        Ok((
-            Seat {
-                room: Arc::clone(self),
-                place,
-            },
-            served,
-        ))
+        Ok((Seat { room: Arc::clone(self), place }, served))
     }
 
     fn predicted(&self, reason: Reason, now: Instant) -> Duration {
@@ -174,10 +160,7 @@ impl State {
             if ready > now {
                 return Some(ready);
             }
-            let served = self
-                .queue
-                .remove(place)
-                .is_some_and(|waiter| waiter.send(()).is_ok());
+            let served = self.queue.remove(place).is_some_and(|waiter| waiter.send(()).is_ok());
             if served {
                 self.bucket.spend(now);
             }
@@ -210,12 +193,7 @@ mod tests {
     use super::*;
     use futures_util::future::join_all;
 
-    const LIMITS: Limits = Limits {
-        rate: 5.0,
-        burst: 1,
-        max_wait: Duration::from_secs(20),
-        max_queue: 2000,
-    };
+    const LIMITS: Limits = Limits { rate: 5.0, burst: 1, max_wait: Duration::from_secs(20), max_queue: 2000 };
 
     fn far() -> Instant {
         Instant::now() + Duration::from_secs(3600)
@@ -247,26 +225,16 @@ mod tests {
             tokio::task::yield_now().await;
         }
         let arrived = Instant::now();
-        let refused = pacer
-            .turn(Reason::Miss, far(), Some(Duration::from_secs(5)))
-            .await;
+        let refused = pacer.turn(Reason::Miss, far(), Some(Duration::from_secs(5))).await;
         assert_eq!(arrived.elapsed(), Duration::ZERO);
-        let Err(Error::Overloaded { retry_after }) = refused else {
-            panic!("{refused:?}")
-        };
-        assert!(
-            (17.0..20.0).contains(&retry_after.as_secs_f64()),
-            "{retry_after:?}"
-        );
+        let Err(Error::Overloaded { retry_after }) = refused else { panic!("{refused:?}") };
+        assert!((17.0..20.0).contains(&retry_after.as_secs_f64()), "{retry_after:?}");
         drop(waiting);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_full_room_refuses() {
-        let pacer = Pacer::start(Limits {
-            max_queue: 3,
-            ..LIMITS
-        });
+        let pacer = Pacer::start(Limits { max_queue: 3, ..LIMITS });
         let results = join_all((0..5).map(|_| pacer.turn(Reason::Miss, far(), None))).await;
         assert_eq!(results.iter().filter(|result| result.is_err()).count(), 2);
     }

@@ -35,11 +35,7 @@ pub struct Queue<T> {
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
-        Self {
-            waiting: BTreeMap::new(),
-            by_rank: [0; RANKS],
-            arrivals: 0,
-        }
+        Self { waiting: BTreeMap::new(), by_rank: [0; RANKS], arrivals: 0 }
     }
 }
 
@@ -57,10 +53,7 @@ impl<T> Queue<T> {
     /// Lets a newcomer in.
     pub fn push(&mut self, reason: Reason, waiter: T) -> Place {
         self.arrivals += 1;
-        let place = Place {
-            rank: rank(reason),
-            arrival: self.arrivals,
-        };
+        let place = Place { rank: rank(reason), arrival: self.arrivals };
         self.by_rank[place.rank] += 1;
         self.waiting.insert(place, waiter);
         place

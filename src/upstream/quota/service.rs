@@ -29,10 +29,7 @@ impl<S> Layer<S> for QuotaLayer {
     type Service = Quota<S>;
 
     fn layer(&self, inner: S) -> Quota<S> {
-        Quota {
-            pacer: self.0.clone(),
-            inner,
-        }
+        Quota { pacer: self.0.clone(), inner }
     }
 }
 

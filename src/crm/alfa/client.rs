@@ -1,0 +1,214 @@
+//! Speaks AlfaCRM's dialect: everything is POST, some ids are read from the query only, lists come in pages counted
+//! from 0 (sections 3 to 5 of the reference).
+
+use std::sync::Arc;
+
+use http::Method;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde_json::{Map, Value};
+
+use super::error::read;
+use super::session::Session;
+use crate::config;
+use crate::crm::error::on_the_way;
+use crate::crm::wire::{Dialect, Row, number};
+use crate::crm::{Asked, Chunk, Error, Kind, Position, Question};
+use crate::model::context::Reason;
+use crate::model::{Ctx, Record, RecordId, Source};
+use crate::upstream::quota::{Limits, Pacer};
+use crate::upstream::wire::{Transport, Wire};
+use crate::upstream::{Answer, Call, Upstream};
+
+/// The way to one AlfaCRM account.
+pub(super) struct Client {
+    upstream: Upstream,
+    session: Arc<Session>,
+    dialect: Dialect,
+    page_size: u32,
+}
+
+impl Client {
+    pub(super) fn new(config: &config::AlfaCrm, transport: Transport) -> Self {
+        let session = Arc::new(Session::new(config));
+        let limits = Limits {
+            rate: config.quota.rate,
+            burst: config.quota.burst,
+            max_wait: config.quota.max_wait,
+            max_queue: config.quota.max_queue,
+        };
+        let wire = Wire::new(transport, Arc::clone(&session) as _, config.request_timeout);
+        let upstream = Upstream::new(Pacer::start(limits), wire);
+        session.connect(upstream.clone());
+        let dialect = Dialect {
+            crm: Source::AlfaCrm,
+            zone: config.timezone.clone(),
+            currency: Some(config.currency.as_str().into()),
+        };
+        Self { upstream, session, dialect, page_size: config.page_size }
+    }
+
+    pub(super) fn dialect(&self) -> &Dialect {
+        &self.dialect
+    }
+
+    /// Today in the CRM's zone.
+    pub(super) fn today(&self) -> Date {
+        self.dialect.zone.to_datetime(Timestamp::now()).date()
+    }
+
+    /// The call that reads a page of a list.
+    pub(super) fn index(
+        &self,
+        list: List<'_>,
+        mut filter: Map<String, Value>,
+        at: Position,
+        exact: bool,
+    ) -> Question {
+        filter.insert("page".to_owned(), at.0.into());
+        filter.insert("pageSize".to_owned(), self.page_size.into());
+        let branch = list.branch.map(|branch| format!("/{branch}")).unwrap_or_default();
+        let target = format!("/v2api{branch}/{}/index?{}per-page={}", list.model, list.query, self.page_size);
+        let body = Value::Object(filter).to_string();
+        Question {
+            key: format!("alfacrm POST {target} {body}"),
+            call: Call {
+                operation: list.operation,
+                method: Method::POST,
+                target,
+                body: Some(body.into()),
+                safe: true,
+            },
+            at,
+            exact,
+        }
+    }
+
+    /// Makes the call, signing in first where needed.
+    async fn send(&self, ctx: &Ctx, call: &Call) -> Result<Answer, Error> {
+        let signed_in = self.session.ready().await?;
+        let way = |error| on_the_way(Source::AlfaCrm, error);
+        let answer = self.upstream.send(ctx, call).await.map_err(way)?;
+        if matches!(answer.status, 401 | 403) && self.session.refused(signed_in, answer.status).await? {
+            let again = Ctx { reason: Reason::Retry, ..ctx.clone() };
+            return self.upstream.send(&again, call).await.map_err(way);
+        }
+        Ok(answer)
+    }
+
+    /// Asks for a page and translates its rows.
+    pub(super) async fn page<E>(
+        &self,
+        ctx: &Ctx,
+        question: &Question,
+        translate: impl Fn(&Row<'_>) -> E,
+    ) -> Result<Asked<E>, Error> {
+        let answer = self.send(ctx, &question.call).await?;
+        let envelope = Envelope::read(read(&answer)?)?;
+        let asked =
+            |chunk| Asked { chunk, queued: answer.queued, took: answer.took, size: answer.body.len() };
+        // Some servers answer a page past the end with the last one again.
+        let past_the_end = envelope.page.is_some_and(|page| page != question.at.0);
+        if past_the_end || envelope.items.is_empty() {
+            let total = envelope.total;
+            return Ok(asked(Chunk { records: Vec::new(), rows: 0, total, next: None, drift: Vec::new() }));
+        }
+        let rows = envelope.items.len() as u64;
+        let mut drift = Vec::new();
+        let mut records = Vec::with_capacity(envelope.items.len());
+        for item in envelope.items {
+            match self.record(item, &translate, &mut drift) {
+                Some(record) => records.push(Arc::new(record)),
+                None => drift.push("id"),
+            }
+        }
+        let next = Some(Position(question.at.0 + 1));
+        Ok(asked(Chunk { records, rows, total: envelope.total, next, drift }))
+    }
+
+    fn record<E>(
+        &self,
+        raw: Value,
+        translate: impl Fn(&Row<'_>) -> E,
+        drift: &mut Vec<&'static str>,
+    ) -> Option<Record<E>> {
+        let map = raw.as_object()?;
+        let row = Row::new(map, &self.dialect);
+        let number = row.number("id").filter(|number| *number > 0)?;
+        let data = translate(&row);
+        let custom = map.iter().filter(|(name, _)| name.starts_with("custom_"));
+        let custom_fields = custom.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let created_at = row
+            .moment("created_at")
+            .or_else(|| row.moment("b_date").filter(|_| map.contains_key("is_study")));
+        let updated_at = row.moment("updated_at");
+        drift.extend(row.drift());
+        Some(Record {
+            id: RecordId::new(Source::AlfaCrm, number),
+            source: Source::AlfaCrm,
+            source_id: number.to_string(),
+            data,
+            custom_fields,
+            created_at,
+            updated_at,
+            raw,
+        })
+    }
+}
+
+/// Which list.
+pub(super) struct List<'a> {
+    /// The model's name in the path.
+    pub(super) model: &'static str,
+    /// `model/index`, for logs and metrics.
+    pub(super) operation: &'static str,
+    /// The branch in the path.
+    pub(super) branch: Option<u64>,
+    /// Parameters that are read from the query only, each with a `&` behind it.
+    pub(super) query: &'a str,
+}
+
+/// `{"total": …, "count": …, "page": …, "items": […]}` (section 5.1 of the reference).
+struct Envelope {
+    total: Option<u64>,
+    page: Option<u64>,
+    items: Vec<Value>,
+}
+
+impl Envelope {
+    fn read(value: Value) -> Result<Self, Error> {
+        let unreadable = || Error::new(Source::AlfaCrm, Kind::Unreadable, "AlfaCRM's answer is no list");
+        let mut map = match value {
+            Value::Object(map) => map,
+            Value::Array(items) => {
+                return Ok(Self { total: None, page: None, items });
+            }
+            _ => return Err(unreadable()),
+        };
+        let told =
+            |map: &Map<String, Value>, key: &str| map.get(key).and_then(|value| number(value).ok().flatten());
+        let (total, page) = (told(&map, "total"), told(&map, "page"));
+        let items = match map.remove("items") {
+            Some(Value::Array(items)) => items,
+            // A PHP array with gaps.
+            Some(Value::Object(items)) => items.into_iter().map(|(_, item)| item).collect(),
+            _ => return Err(unreadable()),
+        };
+        Ok(Self { total, page, items })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_list_with_gaps_is_a_list_and_an_answer_without_items_is_none() {
+        let envelope =
+            Envelope::read(json!({"total": "2", "page": 0, "items": {"3": {"id": 1}, "7": {"id": 2}}}))
+                .unwrap();
+        assert_eq!((envelope.total, envelope.items.len()), (Some(2), 2));
+        assert_eq!(Envelope::read(json!({"total": 0})).err().unwrap().kind, Kind::Unreadable);
+    }
+}

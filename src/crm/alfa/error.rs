@@ -1,0 +1,109 @@
+//! From AlfaCRM's status and body to what it means: the only such table for this CRM (sections 2.3 and 6 of the
+//! reference). It never assumes JSON on a status other than 200, and never takes an error for an empty list.
+
+use serde_json::Value;
+
+use crate::crm::error::passed_on;
+use crate::crm::{Error, Kind};
+use crate::model::Source;
+use crate::upstream::Answer;
+
+const CRM: Source = Source::AlfaCrm;
+
+/// The body of a successful answer, or what went wrong.
+pub(super) fn read(answer: &Answer) -> Result<Value, Error> {
+    let (kind, detail) = match answer.status {
+        200..=299 => return body(answer),
+        300..=399 => (Kind::Failed, "AlfaCRM answers with a redirect; check `alfacrm.base_url`"),
+        400 => (Kind::Failed, "AlfaCRM misses a parameter"),
+        401 => (Kind::Unauthorized, "AlfaCRM refuses our token"),
+        403 => (Kind::Denied, "the CRM user of the gateway lacks a right in AlfaCRM"),
+        404 => (
+            Kind::Failed,
+            "AlfaCRM does not know this call; check `alfacrm.base_url` and the rights of the CRM user",
+        ),
+        405 => (Kind::Failed, "AlfaCRM does not take this method; check `alfacrm.base_url`"),
+        422 => (Kind::Invalid, "AlfaCRM refuses the values"),
+        429 => (
+            Kind::Unavailable,
+            "AlfaCRM limits us although the quota was kept; does somebody else use the same address?",
+        ),
+        500..=599 => (Kind::Failed, "AlfaCRM failed"),
+        _ => (Kind::Failed, "AlfaCRM answers with an unexpected status"),
+    };
+    let retry_after = answer.retry_after();
+    Err(Error { status: Some(answer.status), retry_after, ..Error::new(CRM, kind, detail) })
+}
+
+fn body(answer: &Answer) -> Result<Value, Error> {
+    let text = answer.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&answer.body);
+    let value: Value = serde_json::from_slice(text).map_err(|_| {
+        let html = text.trim_ascii_start().starts_with(b"<");
+        let detail = if html {
+            "AlfaCRM answers with a web page instead of JSON; check `alfacrm.base_url`"
+        } else {
+            "AlfaCRM's answer is no JSON"
+        };
+        Error::new(CRM, Kind::Unreadable, detail)
+    })?;
+    // Up to 2022 a refused value came with status 200.
+    if value.get("success").and_then(Value::as_bool) == Some(false) {
+        return Err(Error {
+            status: Some(answer.status),
+            ..Error::new(CRM, Kind::Invalid, "AlfaCRM refuses the values")
+        });
+    }
+    let list_like = value.get("items").is_some() || value.is_array();
+    let refused = ["error", "message", "msg"].iter().find_map(|key| value.get(key)?.as_str());
+    match refused {
+        Some(message) if !list_like => {
+            let detail = format!("AlfaCRM answers with an error: {}", passed_on(message));
+            Err(Error { status: Some(answer.status), ..Error::new(CRM, Kind::Failed, detail) })
+        }
+        _ => Ok(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer {
+            status,
+            headers: http::HeaderMap::new(),
+            body: body.to_owned().into(),
+            queued: Duration::ZERO,
+            took: Duration::ZERO,
+        }
+    }
+
+    fn kind(status: u16, body: &str) -> Option<Kind> {
+        read(&answer(status, body)).err().map(|error| error.kind)
+    }
+
+    #[test]
+    fn every_status_and_body_has_one_meaning() {
+        let yii = |status| format!(r#"{{"name":"x","message":"y","code":0,"status":{status}}}"#);
+        for (status, body, expected) in [
+            (200, r#"{"total":0,"count":0,"page":0,"items":[]}"#.to_owned(), None),
+            (200, "\u{feff}{\"items\":[]}".to_owned(), None),
+            (200, r#"{"success":false,"errors":{"dob":["bad"]}}"#.to_owned(), Some(Kind::Invalid)),
+            (200, yii(500), Some(Kind::Failed)),
+            (200, "<html>".to_owned(), Some(Kind::Unreadable)),
+            (200, r#"{"items":[{"id":1}"#.to_owned(), Some(Kind::Unreadable)),
+            (302, String::new(), Some(Kind::Failed)),
+            (400, yii(400), Some(Kind::Failed)),
+            (401, yii(401), Some(Kind::Unauthorized)),
+            (403, yii(403), Some(Kind::Denied)),
+            (404, yii(404), Some(Kind::Failed)),
+            (405, yii(405), Some(Kind::Failed)),
+            (422, r#"{"success":false}"#.to_owned(), Some(Kind::Invalid)),
+            (429, "<html>".to_owned(), Some(Kind::Unavailable)),
+            (502, "<html>".to_owned(), Some(Kind::Failed)),
+        ] {
+            assert_eq!(kind(status, &body), expected, "{status} {body}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Lessons (section 9.8 of the reference). The CRM lists one status at a time and conducted lessons only by default, so
+//! every status is a list of its own here, newest day first.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use jiff::Unit;
+use serde_json::{Map, Value, json};
+
+use super::client::{Client, List};
+use super::filter::{Body, dotted, ours};
+use crate::crm::wire::Row;
+use crate::crm::{Asked, Branches, Error, Lane, Position, Question, Source};
+use crate::model::lesson::{Attendance, Lesson, LessonFilter, LessonStatus};
+use crate::model::{Ctx, Moment, RecordId};
+
+/// The CRM's codes, the likeliest first.
+const STATUSES: [(LessonStatus, u64); 3] =
+    [(LessonStatus::Conducted, 3), (LessonStatus::Planned, 1), (LessonStatus::Cancelled, 2)];
+
+/// Lessons of one account.
+pub(super) struct Lessons(pub(super) Arc<Client>);
+
+impl Lessons {
+    fn list(&self, branch: Option<u64>) -> List<'static> {
+        List { model: "lesson", operation: "lesson/index", branch, query: "" }
+    }
+
+    fn filter(&self, filter: &LessonFilter, status: Option<u64>) -> Option<Map<String, Value>> {
+        let mut body = Body::default();
+        body.wish("status", status);
+        body.days("date", &filter.days, dotted);
+        body.id("customer_id", filter.student_id.as_ref());
+        body.id("group_id", filter.group_id.as_ref());
+        body.id("teacher_id", filter.teacher_id.as_ref());
+        body.id("subject_id", filter.subject_id.as_ref());
+        body.id("lesson_type_id", filter.lesson_type_id.as_ref());
+        body.ids("room_ids", filter.room_id.as_slice());
+        body.updated_since(filter.updated_since, &self.0.dialect().zone);
+        body.finish()
+    }
+}
+
+impl Source<Lesson> for Lessons {
+    fn lanes(&self, filter: &LessonFilter, branches: &Branches) -> Result<Vec<Lane>, Error> {
+        if self.filter(filter, None).is_none() {
+            return Ok(Vec::new());
+        }
+        let mut lanes = Vec::new();
+        for (status, code) in STATUSES {
+            if !filter.statuses.is_empty() && !filter.statuses.contains(&status) {
+                continue;
+            }
+            let name = format!("alfa s{code}");
+            match branches {
+                Branches::All(_) => lanes.push(Lane { status: Some(code), ..Lane::pages(name) }),
+                Branches::Only(branches) => lanes.extend(
+                    branches
+                        .iter()
+                        .map(|branch| Lane { status: Some(code), ..Lane::in_branch(&name, *branch) }),
+                ),
+            }
+        }
+        Ok(lanes)
+    }
+
+    fn question(&self, filter: &LessonFilter, lane: &Lane, at: Position) -> Question {
+        let body = self.filter(filter, lane.status).unwrap_or_default();
+        let exact = filter.updated_since.is_none();
+        self.0.index(self.list(lane.branch), body, at, exact)
+    }
+
+    fn by_id(&self, id: &RecordId, _: &Branches) -> Vec<Question> {
+        if !ours(id) {
+            return Vec::new();
+        }
+        // Also by id the CRM finds a lesson only when it is asked for its status.
+        let questions = STATUSES.iter().filter_map(|(_, code)| {
+            let Value::Object(body) = json!({"id": id.number(), "status": code}) else {
+                return None;
+            };
+            Some(self.0.index(self.list(None), body, Position(0), true))
+        });
+        questions.collect()
+    }
+
+    fn ask<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        question: &'a Question,
+    ) -> BoxFuture<'a, Result<Asked<Lesson>, Error>> {
+        self.0.page(ctx, question, lesson).boxed()
+    }
+}
+
+pub(super) fn lesson(row: &Row<'_>) -> Lesson {
+    let code = row.number("status");
+    let status = STATUSES
+        .iter()
+        .find(|(_, known)| Some(*known) == code)
+        .map_or(LessonStatus::Unknown, |(status, _)| *status);
+    if status == LessonStatus::Unknown {
+        row.note("status");
+    }
+    let (starts_at, ends_at) = (row.moment("time_from"), row.moment("time_to"));
+    let details = row.rows("details");
+    Lesson {
+        branch_id: row.id("branch_id"),
+        status,
+        date: row.day("date").or_else(|| starts_at.map(|at| at.local().date())),
+        starts_at,
+        ends_at,
+        duration_minutes: starts_at.zip(ends_at).and_then(|(from, to)| minutes(from, to)),
+        lesson_type_id: row.id("lesson_type_id"),
+        subject_id: row.id("subject_id"),
+        room_id: row.id("room_id"),
+        teacher_ids: row.ids("teacher_ids"),
+        student_ids: row.ids("customer_ids"),
+        group_ids: row.ids("group_ids"),
+        schedule_id: row.id("regular_id"),
+        online: row.flag("streaming"),
+        topic: row.text("topic"),
+        homework: row.text("homework"),
+        note: row.text("note"),
+        attendance: details
+            .into_iter()
+            .map(|details| {
+                let entry = row.inner(details);
+                let attendance = attendance(&entry, status);
+                if !entry.drift().is_empty() {
+                    row.note("details");
+                }
+                attendance
+            })
+            .collect(),
+    }
+}
+
+fn attendance(row: &Row<'_>, status: LessonStatus) -> Attendance {
+    Attendance {
+        student_id: row.id("customer_id"),
+        // Before the lesson the CRM says 0 for everybody.
+        attended: row.flag("is_attend").filter(|_| status == LessonStatus::Conducted),
+        reason_id: row.id("reason_id"),
+        reason: row.text("reason_name"),
+        charge: row.money("commission"),
+        subscription_id: row.id("ctt_id"),
+        grade: row.text("grade"),
+        bonus: row.whole("bonus"),
+        note: row.text("note"),
+    }
+}
+
+/// The CRM parts back-to-back lessons by a second (`12:59:59`), so the length is rounded to the minute.
+fn minutes(from: Moment, to: Moment) -> Option<i64> {
+    let length = to.timestamp().duration_since(from.timestamp()).round(Unit::Minute).ok()?;
+    (length.as_secs() >= 0).then(|| length.as_mins())
+}

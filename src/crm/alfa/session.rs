@@ -1,0 +1,213 @@
+//! The token of AlfaCRM: one sign-in for all who wait, ahead of expiry, and once more when the CRM refuses a token.
+//!
+//! How long a token lives is not known for sure (section 2.2 of the reference), so it is renewed before the configured
+//! lifetime is over and also on 401 or 403. A 403 may just as well mean that a right is missing, so a young token is
+//! believed, not renewed.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use http::{HeaderName, HeaderValue, Method};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::error::read;
+use crate::config;
+use crate::crm::error::on_the_way;
+use crate::crm::{Error, Kind};
+use crate::model::context::{Freshness, Interest, Reason};
+use crate::model::{Class, Ctx, Source};
+use crate::upstream::wire::Credentials;
+use crate::upstream::{Call, Upstream};
+
+const TOKEN: HeaderName = HeaderName::from_static("x-alfacrm-token");
+const APP_KEY: HeaderName = HeaderName::from_static("x-app-key");
+const SIGN_IN: &str = "auth/login";
+
+/// A token younger than this is not to blame for a 403.
+const SURELY_VALID: Duration = Duration::from_secs(60);
+/// After a refused sign-in nobody tries again for so long.
+const BACK_OFF: Duration = Duration::from_secs(5);
+/// The part of its lifetime after which a token is renewed in the background.
+const RENEW_AT: f64 = 0.8;
+
+/// Who we are to AlfaCRM.
+pub(super) struct Session {
+    email: String,
+    api_key: config::Secret,
+    app_key: Option<HeaderValue>,
+    lifetime: Duration,
+    timeout: Duration,
+    upstream: OnceLock<Upstream>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    token: Option<Token>,
+    signed_in: u64,
+    under_way: Option<SignIn>,
+    refused: Option<(Instant, Error)>,
+}
+
+struct Token {
+    value: HeaderValue,
+    since: Instant,
+}
+
+type SignIn = Shared<BoxFuture<'static, Result<u64, Error>>>;
+
+impl Session {
+    pub(super) fn new(config: &config::AlfaCrm) -> Self {
+        Self {
+            email: config.email.clone(),
+            api_key: config.api_key.clone(),
+            app_key: config.app_key.as_ref().and_then(|key| secret_header(key.expose())),
+            lifetime: config.token_lifetime,
+            timeout: config.request_timeout,
+            upstream: OnceLock::new(),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Signing in goes the same way as everything else; the way needs the session, so it is set after both exist.
+    pub(super) fn connect(&self, upstream: Upstream) {
+        let _ = self.upstream.set(upstream);
+    }
+
+    /// The number of the sign-in whose token is good now; signs in when there is none.
+    pub(super) async fn ready(self: &Arc<Self>) -> Result<u64, Error> {
+        let under_way = {
+            let mut state = self.lock();
+            let age = state.token.as_ref().map(|token| token.since.elapsed());
+            match age {
+                Some(age) if age < self.lifetime => {
+                    if age >= self.lifetime.mul_f64(RENEW_AT) && state.under_way.is_none() {
+                        self.begin(&mut state, false);
+                    }
+                    return Ok(state.signed_in);
+                }
+                _ => self.begin(&mut state, true)?,
+            }
+        };
+        under_way.await
+    }
+
+    /// The CRM refused a call made after sign-in `number`. Signs in again if that may help; `false` if it would not.
+    pub(super) async fn refused(self: &Arc<Self>, number: u64, status: u16) -> Result<bool, Error> {
+        let under_way = {
+            let mut state = self.lock();
+            if state.signed_in != number {
+                return Ok(true);
+            }
+            let young = state.token.as_ref().is_some_and(|token| token.since.elapsed() < SURELY_VALID);
+            if status == 403 && young {
+                return Ok(false);
+            }
+            state.token = None;
+            self.begin(&mut state, true)?
+        };
+        under_way.await.map(|_| true)
+    }
+
+    /// Joins the sign-in under way or begins one, on a task of its own so that no caller can end it by leaving.
+    fn begin(self: &Arc<Self>, state: &mut State, others_wait: bool) -> Result<SignIn, Error> {
+        if let Some(under_way) = &state.under_way {
+            return Ok(under_way.clone());
+        }
+        if let Some((at, error)) = &state.refused
+            && at.elapsed() < BACK_OFF
+        {
+            return Err(error.clone());
+        }
+        let session = Arc::clone(self);
+        let task = tokio::spawn(async move { session.sign_in(others_wait).await });
+        let crashed = || Error::new(Source::AlfaCrm, Kind::Failed, "signing in crashed");
+        let shared = async move { task.await.unwrap_or_else(|_| Err(crashed())) }.boxed().shared();
+        state.under_way = Some(shared.clone());
+        Ok(shared)
+    }
+
+    async fn sign_in(&self, others_wait: bool) -> Result<u64, Error> {
+        let upstream = self.upstream.get().expect("connected when the client was built");
+        if others_wait {
+            upstream.pacer().signing_in(true);
+        }
+        let outcome = self.fetch_token(upstream).await;
+        if others_wait {
+            upstream.pacer().signing_in(false);
+        }
+        let mut state = self.lock();
+        state.under_way = None;
+        match outcome {
+            Ok(value) => {
+                state.token = Some(Token { value, since: Instant::now() });
+                state.signed_in += 1;
+                state.refused = None;
+                Ok(state.signed_in)
+            }
+            Err(error) => {
+                state.refused = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    async fn fetch_token(&self, upstream: &Upstream) -> Result<HeaderValue, Error> {
+        let body = json!({"email": self.email, "api_key": self.api_key.expose()});
+        let call = Call {
+            operation: SIGN_IN,
+            method: Method::POST,
+            target: "/v2api/auth/login".to_owned(),
+            body: Some(body.to_string().into()),
+            safe: true,
+        };
+        let ctx = Ctx {
+            consumer: "gateway".into(),
+            class: Class::Interactive,
+            reason: Reason::Auth,
+            deadline: Instant::now() + self.timeout * 2,
+            max_wait: None,
+            freshness: Freshness::default(),
+            interest: Interest::default(),
+        };
+        let answer = upstream.send(&ctx, &call).await.map_err(|error| on_the_way(Source::AlfaCrm, error))?;
+        if matches!(answer.status, 401 | 403) {
+            let detail = "AlfaCRM refuses the configured e-mail and API key";
+            return Err(Error {
+                status: Some(answer.status),
+                ..Error::new(Source::AlfaCrm, Kind::Unauthorized, detail)
+            });
+        }
+        let token = read(&answer)?;
+        let token = token.get("token").and_then(|token| token.as_str()).and_then(secret_header);
+        token.ok_or_else(|| {
+            Error::new(Source::AlfaCrm, Kind::Unreadable, "the answer to the sign-in holds no token")
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no code panics while it holds the session")
+    }
+}
+
+impl Credentials for Session {
+    fn headers(&self, call: &Call) -> Vec<(HeaderName, HeaderValue)> {
+        let mut headers = Vec::with_capacity(2);
+        if call.operation != SIGN_IN
+            && let Some(token) = &self.lock().token
+        {
+            headers.push((TOKEN, token.value.clone()));
+        }
+        headers.extend(self.app_key.clone().map(|key| (APP_KEY, key)));
+        headers
+    }
+}
+
+fn secret_header(text: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
