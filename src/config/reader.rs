@@ -7,41 +7,10 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::Read as _;
 
-use super::kind::{self, Kind};
-use super::problem::{Problem, suggest};
-use super::secret::Secret;
+use super::kind::Kind;
+use super::problem::{Report, suggest};
 use super::tree::{Node, Origin, Table, Value};
-
-/// Problems and warnings of one run.
-pub(super) struct Report {
-    /// Name of the file, for the place of a problem.
-    source: String,
-    problems: RefCell<Vec<Problem>>,
-    warnings: RefCell<Vec<String>>,
-}
-
-impl Report {
-    pub(super) fn new(source: String, problems: Vec<Problem>) -> Self {
-        Self {
-            source,
-            problems: RefCell::new(problems),
-            warnings: RefCell::default(),
-        }
-    }
-
-    fn problem(&self, key: String, origin: Option<&Origin>, text: String) {
-        let place = origin
-            .map(|origin| origin.place(&self.source))
-            .unwrap_or_default();
-        self.problems.borrow_mut().push(Problem { key, place, text });
-    }
-
-    pub(super) fn into_parts(self) -> (Vec<Problem>, Vec<String>) {
-        (self.problems.into_inner(), self.warnings.into_inner())
-    }
-}
 
 pub(super) struct Reader<'a> {
     path: String,
@@ -129,12 +98,10 @@ impl<'a> Reader<'a> {
         self.report.problem(self.path.clone(), self.origin, text.into());
     }
 
-    /// Writes down that `key` is legal but deserves a second look.
+    /// Writes down that `key`, which may be a path below this table, is legal but deserves a second look.
     pub(super) fn warn(&self, key: &str, text: impl std::fmt::Display) {
-        self.report
-            .warnings
-            .borrow_mut()
-            .push(format!("{}: {text}", self.at(key)));
+        let dot = if self.path.is_empty() { "" } else { "." };
+        self.report.warning(format!("{}{dot}{key}: {text}", self.path));
     }
 
     /// A value that must be there, from the user or the defaults.
@@ -293,77 +260,6 @@ impl<'a> Reader<'a> {
         };
         Self::run(self.at(key), table, Some(&node.origin), self.report, read)
     }
-
-    /// A secret, given as `key` or, as the path of a file that holds it, as `key_file`.
-    pub(super) fn secret(&self, key: &str) -> Option<Option<Secret>> {
-        let file_key = format!("{key}_file");
-        let given = self.optional(key, &secret_kind());
-        let file = self.optional(&file_key, &kind::path("/run/secrets/crm"));
-        match (given?, file?) {
-            (Some(_), Some(_)) => {
-                self.problem(
-                    &file_key,
-                    format!("`{key}` is set as well; keep only one of the two"),
-                );
-                None
-            }
-            (given, None) => Some(given),
-            (None, Some(path)) => match read_secret(&path) {
-                Ok(secret) => Some(Some(secret)),
-                Err(text) => {
-                    self.problem(&file_key, text);
-                    None
-                }
-            },
-        }
-    }
-
-    /// A secret without which the section makes no sense.
-    pub(super) fn required_secret(&self, key: &str) -> Option<Secret> {
-        let secret = self.secret(key)?;
-        if secret.is_none() {
-            self.problem(
-                key,
-                format!("required: a text, or `{key}_file` with the path of a file that holds it"),
-            );
-        }
-        secret
-    }
-}
-
-/// Secrets travel in headers and JSON, where anything but visible ASCII is a pasting accident.
-fn secret_kind() -> Kind<Secret> {
-    Kind::text("a secret in visible ASCII characters", |text| {
-        check_secret(text).map_err(str::to_owned)
-    })
-    .unquoted()
-}
-
-fn check_secret(text: &str) -> Result<Secret, &'static str> {
-    match text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        true => Ok(Secret::new(text)),
-        false => Err("it holds a space, a line break or a letter outside ASCII"),
-    }
-}
-
-fn read_secret(path: &std::path::Path) -> Result<Secret, String> {
-    const LIMIT: u64 = 64 * 1024;
-    let mut text = String::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(LIMIT).read_to_string(&mut text))
-        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    let line = text
-        .strip_suffix('\n')
-        .map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
-    if line.is_empty() {
-        return Err(format!("{} is empty", path.display()));
-    }
-    check_secret(line).map_err(|hint| {
-        format!(
-            "{}: expected a secret in visible ASCII characters: {hint}",
-            path.display()
-        )
-    })
 }
 
 fn is_empty(value: &Value) -> bool {

@@ -220,7 +220,7 @@ fn the_crms() {
         (
             "email",
             r#""api""#,
-            r#"expected an e-mail address such as "api@school.example", found "api""#,
+            r#"expected an e-mail address such as "api@school.example", found a text"#,
         ),
         (
             "api_key",
@@ -592,6 +592,10 @@ fn the_environment() {
             "cryptocrm.currencies.RUB (CRM_GATEWAY__CRYPTOCRM__CURRENCIES): expected a whole number as the key",
         ]
     );
+    assert_eq!(
+        problems(ALFA, &[("CRM_GATEWAY__A__A__A__A__A__A__A__A__A", "x")]),
+        ["CRM_GATEWAY__A__A__A__A__A__A__A__A__A: no key has more than 8 levels"]
+    );
     let both = format!("{ALFA}\n[consumers.a-b]\n[consumers.\"a.b\"]\n");
     assert_eq!(
         problems(&both, &[("CRM_GATEWAY__CONSUMERS__A_B__WEIGHT", "2")]),
@@ -633,7 +637,7 @@ scopes = [\"studnets:read\"]
 the configuration has 7 problems:
   server.listen (gateway.toml line 2): expected an IP address and a port such as \"0.0.0.0:8080\", found 8080: put it in quotes
   server.lisen (gateway.toml line 3): unknown key; did you mean `listen`?
-  alfacrm.email (gateway.toml line 7): expected an e-mail address such as \"api@school.example\", found \"api\"
+  alfacrm.email (gateway.toml line 7): expected an e-mail address such as \"api@school.example\", found a text
   alfacrm.api_key (gateway.toml line 8): expected a secret in visible ASCII characters, found a whole number: put it in quotes
   alfacrm.branches[1] (gateway.toml line 11): expected the number of a record such as 1, found \"two\"
   consumers.web-app.scopes[0] (gateway.toml line 15): expected a scope such as \"students:read\", or \"*\", found \"studnets:read\": there is no resource of that name; did you mean `students`?
@@ -674,6 +678,7 @@ fn a_file_that_cannot_be_read_is_named() {
 fn a_secret_in_the_wrong_place_is_not_quoted() {
     // Each of these is a slip that puts a real secret where something else belongs.
     for text in [
+        ALFA.replace("api@school.example", "opensesame"),
         ALFA.replace("api_key = ", "api_key = [")
             .replace("sesame\"", "sesame\"]"),
         format!("{ALFA}app_key = \"opensesame \u{e9}\"\n"),
