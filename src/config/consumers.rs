@@ -6,6 +6,7 @@ use std::fmt;
 use super::kind::{self, Kind, word};
 use super::problem::suggest;
 use super::reader::Reader;
+use super::secret::MASK;
 use super::writer::Writer;
 
 /// One who calls the gateway with a key.
@@ -35,7 +36,7 @@ pub struct KeyHash(pub [u8; 32]);
 
 impl fmt::Debug for KeyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
+        f.write_str(MASK)
     }
 }
 
@@ -241,7 +242,7 @@ impl Consumer {
 
     pub(super) fn write(&self, w: &mut Writer) {
         w.section(&["consumers", &self.name]);
-        w.texts("key_hashes", self.key_hashes.iter().map(|_| "***"));
+        w.texts("key_hashes", self.key_hashes.iter().map(|_| MASK));
         Rights::write(
             w,
             &self.scopes,

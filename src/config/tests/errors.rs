@@ -234,6 +234,11 @@ fn the_crms() {
         ),
         (
             "api_key",
+            r#""***""#,
+            "expected a secret in visible ASCII characters, found a text: these stars only stand for a secret in what `crm-gateway check` prints",
+        ),
+        (
+            "api_key",
             r#""…""#,
             "expected a secret in visible ASCII characters, found a text: it holds a space, a line break or a letter outside ASCII",
         ),
