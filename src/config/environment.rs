@@ -7,6 +7,8 @@ use super::problem::Problem;
 use super::tree::{Node, Origin, Table, Value};
 
 const PREFIX: &str = "CRM_GATEWAY__";
+/// No key lies this deep; without a bound a variable could build a tree that no stack can walk.
+const MAX_LEVELS: usize = 8;
 
 /// Lays the variables over what the file said.
 pub(super) fn overlay(
@@ -30,6 +32,9 @@ fn set(root: &mut Table, name: &str, value: String) -> Result<(), String> {
     else {
         return Err(format!("expected {PREFIX}SECTION__KEY with names between the double underscores"));
     };
+    if path.len() > MAX_LEVELS {
+        return Err(format!("no key has more than {MAX_LEVELS} levels"));
+    }
     let origin = Origin::Env(name.to_owned());
     let mut table = root;
     for section in sections {

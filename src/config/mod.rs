@@ -43,7 +43,8 @@ pub use store::{Redis, Store};
 pub use telemetry::{LogFormat, Telemetry};
 pub use upstream::Quota;
 
-use reader::{Reader, Report};
+use problem::Report;
+use reader::Reader;
 use tree::Table;
 use writer::Writer;
 

@@ -2,7 +2,10 @@
 //! place it was written (file and line, or the environment variable) and what was expected instead. No
 //! text here ever holds the value of a secret.
 
+use std::cell::RefCell;
 use std::fmt;
+
+use super::tree::Origin;
 
 /// One thing that is wrong. `Display` gives the whole line an operator reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +50,41 @@ impl fmt::Display for Problems {
 }
 
 impl std::error::Error for Problems {}
+
+/// Problems and warnings of one run.
+pub(super) struct Report {
+    /// Name of the file, for the place of a problem.
+    source: String,
+    problems: RefCell<Vec<Problem>>,
+    warnings: RefCell<Vec<String>>,
+}
+
+impl Report {
+    pub(super) fn new(source: String, problems: Vec<Problem>) -> Self {
+        Self {
+            source,
+            problems: RefCell::new(problems),
+            warnings: RefCell::default(),
+        }
+    }
+
+    /// Writes down what is wrong with `key`; `origin` is where it stands, if it stands anywhere.
+    pub(super) fn problem(&self, key: String, origin: Option<&Origin>, text: String) {
+        let place = origin
+            .map(|origin| origin.place(&self.source))
+            .unwrap_or_default();
+        self.problems.borrow_mut().push(Problem { key, place, text });
+    }
+
+    /// Writes down a setting that deserves a second look.
+    pub(super) fn warning(&self, text: String) {
+        self.warnings.borrow_mut().push(text);
+    }
+
+    pub(super) fn into_parts(self) -> (Vec<Problem>, Vec<String>) {
+        (self.problems.into_inner(), self.warnings.into_inner())
+    }
+}
 
 /// The known name that `word` was probably meant to be, if one is close enough to be worth saying.
 pub(super) fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -7,35 +7,10 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::Read as _;
 
-use super::kind::{self, Kind};
-use super::problem::{Problem, suggest};
-use super::secret::Secret;
+use super::kind::Kind;
+use super::problem::{Report, suggest};
 use super::tree::{Node, Origin, Table, Value};
-
-/// Problems and warnings of one run.
-pub(super) struct Report {
-    /// Name of the file, for the place of a problem.
-    source: String,
-    problems: RefCell<Vec<Problem>>,
-    warnings: RefCell<Vec<String>>,
-}
-
-impl Report {
-    pub(super) fn new(source: String, problems: Vec<Problem>) -> Self {
-        Self { source, problems: RefCell::new(problems), warnings: RefCell::default() }
-    }
-
-    fn problem(&self, key: String, origin: Option<&Origin>, text: String) {
-        let place = origin.map(|origin| origin.place(&self.source)).unwrap_or_default();
-        self.problems.borrow_mut().push(Problem { key, place, text });
-    }
-
-    pub(super) fn into_parts(self) -> (Vec<Problem>, Vec<String>) {
-        (self.problems.into_inner(), self.warnings.into_inner())
-    }
-}
 
 pub(super) struct Reader<'a> {
     path: String,
@@ -64,7 +39,13 @@ impl<'a> Reader<'a> {
         report: &'a Report,
         read: impl FnOnce(&Reader<'a>) -> Option<T>,
     ) -> Option<T> {
-        let reader = Reader { path, table, origin, known: RefCell::default(), report };
+        let reader = Reader {
+            path,
+            table,
+            origin,
+            known: RefCell::default(),
+            report,
+        };
         let result = read(&reader);
         let complete = reader.report_unknown();
         result.filter(|_| complete)
@@ -73,7 +54,11 @@ impl<'a> Reader<'a> {
     fn report_unknown(&self) -> bool {
         let known = self.known.borrow();
         let names: Vec<&str> = known.iter().map(String::as_str).collect();
-        let unknown: Vec<_> = self.table.iter().filter(|(key, _)| !names.contains(key)).collect();
+        let unknown: Vec<_> = self
+            .table
+            .iter()
+            .filter(|(key, _)| !names.contains(key))
+            .collect();
         for (key, node) in &unknown {
             let text = format!("unknown key; {}", suggest(key, "keys", &names));
             self.report.problem(self.at(key), Some(&node.origin), text);
@@ -83,7 +68,11 @@ impl<'a> Reader<'a> {
 
     fn at(&self, key: &str) -> String {
         let key = show_key(key);
-        if self.path.is_empty() { key } else { format!("{}.{key}", self.path) }
+        if self.path.is_empty() {
+            key
+        } else {
+            format!("{}.{key}", self.path)
+        }
     }
 
     fn know(&self, key: &str) {
@@ -109,9 +98,10 @@ impl<'a> Reader<'a> {
         self.report.problem(self.path.clone(), self.origin, text.into());
     }
 
-    /// Writes down that `key` is legal but deserves a second look.
+    /// Writes down that `key`, which may be a path below this table, is legal but deserves a second look.
     pub(super) fn warn(&self, key: &str, text: impl std::fmt::Display) {
-        self.report.warnings.borrow_mut().push(format!("{}: {text}", self.at(key)));
+        let dot = if self.path.is_empty() { "" } else { "." };
+        self.report.warning(format!("{}{dot}{key}: {text}", self.path));
     }
 
     /// A value that must be there, from the user or the defaults.
@@ -157,14 +147,22 @@ impl<'a> Reader<'a> {
                 &split
             }
             other => {
-                let hint = if matches!(other, Value::Text(_)) { ": put it in [ ]" } else { "" };
+                let hint = if matches!(other, Value::Text(_)) {
+                    ": put it in [ ]"
+                } else {
+                    ""
+                };
                 self.problem(key, format!("expected a list, each item {}{hint}", item.what));
                 return None;
             }
         };
         let at = |i| format!("{}[{i}]", self.at(key));
         // All items are read before any is given up, so that each bad one is named.
-        let read: Vec<_> = items.iter().enumerate().map(|(i, node)| self.value(at(i), node, item)).collect();
+        let read: Vec<_> = items
+            .iter()
+            .enumerate()
+            .map(|(i, node)| self.value(at(i), node, item))
+            .collect();
         read.into_iter().collect::<Option<Vec<T>>>().map(Some)
     }
 
@@ -179,7 +177,10 @@ impl<'a> Reader<'a> {
             return Some(BTreeMap::new());
         };
         let pairs: Vec<(String, Node)> = match &node.value {
-            Value::Table(table) => table.iter().map(|(key, node)| (key.to_owned(), node.clone())).collect(),
+            Value::Table(table) => table
+                .iter()
+                .map(|(key, node)| (key.to_owned(), node.clone()))
+                .collect(),
             Value::Env(text) => split_env(text, &node.origin).into_iter().map(pair).collect(),
             _ => {
                 self.problem(key, format!("expected a table from numbers to {}", item.what));
@@ -190,7 +191,11 @@ impl<'a> Reader<'a> {
             let at = format!("{}.{}", self.at(key), show_key(number));
             let value = self.value(at.clone(), node, item);
             let Ok(number) = number.parse::<u64>() else {
-                self.report.problem(at, Some(&node.origin), "expected a whole number as the key".into());
+                self.report.problem(
+                    at,
+                    Some(&node.origin),
+                    "expected a whole number as the key".into(),
+                );
                 return None;
             };
             value.map(|value| (number, value))
@@ -236,7 +241,10 @@ impl<'a> Reader<'a> {
     /// The names in this table with where each comes from, for tables of free names that hold plain values.
     pub(super) fn names(&self) -> Vec<(&'a str, bool)> {
         let from_env = |node: &Node| matches!(node.origin, Origin::Env(_));
-        self.table.iter().map(|(name, node)| (name, from_env(node))).collect()
+        self.table
+            .iter()
+            .map(|(name, node)| (name, from_env(node)))
+            .collect()
     }
 
     fn inside<T>(&self, key: &str, node: &'a Node, read: impl FnOnce(&Reader<'a>) -> Option<T>) -> Option<T> {
@@ -246,71 +254,12 @@ impl<'a> Reader<'a> {
                 Origin::Env(name) => format!("set its keys one by one, {name}__KEY"),
                 _ => format!("write [{at}] and its keys below it"),
             };
-            self.report.problem(at, Some(&node.origin), format!("expected a table: {hint}"));
+            self.report
+                .problem(at, Some(&node.origin), format!("expected a table: {hint}"));
             return None;
         };
         Self::run(self.at(key), table, Some(&node.origin), self.report, read)
     }
-
-    /// A secret, given as `key` or, as the path of a file that holds it, as `key_file`.
-    pub(super) fn secret(&self, key: &str) -> Option<Option<Secret>> {
-        let file_key = format!("{key}_file");
-        let given = self.optional(key, &secret_kind());
-        let file = self.optional(&file_key, &kind::path("/run/secrets/crm"));
-        match (given?, file?) {
-            (Some(_), Some(_)) => {
-                self.problem(&file_key, format!("`{key}` is set as well; keep only one of the two"));
-                None
-            }
-            (given, None) => Some(given),
-            (None, Some(path)) => match read_secret(&path) {
-                Ok(secret) => Some(Some(secret)),
-                Err(text) => {
-                    self.problem(&file_key, text);
-                    None
-                }
-            },
-        }
-    }
-
-    /// A secret without which the section makes no sense.
-    pub(super) fn required_secret(&self, key: &str) -> Option<Secret> {
-        let secret = self.secret(key)?;
-        if secret.is_none() {
-            self.problem(
-                key,
-                format!("required: a text, or `{key}_file` with the path of a file that holds it"),
-            );
-        }
-        secret
-    }
-}
-
-/// Secrets travel in headers and JSON, where anything but visible ASCII is a pasting accident.
-fn secret_kind() -> Kind<Secret> {
-    Kind::text("a secret in visible ASCII characters", |text| check_secret(text).map_err(str::to_owned))
-        .unquoted()
-}
-
-fn check_secret(text: &str) -> Result<Secret, &'static str> {
-    match text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        true => Ok(Secret::new(text)),
-        false => Err("it holds a space, a line break or a letter outside ASCII"),
-    }
-}
-
-fn read_secret(path: &std::path::Path) -> Result<Secret, String> {
-    const LIMIT: u64 = 64 * 1024;
-    let mut text = String::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(LIMIT).read_to_string(&mut text))
-        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
-    if line.is_empty() {
-        return Err(format!("{} is empty", path.display()));
-    }
-    check_secret(line)
-        .map_err(|hint| format!("{}: expected a secret in visible ASCII characters: {hint}", path.display()))
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -318,8 +267,15 @@ fn is_empty(value: &Value) -> bool {
 }
 
 fn split_env(text: &str, origin: &Origin) -> Vec<Node> {
-    let item = |part: &str| Node { value: Value::Env(part.to_owned()), origin: origin.clone() };
-    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(item).collect()
+    let item = |part: &str| Node {
+        value: Value::Env(part.to_owned()),
+        origin: origin.clone(),
+    };
+    text.split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .map(item)
+        .collect()
 }
 
 /// `1=RUB` as a key and its value; without `=` it is a key whose value is empty, which no kind accepts.
@@ -329,11 +285,21 @@ fn pair(node: Node) -> (String, Node) {
         _ => "",
     };
     let (key, value) = text.split_once('=').unwrap_or((text, ""));
-    (key.trim().to_owned(), Node { value: Value::Env(value.trim().to_owned()), origin: node.origin })
+    (
+        key.trim().to_owned(),
+        Node {
+            value: Value::Env(value.trim().to_owned()),
+            origin: node.origin,
+        },
+    )
 }
 
 /// A key as TOML writes it: bare when it can be.
 pub(super) fn show_key(key: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if !key.is_empty() && key.chars().all(bare) { key.to_owned() } else { format!("{key:?}") }
+    if !key.is_empty() && key.chars().all(bare) {
+        key.to_owned()
+    } else {
+        format!("{key:?}")
+    }
 }

@@ -114,7 +114,7 @@ pub(super) fn check_origin(text: &str) -> Result<String, String> {
     if uri.host().is_none_or(str::is_empty) || !port_is_good {
         return Err("it must be a host and, if need be, a port from 1 to 65535".into());
     }
-    if uri.path().trim_matches('/') != "" || uri.query().is_some() || text.contains('#') {
+    if !uri.path().trim_matches('/').is_empty() || uri.query().is_some() || text.contains('#') {
         return Err("only the scheme, the host and the port belong here, no path".into());
     }
     Ok(format!("{scheme}://{}", authority.to_ascii_lowercase()))

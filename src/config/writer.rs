@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::reader::show_key;
-use super::secret::Secret;
+use super::secret::{MASK, Secret};
 use super::units::{show_duration, show_size};
 
 pub(super) struct Writer(String);
@@ -49,7 +49,7 @@ impl Writer {
     }
 
     pub(super) fn secret(&mut self, key: &str, value: Option<&Secret>) {
-        self.text(key, if value.is_some() { "***" } else { "" });
+        self.text(key, if value.is_some() { MASK } else { "" });
     }
 
     pub(super) fn duration(&mut self, key: &str, value: Duration) {
