@@ -118,20 +118,20 @@ impl Crm {
         self.store().projects().map(|(id, _, _)| id).collect()
     }
 
-    /// The rows of one kind of a project in canonical form, by id; all projects for [`Table::Projects`].
+    /// All projects in canonical form, deleted ones too, by id.
+    pub fn projects(&self) -> Vec<Value> {
+        let store = self.store();
+        let projects = store.projects();
+        projects
+            .map(|(_, project, _)| Value::Object(project.clone()))
+            .collect()
+    }
+
+    /// The rows of one kind that belong to a project, in canonical form, by id.
     pub fn rows(&self, table: Table, project: u64) -> Vec<Value> {
         let store = self.store();
-        if table == Table::Projects {
-            return store
-                .projects()
-                .map(|(_, project, _)| Value::Object(project.clone()))
-                .collect();
-        }
-        store
-            .rows(table, project)
-            .iter()
-            .map(|row| Value::Object(row.clone()))
-            .collect()
+        let rows = store.rows(table, project);
+        rows.iter().map(|row| Value::Object(row.clone())).collect()
     }
 
     /// How many records of a kind there are, with those of deleted projects.

@@ -41,21 +41,20 @@ pub(super) fn shaped(table: Table, record: &Record, switches: &Switches) -> Valu
     let mut built_in = Map::new();
     let mut dynamic = None;
     for (field, value) in record {
-        match (table, field.as_str(), value) {
-            (Table::Projects, "data", Value::Object(data)) => dynamic = Some(data.clone()),
-            (Table::Checklists, "items", Value::Array(items)) => {
-                let items = items.iter().filter_map(Value::as_object);
-                let items = items
-                    .map(|item| Value::Object(shaped_item(item, switches)))
-                    .collect();
-                built_in.insert(name(table, "items", switches), Value::Array(items));
+        let value = match (table, field.as_str(), value) {
+            _ if is_spoilt(table, id, field, switches) => switches.quirks.wrong_value(),
+            (Table::Projects, "data", Value::Object(data)) => {
+                dynamic = Some(data.clone());
+                continue;
             }
-            _ => {
-                let value = spoilt(table, id, field, switches)
-                    .unwrap_or_else(|| written(kind(table, field), value, switches));
-                built_in.insert(name(table, field, switches), value);
-            }
-        }
+            (Table::Checklists, "items", Value::Array(items)) => items
+                .iter()
+                .filter_map(Value::as_object)
+                .map(|item| Value::Object(shaped_item(item, switches)))
+                .collect(),
+            _ => written(kind(table, field), value, switches),
+        };
+        built_in.insert(name(table, field, switches), value);
     }
     let mut whole = match dynamic {
         Some(data) => with_dynamic(built_in, data, switches),
@@ -215,9 +214,9 @@ fn free_text(value: &Value, switches: &Switches) -> Value {
     Value::String(text)
 }
 
-fn spoilt(table: Table, id: Option<u64>, field: &str, switches: &Switches) -> Option<Value> {
-    let wrong = switches.quirks.wrong_type.as_ref()?;
-    (wrong.table == table && Some(wrong.id) == id && wrong.field == field).then(|| wrong.value.clone())
+fn is_spoilt(table: Table, id: Option<u64>, field: &str, switches: &Switches) -> bool {
+    let wrong = switches.quirks.wrong_type.as_ref();
+    wrong.is_some_and(|wrong| wrong.table == table && Some(wrong.id) == id && wrong.field == field)
 }
 
 fn odd_fields(record: &mut Map<String, Value>, switches: &Switches) {

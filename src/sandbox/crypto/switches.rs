@@ -36,7 +36,7 @@ pub struct Switches {
     pub filter_date: FilterDate,
     /// Whether `having` is one of the alternatives of `condition: "or"`; otherwise it always must hold.
     pub having_in_or: bool,
-    /// The most rows in one answer, and the size of a page when the caller names none is 100 in any case.
+    /// The most rows in one answer. Without a `count` it has 100.
     pub count_cap: usize,
     /// What a `count` above the cap leads to.
     pub over_cap: OverCap,
@@ -242,6 +242,14 @@ pub struct Quirks {
     pub long_text: Option<usize>,
     /// Free text is followed by quotes, angle brackets, an emoji and right-to-left marks.
     pub hostile_text: bool,
+}
+
+impl Quirks {
+    pub(super) fn wrong_value(&self) -> Value {
+        self.wrong_type
+            .as_ref()
+            .map_or(Value::Null, |wrong| wrong.value.clone())
+    }
 }
 
 /// One field of one record, spoilt.

@@ -102,12 +102,12 @@ pub const CLIENTS: [Name; 12] = [
     (12, "АО «Синтетика-Данные»"),
 ];
 
-/// The name of a counterparty.
+/// The name of a counterparty; empty for an unknown one.
 pub(super) fn client(id: u64) -> &'static str {
     CLIENTS
         .iter()
         .find(|(known, _)| *known == id)
-        .map_or("частные лица", |(_, name)| name)
+        .map_or("", |(_, name)| name)
 }
 
 /// All of it: one object per dictionary, each by id. Steps also tell their funnel.

@@ -8,5 +8,6 @@ mod dice;
 pub mod dictionary;
 mod plan;
 mod rows;
+mod wording;
 
 pub(super) use rows::Generator;

@@ -1,6 +1,7 @@
 //! What happens in an invented project, in compact form: enough for the filter, and all that the records are made of.
 //! Days count backwards from the day the data leads up to, so that planning ten thousand projects needs no calendar.
 
+use super::super::profile::sorted;
 use super::dice::{Dice, Question};
 use super::dictionary::{ACTION_TYPES, CLIENTS, CURRENCIES, FUNNELS, GOODS, GROUPS, STEPS, USERS};
 
@@ -113,7 +114,7 @@ impl Project {
         let client = dice.pick(&CLIENTS).0;
         let some = |dice: &mut Dice, of: &[(u64, &str)], most: i64| {
             let count = dice.below(most + 1);
-            super::super::profile::sorted((0..count).map(|_| dice.pick(of).0).collect())
+            sorted((0..count).map(|_| dice.pick(of).0).collect())
         };
         Self {
             place,

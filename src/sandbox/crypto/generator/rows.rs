@@ -8,55 +8,14 @@ use super::super::dataset::Options;
 use super::super::profile::{Profile, sorted};
 use super::super::store::Record;
 use super::super::table::Table;
-use super::dictionary::{ACCOUNTANT, GOODS, client};
+use super::dictionary::{ACCOUNTANT, GOODS};
 use super::plan::{Item, Moment, Place, Project};
+use super::wording::{self, CHECKLISTS, COMMENTS, EXPENSES, ITEMS, NOTES, PAYMENTS, TASKS, chosen};
 
 /// Generated projects have ids from here on.
 const FIRST_PROJECT: u64 = 1_001;
 /// Ids of rows are the id of their project and two digits.
 const ROWS_PER_PROJECT: u64 = 100;
-
-const SUBJECTS: [&str; 6] = [
-    "английского",
-    "робототехники",
-    "математики",
-    "физики",
-    "программирования",
-    "китайского",
-];
-const CAMPS: [&str; 5] = [
-    "Полярная звезда",
-    "Река времени",
-    "Город мастеров",
-    "Лесная школа",
-    "Космодром",
-];
-const CITIES: [&str; 5] = ["Казань", "Суздаль", "Калининград", "Псков", "Великий Новгород"];
-const COMMENTS: [&str; 8] = [
-    "Уточнили состав группы",
-    "Отправлено предложение",
-    "Просят перенести даты на неделю",
-    "Согласована смета",
-    "Не дозвонились, повторить завтра",
-    "Родительское собрание проведено",
-    "Ждём подписанный договор",
-    "Осмотр площадки, замечаний нет",
-];
-const CHECKLISTS: [&str; 4] = ["Подготовка", "Документы", "Закупки", "После проекта"];
-const ITEMS: [&str; 8] = [
-    "Собрать согласия родителей",
-    "Заказать автобус",
-    "Подписать договор",
-    "Выставить счёт",
-    "Проверить оборудование",
-    "Утвердить программу",
-    "Оформить страховки",
-    "Отправить акт",
-];
-const PAYMENTS: [&str; 4] = ["Аванс", "Оплата по счёту", "Доплата", "Окончательный расчёт"];
-const EXPENSES: [&str; 3] = ["Возврат участнику", "Транспорт", "Расходные материалы"];
-const TASKS: [&str; 3] = ["Перезвонить", "Подготовить счёт", "Согласовать даты"];
-const NOTES: [&str; 3] = ["Въезд со двора", "Звонить после 14:00", "Нужен второй вожатый"];
 
 /// Makes the records of invented projects.
 #[derive(Debug)]
@@ -118,7 +77,7 @@ impl Generator {
         let record = object(json!({
             "id": id,
             "created": sql(created),
-            "name": self.name(&plan),
+            "name": wording::project_name(&plan),
             "sales_funnel_id": plan.funnel,
             "step_id": plan.stages.last(),
             "user_id": plan.user,
@@ -242,20 +201,6 @@ impl Generator {
         })
     }
 
-    fn name(&self, plan: &Project) -> String {
-        let title = plan.title;
-        let payer = plan.client.map_or("частные лица", client);
-        match plan.funnel {
-            1 if title % 2 == 0 => {
-                let shift = 1 + title % 4;
-                format!("Лагерь «{}», смена {shift}", chosen(&CAMPS, title / 2))
-            }
-            1 => format!("Поездка: {}, {} класс", chosen(&CITIES, title), 5 + title % 6),
-            2 => format!("Курс {} для {payer}", chosen(&SUBJECTS, title)),
-            _ => format!("Кабинет {}, {payer}", chosen(&SUBJECTS, title)),
-        }
-    }
-
     fn day(&self, days_ago: i64) -> Date {
         self.today.saturating_sub(days_ago.days())
     }
@@ -279,11 +224,6 @@ fn object(value: Value) -> Record {
         Value::Object(record) => record,
         other => unreachable!("records are written as objects, not as {other}"),
     }
-}
-
-fn chosen<'t>(several: &[&'t str], number: i64) -> &'t str {
-    let number = usize::try_from(number).unwrap_or(0);
-    several[number % several.len()]
 }
 
 fn flag(set: bool) -> &'static str {

@@ -16,7 +16,7 @@ fn generated(options: Options) -> Crm {
 }
 
 fn everything(crm: &Crm) -> Vec<Vec<Value>> {
-    let mut all = vec![crm.rows(Table::Projects, 0)];
+    let mut all = vec![crm.projects()];
     for project in crm.project_ids() {
         all.extend(Table::OF_A_PROJECT.map(|table| crm.rows(table, project)));
     }
@@ -115,7 +115,7 @@ async fn some_projects_are_overdue_but_most_are_not() {
 async fn links_can_be_found_and_can_be_absent() {
     let crm = generated(Options::default());
     let linked = crm
-        .rows(Table::Projects, 0)
+        .projects()
         .into_iter()
         .find(|project| project["deleted"] == "0" && project["data"]["alfa_customer_id"].is_u64())
         .unwrap();
@@ -127,7 +127,7 @@ async fn links_can_be_found_and_can_be_absent() {
         students: 0,
         ..Options::default()
     });
-    let none = crm.rows(Table::Projects, 0);
+    let none = crm.projects();
     assert!(
         none.iter()
             .all(|project| project["data"]["alfa_customer_id"].is_null())

@@ -237,6 +237,19 @@ async fn quirks_are_inside_right_answers() {
         [104, 101, 103, 102, 106]
     );
 
+    crm.switches(|switches| {
+        switches.quirks.wrong_type = Some(WrongType {
+            table: Table::Projects,
+            id: 101,
+            field: "data".to_owned(),
+            value: json!("none"),
+        });
+    });
+    assert_eq!(
+        get(&crm, "/projects/info?id=101").await.json()["payload"]["data"],
+        "none"
+    );
+
     let crm = switched(|switches| switches.quirks.long_text = Some(100_000));
     let name = get(&crm, "/projects/info?id=101").await.json()["payload"]["name"].take();
     assert_eq!(name.as_str().unwrap().chars().count(), 100_000);
