@@ -107,7 +107,12 @@ impl Project {
             .map(|(step, _, _)| *step)
             .collect();
         let old = age > LIFE && dice.chance(75);
-        let reached = if old { path.len() } else { 1 + small(dice.below(5)) };
+        let reached = if old {
+            path.len()
+        } else {
+            // A stage takes three days at least.
+            1 + small(dice.below(5).min(age / 3))
+        };
         let company = funnel != 1 || dice.chance(30);
         let linked = place.students > 0 && dice.chance(33);
         let customer = 101 + dice.below(place.students);
@@ -118,7 +123,11 @@ impl Project {
         };
         Self {
             place,
-            created: office_hours(&mut dice, age),
+            // Before office hours, so that everything else of that day comes later.
+            created: Moment {
+                days_ago: age,
+                second: 8 * 3_600 + dice.below(3_600),
+            },
             funnel,
             stages: path.into_iter().take(reached).collect(),
             user: dice.pick(&USERS).0,
@@ -166,17 +175,20 @@ impl Project {
         let mut dice = self.place.dice(Question::Actions);
         let count = dice.below(41);
         let span = self.span();
-        let actions = (0..count).map(|number| Action {
-            kind: dice.pick(&ACTION_TYPES).0,
-            user: if dice.chance(70) {
-                self.user
-            } else {
-                dice.pick(&USERS).0
-            },
-            at: office_hours(&mut dice, self.created.days_ago - span * number / count),
-            comment: dice.below(100),
-        });
-        actions.collect()
+        let mut actions: Vec<Action> = (0..count)
+            .map(|number| Action {
+                kind: dice.pick(&ACTION_TYPES).0,
+                user: if dice.chance(70) {
+                    self.user
+                } else {
+                    dice.pick(&USERS).0
+                },
+                at: office_hours(&mut dice, self.created.days_ago - span * number / count),
+                comment: dice.below(100),
+            })
+            .collect();
+        actions.sort_by_key(|action| (-action.at.days_ago, action.at.second));
+        actions
     }
 
     /// Its checklists, 0 to 3, with up to 5 items each. A few items are overdue.

@@ -73,7 +73,7 @@ impl Generator {
 
         let created = self.moment(plan.created);
         let number = format!("Д-{}/{id}", created.year());
-        let contract = self.day(plan.created.days_ago - 2).to_string();
+        let contract = self.day((plan.created.days_ago - 2).max(0)).to_string();
         let record = object(json!({
             "id": id,
             "created": sql(created),

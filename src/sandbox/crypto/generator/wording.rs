@@ -55,7 +55,7 @@ pub(super) fn project_name(plan: &Project) -> String {
             format!("Лагерь «{}», смена {shift}", chosen(&CAMPS, title / 2))
         }
         1 => format!("Поездка: {}, {} класс", chosen(&CITIES, title), 5 + title % 6),
-        2 => format!("Курс {} для {payer}", chosen(&SUBJECTS, title)),
+        2 => format!("Курс {}, {payer}", chosen(&SUBJECTS, title)),
         _ => format!("Кабинет {}, {payer}", chosen(&SUBJECTS, title)),
     }
 }

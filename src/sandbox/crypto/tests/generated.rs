@@ -71,13 +71,13 @@ fn the_data_is_varied_and_fits_together() {
         let steps = crm.rows(Table::Steps, id);
         assert_eq!(steps[0]["date"], project["created"]);
         assert_eq!(steps.last().unwrap()["step_id"], project["step_id"]);
+        assert!(
+            steps.is_sorted_by_key(|row| row["date"].to_string()),
+            "project {id}"
+        );
         let actions = crm.rows(Table::Actions, id);
         let dates: Vec<&str> = actions.iter().map(|row| row["date"].as_str().unwrap()).collect();
-        assert!(
-            dates
-                .iter()
-                .all(|date| date[..10] >= created[..10] && *date < now.as_str())
-        );
+        assert!(dates.is_sorted() && dates.iter().all(|date| *date >= created && *date < now.as_str()));
         assert!(
             actions
                 .iter()
