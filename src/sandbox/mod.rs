@@ -5,6 +5,7 @@
 //! a simulator built from our own wire types would agree with our mistakes.
 
 pub mod clock;
+pub mod crypto;
 pub mod fault;
 pub mod ledger;
 pub mod server;
