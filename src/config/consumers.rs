@@ -106,16 +106,10 @@ pub const SCOPE_RESOURCES: [&str; 13] = [
 const READ_ONLY: [&str; 6] = ["tariffs", "projects", "reference", "history", "search", "quota"];
 
 const ACCESSES: [(&str, Access); 2] = [("read", Access::Read), ("write", Access::Write)];
-const CLASSES: [(&str, Class); 3] = [
-    ("interactive", Class::Interactive),
-    ("partner", Class::Partner),
-    ("batch", Class::Batch),
-];
-const MASKS: [(&str, Mask); 3] = [
-    ("contacts", Mask::Contacts),
-    ("balances", Mask::Balances),
-    ("notes", Mask::Notes),
-];
+const CLASSES: [(&str, Class); 3] =
+    [("interactive", Class::Interactive), ("partner", Class::Partner), ("batch", Class::Batch)];
+const MASKS: [(&str, Mask); 3] =
+    [("contacts", Mask::Contacts), ("balances", Mask::Balances), ("notes", Mask::Notes)];
 
 /// What a consumer and the bearer of a token have in common.
 pub(super) struct Rights {
@@ -135,28 +129,16 @@ impl Rights {
         let mask = r.list("mask", &kind::choice(&MASKS));
         let (scopes, class) = (scopes?, class?);
         for scope in &scopes {
-            if let Scope::Of {
-                resource,
-                access: Access::Write,
-            } = scope
+            if let Scope::Of { resource, access: Access::Write } = scope
                 && READ_ONLY.contains(&resource.as_str())
             {
-                r.warn(
-                    "scopes",
-                    format!("\"{resource}:write\" grants nothing, {resource} can only be read"),
-                );
+                r.warn("scopes", format!("\"{resource}:write\" grants nothing, {resource} can only be read"));
             }
         }
         if class == Class::Partner && scopes.contains(&Scope::All) {
             r.warn("scopes", "\"*\" lets another company read and change everything");
         }
-        Some(Self {
-            scopes,
-            class,
-            weight: weight?,
-            rate_limit: rate_limit?,
-            mask: mask?,
-        })
+        Some(Self { scopes, class, weight: weight?, rate_limit: rate_limit?, mask: mask? })
     }
 
     pub(super) fn write(
@@ -194,15 +176,8 @@ impl Consumer {
         let mut unique = true;
         for (i, consumer) in all.iter().enumerate() {
             for other in &all[..i] {
-                if consumer
-                    .key_hashes
-                    .iter()
-                    .any(|hash| other.key_hashes.contains(hash))
-                {
-                    let text = format!(
-                        "a key of `{}` is listed here too; a key tells who calls",
-                        other.name
-                    );
+                if consumer.key_hashes.iter().any(|hash| other.key_hashes.contains(hash)) {
+                    let text = format!("a key of `{}` is listed here too; a key tells who calls", other.name);
                     r.problem(&consumer.name, text);
                     unique = false;
                 }
@@ -223,10 +198,7 @@ impl Consumer {
             r.warn("scopes", "no scope, so this consumer may do nothing");
         }
         if branches.as_ref().is_some_and(Vec::is_empty) {
-            r.warn(
-                "branches",
-                "an empty list shows no branch; leave the key out to show all",
-            );
+            r.warn("branches", "an empty list shows no branch; leave the key out to show all");
         }
         Some(Self {
             name: name.to_owned(),
@@ -243,14 +215,7 @@ impl Consumer {
     pub(super) fn write(&self, w: &mut Writer) {
         w.section(&["consumers", &self.name]);
         w.texts("key_hashes", self.key_hashes.iter().map(|_| MASK));
-        Rights::write(
-            w,
-            &self.scopes,
-            self.class,
-            self.weight,
-            self.rate_limit,
-            &self.mask,
-        );
+        Rights::write(w, &self.scopes, self.class, self.weight, self.rate_limit, &self.mask);
         match &self.branches {
             Some(branches) => w.numbers("branches", branches),
             None => w.comment("branches: all"),
@@ -280,10 +245,7 @@ fn scope() -> Kind<Scope> {
             return Err(format!("there is no resource of that name; {hint}"));
         }
         match ACCESSES.iter().find(|(word, _)| *word == access) {
-            Some((_, access)) => Ok(Scope::Of {
-                resource: resource.to_owned(),
-                access: *access,
-            }),
+            Some((_, access)) => Ok(Scope::Of { resource: resource.to_owned(), access: *access }),
             None => Err("after the colon stands read or write".into()),
         }
     })
@@ -293,22 +255,11 @@ fn scope() -> Kind<Scope> {
 fn key_hash() -> Kind<KeyHash> {
     Kind::text("\"sha256:\" and 64 hexadecimal digits", |text| {
         let hint = "`crm-gateway key new NAME` prints a key and its hash";
-        let hex = text
-            .strip_prefix("sha256:")
-            .filter(|hex| hex.len() == 64)
-            .ok_or(hint)?
-            .as_bytes();
+        let hex = text.strip_prefix("sha256:").filter(|hex| hex.len() == 64).ok_or(hint)?.as_bytes();
         let mut hash = [0; 32];
         for (byte, pair) in hash.iter_mut().zip(hex.chunks_exact(2)) {
-            let digit = |at: u8| {
-                char::from(at)
-                    .to_digit(16)
-                    .and_then(|digit| u8::try_from(digit).ok())
-            };
-            *byte = digit(pair[0])
-                .zip(digit(pair[1]))
-                .map(|(high, low)| high << 4 | low)
-                .ok_or(hint)?;
+            let digit = |at: u8| char::from(at).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+            *byte = digit(pair[0]).zip(digit(pair[1])).map(|(high, low)| high << 4 | low).ok_or(hint)?;
         }
         Ok(KeyHash(hash))
     })

@@ -61,18 +61,12 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn new(source: String, problems: Vec<Problem>) -> Self {
-        Self {
-            source,
-            problems: RefCell::new(problems),
-            warnings: RefCell::default(),
-        }
+        Self { source, problems: RefCell::new(problems), warnings: RefCell::default() }
     }
 
     /// Writes down what is wrong with `key`; `origin` is where it stands, if it stands anywhere.
     pub(super) fn problem(&self, key: String, origin: Option<&Origin>, text: String) {
-        let place = origin
-            .map(|origin| origin.place(&self.source))
-            .unwrap_or_default();
+        let place = origin.map(|origin| origin.place(&self.source)).unwrap_or_default();
         self.problems.borrow_mut().push(Problem { key, place, text });
     }
 

@@ -39,13 +39,7 @@ impl<'a> Reader<'a> {
         report: &'a Report,
         read: impl FnOnce(&Reader<'a>) -> Option<T>,
     ) -> Option<T> {
-        let reader = Reader {
-            path,
-            table,
-            origin,
-            known: RefCell::default(),
-            report,
-        };
+        let reader = Reader { path, table, origin, known: RefCell::default(), report };
         let result = read(&reader);
         let complete = reader.report_unknown();
         result.filter(|_| complete)
@@ -54,11 +48,7 @@ impl<'a> Reader<'a> {
     fn report_unknown(&self) -> bool {
         let known = self.known.borrow();
         let names: Vec<&str> = known.iter().map(String::as_str).collect();
-        let unknown: Vec<_> = self
-            .table
-            .iter()
-            .filter(|(key, _)| !names.contains(key))
-            .collect();
+        let unknown: Vec<_> = self.table.iter().filter(|(key, _)| !names.contains(key)).collect();
         for (key, node) in &unknown {
             let text = format!("unknown key; {}", suggest(key, "keys", &names));
             self.report.problem(self.at(key), Some(&node.origin), text);
@@ -68,11 +58,7 @@ impl<'a> Reader<'a> {
 
     fn at(&self, key: &str) -> String {
         let key = show_key(key);
-        if self.path.is_empty() {
-            key
-        } else {
-            format!("{}.{key}", self.path)
-        }
+        if self.path.is_empty() { key } else { format!("{}.{key}", self.path) }
     }
 
     fn know(&self, key: &str) {
@@ -147,22 +133,14 @@ impl<'a> Reader<'a> {
                 &split
             }
             other => {
-                let hint = if matches!(other, Value::Text(_)) {
-                    ": put it in [ ]"
-                } else {
-                    ""
-                };
+                let hint = if matches!(other, Value::Text(_)) { ": put it in [ ]" } else { "" };
                 self.problem(key, format!("expected a list, each item {}{hint}", item.what));
                 return None;
             }
         };
         let at = |i| format!("{}[{i}]", self.at(key));
         // All items are read before any is given up, so that each bad one is named.
-        let read: Vec<_> = items
-            .iter()
-            .enumerate()
-            .map(|(i, node)| self.value(at(i), node, item))
-            .collect();
+        let read: Vec<_> = items.iter().enumerate().map(|(i, node)| self.value(at(i), node, item)).collect();
         read.into_iter().collect::<Option<Vec<T>>>().map(Some)
     }
 
@@ -177,10 +155,7 @@ impl<'a> Reader<'a> {
             return Some(BTreeMap::new());
         };
         let pairs: Vec<(String, Node)> = match &node.value {
-            Value::Table(table) => table
-                .iter()
-                .map(|(key, node)| (key.to_owned(), node.clone()))
-                .collect(),
+            Value::Table(table) => table.iter().map(|(key, node)| (key.to_owned(), node.clone())).collect(),
             Value::Env(text) => split_env(text, &node.origin).into_iter().map(pair).collect(),
             _ => {
                 self.problem(key, format!("expected a table from numbers to {}", item.what));
@@ -191,11 +166,7 @@ impl<'a> Reader<'a> {
             let at = format!("{}.{}", self.at(key), show_key(number));
             let value = self.value(at.clone(), node, item);
             let Ok(number) = number.parse::<u64>() else {
-                self.report.problem(
-                    at,
-                    Some(&node.origin),
-                    "expected a whole number as the key".into(),
-                );
+                self.report.problem(at, Some(&node.origin), "expected a whole number as the key".into());
                 return None;
             };
             value.map(|value| (number, value))
@@ -241,10 +212,7 @@ impl<'a> Reader<'a> {
     /// The names in this table with where each comes from, for tables of free names that hold plain values.
     pub(super) fn names(&self) -> Vec<(&'a str, bool)> {
         let from_env = |node: &Node| matches!(node.origin, Origin::Env(_));
-        self.table
-            .iter()
-            .map(|(name, node)| (name, from_env(node)))
-            .collect()
+        self.table.iter().map(|(name, node)| (name, from_env(node))).collect()
     }
 
     fn inside<T>(&self, key: &str, node: &'a Node, read: impl FnOnce(&Reader<'a>) -> Option<T>) -> Option<T> {
@@ -254,8 +222,7 @@ impl<'a> Reader<'a> {
                 Origin::Env(name) => format!("set its keys one by one, {name}__KEY"),
                 _ => format!("write [{at}] and its keys below it"),
             };
-            self.report
-                .problem(at, Some(&node.origin), format!("expected a table: {hint}"));
+            self.report.problem(at, Some(&node.origin), format!("expected a table: {hint}"));
             return None;
         };
         Self::run(self.at(key), table, Some(&node.origin), self.report, read)
@@ -267,15 +234,8 @@ fn is_empty(value: &Value) -> bool {
 }
 
 fn split_env(text: &str, origin: &Origin) -> Vec<Node> {
-    let item = |part: &str| Node {
-        value: Value::Env(part.to_owned()),
-        origin: origin.clone(),
-    };
-    text.split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-        .map(item)
-        .collect()
+    let item = |part: &str| Node { value: Value::Env(part.to_owned()), origin: origin.clone() };
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(item).collect()
 }
 
 /// `1=RUB` as a key and its value; without `=` it is a key whose value is empty, which no kind accepts.
@@ -285,21 +245,11 @@ fn pair(node: Node) -> (String, Node) {
         _ => "",
     };
     let (key, value) = text.split_once('=').unwrap_or((text, ""));
-    (
-        key.trim().to_owned(),
-        Node {
-            value: Value::Env(value.trim().to_owned()),
-            origin: node.origin,
-        },
-    )
+    (key.trim().to_owned(), Node { value: Value::Env(value.trim().to_owned()), origin: node.origin })
 }
 
 /// A key as TOML writes it: bare when it can be.
 pub(super) fn show_key(key: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if !key.is_empty() && key.chars().all(bare) {
-        key.to_owned()
-    } else {
-        format!("{key:?}")
-    }
+    if !key.is_empty() && key.chars().all(bare) { key.to_owned() } else { format!("{key:?}") }
 }

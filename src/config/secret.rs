@@ -48,10 +48,7 @@ impl Reader<'_> {
         let file = self.optional(&file_key, &kind::path("/run/secrets/crm"));
         match (given?, file?) {
             (Some(_), Some(_)) => {
-                self.problem(
-                    &file_key,
-                    format!("`{key}` is set as well; keep only one of the two"),
-                );
+                self.problem(&file_key, format!("`{key}` is set as well; keep only one of the two"));
                 None
             }
             (given, None) => Some(given),
@@ -80,10 +77,8 @@ impl Reader<'_> {
 
 /// Secrets travel in headers and JSON, where anything but visible ASCII is a pasting accident.
 fn secret_kind() -> Kind<Secret> {
-    Kind::text("a secret in visible ASCII characters", |text| {
-        check_secret(text).map_err(str::to_owned)
-    })
-    .unquoted()
+    Kind::text("a secret in visible ASCII characters", |text| check_secret(text).map_err(str::to_owned))
+        .unquoted()
 }
 
 fn check_secret(text: &str) -> Result<Secret, &'static str> {
@@ -102,18 +97,12 @@ fn read_secret(path: &Path) -> Result<Secret, String> {
     std::fs::File::open(path)
         .and_then(|file| file.take(LIMIT).read_to_string(&mut text))
         .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    let line = text
-        .strip_suffix('\n')
-        .map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
+    let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
     if line.is_empty() {
         return Err(format!("{} is empty", path.display()));
     }
-    check_secret(line).map_err(|hint| {
-        format!(
-            "{}: expected a secret in visible ASCII characters: {hint}",
-            path.display()
-        )
-    })
+    check_secret(line)
+        .map_err(|hint| format!("{}: expected a secret in visible ASCII characters: {hint}", path.display()))
 }
 
 #[cfg(test)]

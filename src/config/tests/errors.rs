@@ -58,11 +58,7 @@ fn values_of_the_wrong_kind() {
             r#""/../x""#,
             r#"expected a path such as "/crm", found "/../x": its parts may hold letters, digits and -._~"#,
         ),
-        (
-            "server.request_timeout",
-            "30",
-            r#"expected a duration such as "30s", found 30: put it in quotes"#,
-        ),
+        ("server.request_timeout", "30", r#"expected a duration such as "30s", found 30: put it in quotes"#),
         (
             "server.request_timeout",
             r#""30""#,
@@ -93,57 +89,29 @@ fn values_of_the_wrong_kind() {
             "7",
             r#"expected a list, each item an origin such as "https://app.example", or "*""#,
         ),
-        (
-            "server.docs",
-            r#""yes""#,
-            r#"expected true or false, found "yes": write it without quotes"#,
-        ),
+        ("server.docs", r#""yes""#, r#"expected true or false, found "yes": write it without quotes"#),
         ("server.docs", "1", "expected true or false, found 1"),
-        (
-            "alfacrm.quota.rate",
-            "0",
-            "expected a number above 0 and up to 1000 such as 5.0, found 0",
-        ),
-        (
-            "alfacrm.quota.rate",
-            "nan",
-            "expected a number above 0 and up to 1000 such as 5.0, found NaN",
-        ),
+        ("alfacrm.quota.rate", "0", "expected a number above 0 and up to 1000 such as 5.0, found 0"),
+        ("alfacrm.quota.rate", "nan", "expected a number above 0 and up to 1000 such as 5.0, found NaN"),
         (
             "alfacrm.quota.rate",
             r#""5""#,
             r#"expected a number above 0 and up to 1000 such as 5.0, found "5": write it without quotes"#,
         ),
-        (
-            "alfacrm.quota.burst",
-            "0",
-            "expected a whole number from 1 to 1000 such as 1, found 0",
-        ),
-        (
-            "alfacrm.quota.burst",
-            "1.5",
-            "expected a whole number from 1 to 1000 such as 1, found 1.5",
-        ),
+        ("alfacrm.quota.burst", "0", "expected a whole number from 1 to 1000 such as 1, found 0"),
+        ("alfacrm.quota.burst", "1.5", "expected a whole number from 1 to 1000 such as 1, found 1.5"),
         (
             "alfacrm.quota.burst",
             r#""2""#,
             r#"expected a whole number from 1 to 1000 such as 1, found "2": write it without quotes"#,
         ),
-        (
-            "alfacrm.quota.max_queue",
-            "-1",
-            "expected a whole number from 1 to 1000000 such as 2000, found -1",
-        ),
+        ("alfacrm.quota.max_queue", "-1", "expected a whole number from 1 to 1000000 such as 2000, found -1"),
         (
             "alfacrm.quota.max_wait",
             "1979-05-27",
             r#"expected a duration such as "20s", found 1979-05-27: put it in quotes"#,
         ),
-        (
-            "cache.max_size",
-            "[]",
-            r#"expected a size such as "256MiB", found a list: put it in quotes"#,
-        ),
+        ("cache.max_size", "[]", r#"expected a size such as "256MiB", found a list: put it in quotes"#),
         (
             "cache.policy.students.fresh",
             "{}",
@@ -154,16 +122,8 @@ fn values_of_the_wrong_kind() {
             r#""jsn""#,
             r#"expected one of "text", "json", found "jsn": did you mean "json"?"#,
         ),
-        (
-            "telemetry.log_format",
-            r#""xml""#,
-            r#"expected one of "text", "json", found "xml""#,
-        ),
-        (
-            "store.path",
-            r#""""#,
-            r#"expected a path such as "data", found "": it is empty"#,
-        ),
+        ("telemetry.log_format", r#""xml""#, r#"expected one of "text", "json", found "xml""#),
+        ("store.path", r#""""#, r#"expected a path such as "data", found "": it is empty"#),
         (
             "store.path",
             r#""a\u0000b""#,
@@ -184,11 +144,7 @@ fn values_of_the_wrong_kind() {
             r#""partners""#,
             r#"expected one of "interactive", "partner", "batch", found "partners": did you mean "partner"?"#,
         ),
-        (
-            "consumers.app.branches",
-            "[0]",
-            "expected the number of a record such as 1, found 0",
-        ),
+        ("consumers.app.branches", "[0]", "expected the number of a record such as 1, found 0"),
     ] {
         let item = if key.ends_with("branches") { "[0]" } else { "" };
         assert_eq!(only(&whole(key, value), &[]), format!("{key}{item}: {want}"));
@@ -217,11 +173,7 @@ fn the_crms() {
             r#""https://me:opensesame@school.example""#,
             r#"expected an address such as "https://school.s20.online", found an address with a password: a user name or password in an address is not supported"#,
         ),
-        (
-            "email",
-            r#""api""#,
-            r#"expected an e-mail address such as "api@school.example", found a text"#,
-        ),
+        ("email", r#""api""#, r#"expected an e-mail address such as "api@school.example", found a text"#),
         (
             "api_key",
             "17",
@@ -242,11 +194,7 @@ fn the_crms() {
             r#""…""#,
             "expected a secret in visible ASCII characters, found a text: it holds a space, a line break or a letter outside ASCII",
         ),
-        (
-            "api_key",
-            r#""""#,
-            "required: a text, or `api_key_file` with the path of a file that holds it",
-        ),
+        ("api_key", r#""""#, "required: a text, or `api_key_file` with the path of a file that holds it"),
         (
             "timezone",
             r#""Europe/Moskow""#,
@@ -267,16 +215,8 @@ fn the_crms() {
             r#""socks5://proxy.example""#,
             r#"expected an address such as "http://proxy.example:3128", found "socks5://proxy.example": it must start with https:// or http://"#,
         ),
-        (
-            "page_size",
-            "0",
-            "expected a whole number from 1 to 1000 such as 50, found 0",
-        ),
-        (
-            "quota",
-            "5",
-            "expected a table: write [alfacrm.quota] and its keys below it",
-        ),
+        ("page_size", "0", "expected a whole number from 1 to 1000 such as 50, found 0"),
+        ("quota", "5", "expected a table: write [alfacrm.quota] and its keys below it"),
     ] {
         assert_eq!(only(&alfa(key, value), &[]), format!("alfacrm.{key}: {want}"));
     }
@@ -286,10 +226,7 @@ fn the_crms() {
             r#"currencies = { 1 = "roubles" }"#,
             r#"cryptocrm.currencies.1: expected a currency code such as "RUB", found "roubles": it has three capital letters"#,
         ),
-        (
-            r#"currencies = { RUB = "RUB" }"#,
-            "cryptocrm.currencies.RUB: expected a whole number as the key",
-        ),
+        (r#"currencies = { RUB = "RUB" }"#, "cryptocrm.currencies.RUB: expected a whole number as the key"),
         (
             r#"currencies = ["RUB"]"#,
             r#"cryptocrm.currencies: expected a table from numbers to a currency code such as "RUB""#,
@@ -364,27 +301,18 @@ fn what_is_required_is_asked_for_with_an_example() {
             "cryptocrm.secret (gateway.toml line 2): required: a text, or `secret_file` with the path of a file that holds it",
         ]
     );
-    assert_eq!(
-        problems("", &[]),
-        ["no CRM is configured: add [alfacrm] or [cryptocrm]"]
-    );
+    assert_eq!(problems("", &[]), ["no CRM is configured: add [alfacrm] or [cryptocrm]"]);
 }
 
 #[test]
 fn unknown_keys_are_named_with_what_was_probably_meant() {
     for (lines, want) in [
-        (
-            "[server]\nlisten_on = \"x\"",
-            "server.listen_on: unknown key; did you mean `listen`?",
-        ),
+        ("[server]\nlisten_on = \"x\"", "server.listen_on: unknown key; did you mean `listen`?"),
         (
             "[server]\nport = 80",
             "server.port: unknown key; known keys: listen, admin_listen, base_path, request_timeout, max_body, drain_timeout, cors_origins, docs",
         ),
-        (
-            "[servr]\nlisten = \"x\"",
-            "servr: unknown key; did you mean `server`?",
-        ),
+        ("[servr]\nlisten = \"x\"", "servr: unknown key; did you mean `server`?"),
         (
             "[frobnicate]",
             "frobnicate: unknown key; known keys: server, alfacrm, cryptocrm, cache, consumers, auth, store, redis, telemetry",
@@ -401,10 +329,7 @@ fn unknown_keys_are_named_with_what_was_probably_meant() {
             "[alfacrm.quota]\nrps = 5",
             "alfacrm.quota.rps: unknown key; known keys: rate, burst, max_wait, max_queue",
         ),
-        (
-            "[consumers.\"a.b\"]\nscope = []",
-            "consumers.\"a.b\".scope: unknown key; did you mean `scopes`?",
-        ),
+        ("[consumers.\"a.b\"]\nscope = []", "consumers.\"a.b\".scope: unknown key; did you mean `scopes`?"),
         ("[auth]\njwks = 1", "auth.jwks: unknown key; known keys: jwt"),
     ] {
         assert_eq!(only(&format!("{ALFA}\n{lines}\n"), &[]), want);
@@ -467,21 +392,12 @@ fn consumers() {
 #[test]
 fn what_this_version_cannot_do_is_refused() {
     for (lines, key) in [
-        (
-            "[auth.jwt]\njwks_url = \"https://id.example/keys\"",
-            "auth.jwt.jwks_url",
-        ),
+        ("[auth.jwt]\njwks_url = \"https://id.example/keys\"", "auth.jwt.jwks_url"),
         ("[auth.jwt]\njwks_file = \"keys.json\"", "auth.jwt.jwks_file"),
         ("[auth.jwt]\nissuer = \"x\"", "auth.jwt.issuer"),
         ("[auth.jwt]\naudience = \"x\"", "auth.jwt.audience"),
-        (
-            "[redis]\nurl = \"redis://:opensesame@redis.example\"",
-            "redis.url",
-        ),
-        (
-            "[telemetry]\notlp_endpoint = \"http://localhost:4318\"",
-            "telemetry.otlp_endpoint",
-        ),
+        ("[redis]\nurl = \"redis://:opensesame@redis.example\"", "redis.url"),
+        ("[telemetry]\notlp_endpoint = \"http://localhost:4318\"", "telemetry.otlp_endpoint"),
     ] {
         let want = format!("{key}: not available in this version; remove it");
         assert_eq!(only(&format!("{ALFA}\n{lines}\n"), &[]), want);
@@ -496,10 +412,7 @@ fn secrets_in_files() {
         "alfacrm.api_key_file: cannot read /nowhere/key: No such file or directory (os error 2)"
     );
     let empty = TempFile::new("secret-empty", "\n");
-    assert_eq!(
-        only(&text(empty.path()), &[]),
-        format!("alfacrm.api_key_file: {} is empty", empty.path())
-    );
+    assert_eq!(only(&text(empty.path()), &[]), format!("alfacrm.api_key_file: {} is empty", empty.path()));
     let odd = TempFile::new("secret-odd", "open sesame\n");
     assert_eq!(
         only(&text(odd.path()), &[]),
@@ -512,10 +425,7 @@ fn secrets_in_files() {
     let binary = TempFile::new("secret-binary", [0xff, 0xfe]);
     assert_eq!(
         only(&text(binary.path()), &[]),
-        format!(
-            "alfacrm.api_key_file: cannot read {}: stream did not contain valid UTF-8",
-            binary.path()
-        )
+        format!("alfacrm.api_key_file: cannot read {}: stream did not contain valid UTF-8", binary.path())
     );
     assert_eq!(
         only(&format!("{ALFA}api_key_file = \"/run/secrets/key\"\n"), &[]),
@@ -531,11 +441,7 @@ fn the_environment() {
             "x",
             "server.listn (CRM_GATEWAY__SERVER__LISTN): unknown key; did you mean `listen`?",
         ),
-        (
-            "SERVR__LISTEN",
-            "x",
-            "servr (CRM_GATEWAY__SERVR__LISTEN): unknown key; did you mean `server`?",
-        ),
+        ("SERVR__LISTEN", "x", "servr (CRM_GATEWAY__SERVR__LISTEN): unknown key; did you mean `server`?"),
         (
             "SERVER__MAX_BODY",
             "big",
@@ -606,10 +512,7 @@ fn the_environment() {
         problems(&both, &[("CRM_GATEWAY__CONSUMERS__A_B__WEIGHT", "2")]),
         ["CRM_GATEWAY__CONSUMERS__A_B__WEIGHT: A_B may mean each of a-b, a.b; rename one of them"]
     );
-    let twice = [
-        ("CRM_GATEWAY__SERVER__DOCS", "true"),
-        ("CRM_GATEWAY__server__docs", "true"),
-    ];
+    let twice = [("CRM_GATEWAY__SERVER__DOCS", "true"), ("CRM_GATEWAY__server__docs", "true")];
     assert_eq!(
         problems(ALFA, &twice),
         ["CRM_GATEWAY__server__docs: it sets the same key as CRM_GATEWAY__SERVER__DOCS"]
@@ -635,9 +538,7 @@ branches = [
 [consumers.web-app]
 scopes = [\"studnets:read\"]
 ";
-    let error = super::load(text, &[("CRM_GATEWAY__STORE__PTAH", "x")])
-        .unwrap_err()
-        .to_string();
+    let error = super::load(text, &[("CRM_GATEWAY__STORE__PTAH", "x")]).unwrap_err().to_string();
     let want = "\
 the configuration has 7 problems:
   server.listen (gateway.toml line 2): expected an IP address and a port such as \"0.0.0.0:8080\", found 8080: put it in quotes
@@ -655,17 +556,9 @@ fn what_is_not_toml_is_shown_by_line() {
     let error = Config::from_toml("[server]\nlisten = \nx = \"\n").unwrap_err();
     let places: Vec<_> = error.0.iter().map(|problem| problem.place.as_str()).collect();
     assert_eq!(places, ["line 2", "line 3"]);
-    assert!(
-        error
-            .0
-            .iter()
-            .all(|problem| problem.text.starts_with("this is not TOML: ")),
-        "{error}"
-    );
+    assert!(error.0.iter().all(|problem| problem.text.starts_with("this is not TOML: ")), "{error}");
     assert_eq!(
-        Config::from_toml("[server]\ndocs = true\ndocs = true\n")
-            .unwrap_err()
-            .to_string(),
+        Config::from_toml("[server]\ndocs = true\ndocs = true\n").unwrap_err().to_string(),
         "the configuration has 1 problem:\n  line 3: this is not TOML: duplicate key"
     );
 }
@@ -684,8 +577,7 @@ fn a_secret_in_the_wrong_place_is_not_quoted() {
     // Each of these is a slip that puts a real secret where something else belongs.
     for text in [
         ALFA.replace("api@school.example", "opensesame"),
-        ALFA.replace("api_key = ", "api_key = [")
-            .replace("sesame\"", "sesame\"]"),
+        ALFA.replace("api_key = ", "api_key = [").replace("sesame\"", "sesame\"]"),
         format!("{ALFA}app_key = \"opensesame \u{e9}\"\n"),
         format!("{ALFA}opensesam = \"opensesame\"\n"),
         format!("{ALFA}[redis]\nurl = \"redis://:opensesame@r\"\n"),

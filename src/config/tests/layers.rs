@@ -19,16 +19,10 @@ fn a_crm_section_and_the_defaults_are_enough() {
     assert_eq!(alfa.timezone.iana_name(), Some("Europe/Moscow"));
     assert_eq!(alfa.token_lifetime, Duration::from_secs(14 * 60));
     assert_eq!(alfa.max_response, 32 << 20);
-    assert_eq!(
-        (alfa.quota.rate, alfa.quota.burst, alfa.quota.max_queue),
-        (5.0, 1, 2000)
-    );
+    assert_eq!((alfa.quota.rate, alfa.quota.burst, alfa.quota.max_queue), (5.0, 1, 2000));
     assert_eq!(config.cache.policy.len(), RESOURCES.len());
     assert_eq!(config.cache.policy["students"].fresh, Duration::from_secs(60));
-    assert_eq!(
-        config.warnings,
-        ["consumers: there are none, so every call is refused"]
-    );
+    assert_eq!(config.warnings, ["consumers: there are none, so every call is refused"]);
 }
 
 #[test]
@@ -44,18 +38,12 @@ fn the_environment_alone_is_enough() {
             ("CRM_GATEWAY__CRYPTOCRM__CURRENCIES", "1=RUB, 2=USD"),
             ("CRM_GATEWAY__CRYPTOCRM__DICTIONARY__ACTION_TYPES__7", "Call"),
             ("CRM_GATEWAY__CRYPTOCRM__QUOTA__RATE", "2"),
-            (
-                "CRM_GATEWAY__CRYPTOCRM__FIELDS__PROJECT__NAME__FROM",
-                "title,data.title",
-            ),
+            ("CRM_GATEWAY__CRYPTOCRM__FIELDS__PROJECT__NAME__FROM", "title,data.title"),
             ("CRM_GATEWAY__CRYPTOCRM__FIELDS__PROJECT__NAME__TYPE", "text"),
             ("CRM_GATEWAY__SERVER__DOCS", "false"),
             ("CRM_GATEWAY__SERVER__MAX_BODY", "64KiB"),
             ("CRM_GATEWAY__CACHE__POLICY__STUDENTS__FRESH", "5s"),
-            (
-                "CRM_GATEWAY__CONSUMERS__NIGHTLY__SCOPES",
-                "students:read, payments:read",
-            ),
+            ("CRM_GATEWAY__CONSUMERS__NIGHTLY__SCOPES", "students:read, payments:read"),
             ("CRM_GATEWAY__CONSUMERS__NIGHTLY__BRANCHES", "1,2"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned())),
@@ -63,20 +51,14 @@ fn the_environment_alone_is_enough() {
     .unwrap();
     let crypto = config.cryptocrm.unwrap();
     assert_eq!(crypto.base_url, "https://crm.example:8443");
-    assert_eq!(
-        crypto.currencies.into_iter().collect::<Vec<_>>(),
-        [(1, "RUB".into()), (2, "USD".into())]
-    );
+    assert_eq!(crypto.currencies.into_iter().collect::<Vec<_>>(), [(1, "RUB".into()), (2, "USD".into())]);
     assert_eq!(crypto.dictionary["action-types"][&7], "Call");
     assert_eq!((crypto.quota.rate, crypto.quota.burst), (2.0, 2));
     assert_eq!(crypto.fields["project"]["name"].from, ["title", "data.title"]);
     assert!(!config.server.docs);
     assert_eq!(config.server.max_body, 65_536);
     let students = config.cache.policy["students"];
-    assert_eq!(
-        (students.fresh, students.stale),
-        (Duration::from_secs(5), Duration::from_secs(600))
-    );
+    assert_eq!((students.fresh, students.stale), (Duration::from_secs(5), Duration::from_secs(600)));
     assert_eq!(config.consumers[0].name, "nightly");
     assert_eq!(config.consumers[0].scopes.len(), 2);
     assert_eq!(config.consumers[0].branches, Some(vec![1, 2]));
@@ -96,22 +78,14 @@ fn a_variable_wins_over_the_file_and_finds_names_with_dashes_and_dots() {
         ],
     );
     assert_eq!(config.server.listen.port(), 2);
-    let seen: Vec<_> = config
-        .consumers
-        .iter()
-        .map(|c| (c.name.as_str(), c.weight, c.rate_limit))
-        .collect();
+    let seen: Vec<_> = config.consumers.iter().map(|c| (c.name.as_str(), c.weight, c.rate_limit)).collect();
     assert_eq!(seen, [("web-app", 2, 7), ("a.b", 3, 8)]);
 }
 
 #[test]
 fn consumers_keep_the_order_of_the_file() {
     let text = format!("{ALFA}\n[consumers.zoe]\n[consumers.adam]\n[consumers.mia]\n");
-    let names: Vec<_> = good(&text, &[])
-        .consumers
-        .into_iter()
-        .map(|consumer| consumer.name)
-        .collect();
+    let names: Vec<_> = good(&text, &[]).consumers.into_iter().map(|consumer| consumer.name).collect();
     assert_eq!(names, ["zoe", "adam", "mia"]);
 }
 
@@ -124,16 +98,10 @@ fn a_consumer_is_read_whole() {
     );
     let consumer = &good(&text, &[]).consumers[0];
     assert_eq!(consumer.key_hashes, [KeyHash([0xab; 32])]);
-    let write = Scope::Of {
-        resource: "students".into(),
-        access: Access::Write,
-    };
+    let write = Scope::Of { resource: "students".into(), access: Access::Write };
     assert_eq!(consumer.scopes, [Scope::All, write]);
     assert_eq!(consumer.branches, Some(vec![3]));
-    assert_eq!(
-        (consumer.class, consumer.weight, consumer.rate_limit),
-        (Class::Batch, 1, 100)
-    );
+    assert_eq!((consumer.class, consumer.weight, consumer.rate_limit), (Class::Batch, 1, 100));
     assert_eq!(consumer.mask, [Mask::Contacts, Mask::Notes]);
 }
 
@@ -156,15 +124,9 @@ fn the_mapping_of_the_crypto_crm_is_read_whole() {
     );
     let crypto = good(&text, &[]).cryptocrm.unwrap();
     assert_eq!(crypto.base_path, "");
-    assert_eq!(
-        crypto.user_agent,
-        concat!("crm-gateway/", env!("CARGO_PKG_VERSION"))
-    );
+    assert_eq!(crypto.user_agent, concat!("crm-gateway/", env!("CARGO_PKG_VERSION")));
     assert_eq!(crypto.envelope.list, Shape::Pointer("/payload".into()));
-    assert_eq!(
-        (crypto.envelope.object, crypto.envelope.total),
-        (Shape::Auto, Some("/total".into()))
-    );
+    assert_eq!((crypto.envelope.object, crypto.envelope.total), (Shape::Auto, Some("/total".into())));
     assert_eq!(
         crypto.semantics,
         Semantics {
@@ -195,16 +157,9 @@ fn paths_and_addresses_are_normalised() {
 
 #[test]
 fn a_secret_may_come_from_a_file() {
-    for (content, want) in [
-        ("opensesame\n", "opensesame"),
-        ("opensesame\r\n", "opensesame"),
-        ("x", "x"),
-    ] {
+    for (content, want) in [("opensesame\n", "opensesame"), ("opensesame\r\n", "opensesame"), ("x", "x")] {
         let file = TempFile::new("secret-good", content);
-        let text = ALFA.replace(
-            "api_key = \"opensesame\"",
-            &format!("api_key_file = {:?}", file.path()),
-        );
+        let text = ALFA.replace("api_key = \"opensesame\"", &format!("api_key_file = {:?}", file.path()));
         assert_eq!(good(&text, &[]).alfacrm.unwrap().api_key.expose(), want);
     }
 }
@@ -254,11 +209,7 @@ fn the_effective_configuration_loads_again_and_is_the_same() {
     let shown = config.effective();
     let hash = format!("\"sha256:{}\"", "0".repeat(64));
     let unmask = |line: &str| {
-        let value = if line.starts_with("key_hashes") {
-            &hash
-        } else {
-            "\"opensesame\""
-        };
+        let value = if line.starts_with("key_hashes") { &hash } else { "\"opensesame\"" };
         line.replace("\"***\"", value)
     };
     let unmasked: Vec<_> = shown.lines().map(unmask).collect();
@@ -300,21 +251,13 @@ fn risky_settings_are_warned_of() {
             "0.0.0.0:9090",
             "server.admin_listen: its pages ask for no key; keep this address away from the public",
         ),
-        (
-            "SERVER__CORS_ORIGINS",
-            "*",
-            "server.cors_origins: \"*\" lets the pages of every site call the API",
-        ),
+        ("SERVER__CORS_ORIGINS", "*", "server.cors_origins: \"*\" lets the pages of every site call the API"),
         (
             "CONSUMERS__APP__KEY_HASHES",
             "",
             "consumers.app.key_hashes: no key, so nobody can call as this consumer",
         ),
-        (
-            "CONSUMERS__APP__SCOPES",
-            "",
-            "consumers.app.scopes: no scope, so this consumer may do nothing",
-        ),
+        ("CONSUMERS__APP__SCOPES", "", "consumers.app.scopes: no scope, so this consumer may do nothing"),
         (
             "CONSUMERS__APP__SCOPES",
             "tariffs:write",
@@ -334,26 +277,15 @@ fn risky_settings_are_warned_of() {
         let name = format!("CRM_GATEWAY__{name}");
         assert_eq!(good(&base, &[(&name, value)]).warnings, [want]);
     }
-    let partner = [
-        ("CRM_GATEWAY__CONSUMERS__APP__SCOPES", "*"),
-        ("CRM_GATEWAY__CONSUMERS__APP__CLASS", "partner"),
-    ];
+    let partner =
+        [("CRM_GATEWAY__CONSUMERS__APP__SCOPES", "*"), ("CRM_GATEWAY__CONSUMERS__APP__CLASS", "partner")];
     let want = "consumers.app.scopes: \"*\" lets another company read and change everything";
     assert_eq!(good(&base, &partner).warnings, [want]);
-    let branches = [
-        ("CRM_GATEWAY__CONSUMERS__APP__BRANCHES", "1,2,3"),
-        ("CRM_GATEWAY__ALFACRM__BRANCHES", "1"),
-    ];
+    let branches =
+        [("CRM_GATEWAY__CONSUMERS__APP__BRANCHES", "1,2,3"), ("CRM_GATEWAY__ALFACRM__BRANCHES", "1")];
     let want = "consumers: `app` names branches that alfacrm.branches leaves out: 2, 3";
     assert_eq!(good(&base, &branches).warnings, [want]);
-    for quiet in [
-        "http://localhost:8080",
-        "http://127.0.0.1:8080",
-        "http://[::1]:8080",
-    ] {
-        assert_eq!(
-            good(&base, &[("CRM_GATEWAY__ALFACRM__BASE_URL", quiet)]).warnings,
-            Vec::<String>::new()
-        );
+    for quiet in ["http://localhost:8080", "http://127.0.0.1:8080", "http://[::1]:8080"] {
+        assert_eq!(good(&base, &[("CRM_GATEWAY__ALFACRM__BASE_URL", quiet)]).warnings, Vec::<String>::new());
     }
 }

@@ -85,7 +85,8 @@ impl Session {
             match age {
                 Some(age) if age < self.lifetime => {
                     if age >= self.lifetime.mul_f64(RENEW_AT) && state.under_way.is_none() {
-                        self.begin(&mut state, false);
+                        // Whoever needs the new token will hear what became of it.
+                        drop(self.begin(&mut state, false));
                     }
                     return Ok(state.signed_in);
                 }

@@ -30,10 +30,7 @@ pub struct Credentials {
 impl Default for Credentials {
     /// The invented pair of the demo.
     fn default() -> Self {
-        Self {
-            token: INVENTED_TOKEN.to_owned(),
-            secret: INVENTED_SECRET.to_owned(),
-        }
+        Self { token: INVENTED_TOKEN.to_owned(), secret: INVENTED_SECRET.to_owned() }
     }
 }
 
@@ -52,11 +49,7 @@ impl Credentials {
         };
         // Both are always compared, so that the time does not tell which one was wrong.
         let right = token.ct_eq(self.token.as_bytes()) & secret.ct_eq(self.secret.as_bytes());
-        if bool::from(right) {
-            Ok(())
-        } else {
-            Err(Refusal::Forbidden("Access denied"))
-        }
+        if bool::from(right) { Ok(()) } else { Err(Refusal::Forbidden("Access denied")) }
     }
 
     /// `text` without any secret that is known here or was shown with the call.
@@ -74,10 +67,7 @@ impl Credentials {
 }
 
 fn shown<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
-    headers
-        .get(name)
-        .map(http::HeaderValue::as_bytes)
-        .filter(|value| !value.is_empty())
+    headers.get(name).map(http::HeaderValue::as_bytes).filter(|value| !value.is_empty())
 }
 
 /// Where the simulator answers and to whom.
@@ -91,10 +81,7 @@ pub struct Access {
 
 impl Default for Access {
     fn default() -> Self {
-        Self {
-            base_path: "/backend/public".to_owned(),
-            credentials: Credentials::default(),
-        }
+        Self { base_path: "/backend/public".to_owned(), credentials: Credentials::default() }
     }
 }
 
@@ -102,10 +89,6 @@ impl Access {
     /// The base path with one leading slash and none at the end; empty for the root.
     pub(super) fn prefix(&self) -> String {
         let path = self.base_path.trim_matches('/');
-        if path.is_empty() {
-            String::new()
-        } else {
-            format!("/{path}")
-        }
+        if path.is_empty() { String::new() } else { format!("/{path}") }
     }
 }

@@ -67,10 +67,9 @@ enum Condition {
 impl Condition {
     fn holds(&self, project: &Record, profile: &Profile) -> bool {
         match self {
-            Self::Created(from, to) => project
-                .get("created")
-                .and_then(day_of)
-                .is_some_and(|day| (*from..=*to).contains(&day)),
+            Self::Created(from, to) => {
+                project.get("created").and_then(day_of).is_some_and(|day| (*from..=*to).contains(&day))
+            }
             Self::OneOf(field, ids) => match project.get(*field) {
                 Some(Value::Array(several)) => several.iter().filter_map(uint_of).any(|id| ids.contains(&id)),
                 Some(one) => uint_of(one).is_some_and(|id| ids.contains(&id)),
@@ -100,12 +99,7 @@ pub(super) struct Conditions {
 impl Conditions {
     /// Asks nothing; every project is right.
     pub(super) fn none() -> Self {
-        Self {
-            conditions: Vec::new(),
-            any: false,
-            having: None,
-            having_in_or: false,
-        }
+        Self { conditions: Vec::new(), any: false, having: None, having_in_or: false }
     }
 
     /// Reads a filter body.
@@ -123,12 +117,7 @@ impl Conditions {
         for (key, value) in section(&params.conditions, "data") {
             conditions.extend(settle(dynamic(key, value), params.strict)?);
         }
-        Ok(Self {
-            conditions,
-            any: any.unwrap_or(false),
-            having,
-            having_in_or,
-        })
+        Ok(Self { conditions, any: any.unwrap_or(false), having, having_in_or })
     }
 
     /// Whether a project is what was asked for.
@@ -136,11 +125,7 @@ impl Conditions {
         let having = self.having.map(|having| having.holds(profile, today));
         if self.any && (!self.conditions.is_empty() || (self.having_in_or && having.is_some())) {
             let any = self.conditions.iter().any(|one| one.holds(project, profile));
-            if self.having_in_or {
-                any || having == Some(true)
-            } else {
-                any && having != Some(false)
-            }
+            if self.having_in_or { any || having == Some(true) } else { any && having != Some(false) }
         } else {
             having != Some(false) && self.conditions.iter().all(|one| one.holds(project, profile))
         }
@@ -151,11 +136,7 @@ fn section<'p>(
     conditions: &'p Map<String, Value>,
     name: &str,
 ) -> impl Iterator<Item = (&'p String, &'p Value)> {
-    conditions
-        .get(name)
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
+    conditions.get(name).and_then(Value::as_object).into_iter().flatten()
 }
 
 /// What a lenient CRM makes of a condition it cannot read: nothing.
@@ -237,7 +218,5 @@ fn dynamic(key: &str, value: &Value) -> Result<Option<Condition>, Refusal> {
 
 /// A decimal without loss; scientific notation too.
 pub(super) fn decimal(text: &str) -> Option<Decimal> {
-    Decimal::from_str(text)
-        .or_else(|_| Decimal::from_scientific(text))
-        .ok()
+    Decimal::from_str(text).or_else(|_| Decimal::from_scientific(text)).ok()
 }

@@ -58,10 +58,7 @@ impl Crm {
 
     /// The CRM of the reference's fixtures: their six projects, their credentials, their clock.
     pub fn fixture(switches: Switches) -> Self {
-        let access = Access {
-            credentials: Dataset::fixture_credentials(),
-            ..Access::default()
-        };
+        let access = Access { credentials: Dataset::fixture_credentials(), ..Access::default() };
         let clock = Arc::new(Clock::starting_at(Dataset::fixture_clock()));
         Self::with_dataset(Dataset::fixture(), access, switches, clock)
     }
@@ -99,13 +96,7 @@ impl Crm {
 
     /// Looks at the switches or changes them; the next call sees the change.
     pub fn switches<R>(&self, change: impl FnOnce(&mut Switches) -> R) -> R {
-        change(
-            &mut self
-                .0
-                .switches
-                .lock()
-                .expect("a switch is changed without panicking"),
-        )
+        change(&mut self.0.switches.lock().expect("a switch is changed without panicking"))
     }
 
     /// A record in canonical form.
@@ -122,9 +113,7 @@ impl Crm {
     pub fn projects(&self) -> Vec<Value> {
         let store = self.store();
         let projects = store.projects();
-        projects
-            .map(|(_, project, _)| Value::Object(project.clone()))
-            .collect()
+        projects.map(|(_, project, _)| Value::Object(project.clone())).collect()
     }
 
     /// The rows of one kind that belong to a project, in canonical form, by id.
@@ -160,24 +149,14 @@ impl Crm {
     }
 
     pub(super) fn store(&self) -> MutexGuard<'_, Store> {
-        self.0
-            .store
-            .lock()
-            .expect("no code panics while it holds the records")
+        self.0.store.lock().expect("no code panics while it holds the records")
     }
 
     /// Whether a call that arrives now is within a quota of so many per second. Refused calls do not count.
     pub(super) fn admits(&self, quota: u32) -> bool {
         let now = Instant::now();
-        let mut recent = self
-            .0
-            .recent
-            .lock()
-            .expect("no code panics while it counts calls");
-        while recent
-            .front()
-            .is_some_and(|at| now.duration_since(*at) >= Duration::from_secs(1))
-        {
+        let mut recent = self.0.recent.lock().expect("no code panics while it counts calls");
+        while recent.front().is_some_and(|at| now.duration_since(*at) >= Duration::from_secs(1)) {
             recent.pop_front();
         }
         let admitted = recent.len() < usize::try_from(quota).unwrap_or(usize::MAX);

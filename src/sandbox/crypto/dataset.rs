@@ -56,18 +56,13 @@ impl Dataset {
                 store.insert(table, row).expect("the embedded data set is whole");
             }
         }
-        Self {
-            store,
-            dictionaries: whole["dictionaries"].take(),
-        }
+        Self { store, dictionaries: whole["dictionaries"].take() }
     }
 
     /// The moment the fixtures were made for.
     pub fn fixture_clock() -> DateTime {
         let whole = fixture();
-        let clock = whole["clock"]
-            .as_str()
-            .expect("the embedded data set has a clock");
+        let clock = whole["clock"].as_str().expect("the embedded data set has a clock");
         clock.parse().expect("the embedded clock is a date-time")
     }
 
@@ -78,18 +73,12 @@ impl Dataset {
             let value = whole["auth"][name].as_str();
             value.expect("the embedded data set has credentials").to_owned()
         };
-        Credentials {
-            token: text("token"),
-            secret: text("secret"),
-        }
+        Credentials { token: text("token"), secret: text("secret") }
     }
 
     /// A data set of any size.
     pub fn generate(options: &Options) -> Self {
-        Self {
-            store: Store::generated(Generator::new(options)),
-            dictionaries: dictionary::all(),
-        }
+        Self { store: Store::generated(Generator::new(options)), dictionaries: dictionary::all() }
     }
 }
 

@@ -36,9 +36,7 @@ pub(super) async fn receive(State(crm): State<Crm>, request: Request) -> Respons
     let endpoint = Endpoint::at(&crm.access().prefix(), parts.uri.path(), switches.strict);
     let operation = endpoint.map_or(NO_OPERATION, Endpoint::operation);
 
-    let number = crm
-        .ledger()
-        .received(entry(&crm, &parts, body.as_ref(), operation));
+    let number = crm.ledger().received(entry(&crm, &parts, body.as_ref(), operation));
     let fault = crm.faults().strike(operation);
     let answered = misbehave::answer(fault, switches.error_shape, || {
         serve(&crm, &switches, endpoint, &parts, body)
@@ -46,8 +44,7 @@ pub(super) async fn receive(State(crm): State<Crm>, request: Request) -> Respons
     });
     let response = answered.await;
     if response.extensions().get::<HangUp>().is_none() {
-        crm.ledger()
-            .answered(number, response.status().as_u16(), Duration::ZERO);
+        crm.ledger().answered(number, response.status().as_u16(), Duration::ZERO);
     }
     response
 }
@@ -61,11 +58,7 @@ fn serve(
 ) -> Result<Answer, Refusal> {
     let endpoint = endpoint.ok_or(Refusal::NotFound)?;
     if parts.method != endpoint.method() {
-        let right = if endpoint == Endpoint::Filter {
-            "POST"
-        } else {
-            "GET"
-        };
+        let right = if endpoint == Endpoint::Filter { "POST" } else { "GET" };
         return Err(Refusal::MethodNotAllowed(right));
     }
     if switches.require_user_agent && parts.headers.get(USER_AGENT).is_none_or(|agent| agent.is_empty()) {

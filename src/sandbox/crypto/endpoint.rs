@@ -60,14 +60,7 @@ impl Endpoint {
             Self::Filter => &[],
             Self::Info | Self::ActionInfo | Self::Checklists | Self::Goods => &["id"],
             Self::Steps => &["id", "filter_date", "filter_steps"],
-            Self::Actions => &[
-                "id",
-                "count",
-                "offset",
-                "filter_id",
-                "filter_date",
-                "filter_actions",
-            ],
+            Self::Actions => &["id", "count", "offset", "filter_id", "filter_date", "filter_actions"],
             Self::Payments => &["id", "count", "offset", "filter_id", "filter_date", "filter_type"],
         }
     }
@@ -75,13 +68,7 @@ impl Endpoint {
     /// The endpoint at `path`. A slash at its end is tolerated only by a lenient CRM.
     pub(super) fn at(prefix: &str, path: &str, strict: bool) -> Option<Self> {
         let below = path.strip_prefix(prefix)?.strip_prefix('/')?;
-        let below = if strict {
-            below
-        } else {
-            below.strip_suffix('/').unwrap_or(below)
-        };
-        Self::ALL
-            .into_iter()
-            .find(|endpoint| endpoint.operation() == below)
+        let below = if strict { below } else { below.strip_suffix('/').unwrap_or(below) };
+        Self::ALL.into_iter().find(|endpoint| endpoint.operation() == below)
     }
 }

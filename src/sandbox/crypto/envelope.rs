@@ -22,11 +22,7 @@ pub(super) fn wrap(found: Found, switches: &Switches) -> Result<Answer, Refusal>
         }
         Found::Object(table, Some(record)) => {
             let row = (id_text(&record), shaped(table, &record, switches));
-            if switches.object_in_list {
-                list(vec![row], 1, switches)
-            } else {
-                object(row, switches)
-            }
+            if switches.object_in_list { list(vec![row], 1, switches) } else { object(row, switches) }
         }
         Found::Object(_, None) => match switches.missing {
             Missing::Status => return Err(Refusal::NotFound),
@@ -48,18 +44,11 @@ type Row = (String, Value);
 
 fn rows(table: Table, records: &[Record], flat: bool, switches: &Switches) -> Vec<Row> {
     if !flat {
-        return records
-            .iter()
-            .map(|record| (id_text(record), shaped(table, record, switches)))
-            .collect();
+        return records.iter().map(|record| (id_text(record), shaped(table, record, switches))).collect();
     }
     let items = records.iter().flat_map(|checklist| {
         let items = checklist.get("items").and_then(Value::as_array);
-        let ids = items
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_object)
-            .map(id_text);
+        let ids = items.into_iter().flatten().filter_map(Value::as_object).map(id_text);
         ids.zip(flat_items(checklist, switches))
     });
     items.collect()

@@ -43,14 +43,8 @@ pub(super) fn look_up(
             let conditions = Conditions::read(params, switches.having_in_or)?;
             projects(&store, switches, params, &conditions, today)
         }
-        Endpoint::Info => Ok(Found::Object(
-            Table::Projects,
-            store.project(params.id()?).cloned(),
-        )),
-        Endpoint::ActionInfo => Ok(Found::Object(
-            Table::Actions,
-            store.get(Table::Actions, params.id()?),
-        )),
+        Endpoint::Info => Ok(Found::Object(Table::Projects, store.project(params.id()?).cloned())),
+        Endpoint::ActionInfo => Ok(Found::Object(Table::Actions, store.get(Table::Actions, params.id()?))),
         Endpoint::Checklists => whole(&store, Table::Checklists, params, |_| true),
         Endpoint::Goods => whole(&store, Table::Goods, params, |_| true),
         Endpoint::Steps => {
@@ -76,8 +70,7 @@ pub(super) fn look_up(
                 date(row)
                     && has_id(row, id)
                     && incoming.is_none_or(|incoming| {
-                        row.get("type")
-                            .is_some_and(|kind| text_of(kind) == if incoming { "1" } else { "0" })
+                        row.get("type").is_some_and(|kind| text_of(kind) == if incoming { "1" } else { "0" })
                     })
             })
         }
@@ -107,10 +100,8 @@ fn projects(
         Order::Id if reverse => right.reverse(),
         Order::Id => {}
         Order::Field(field, kind) => {
-            let mut keyed: Vec<(Key, u64, &Record)> = right
-                .into_iter()
-                .map(|(id, project)| (kind(project, field), id, project))
-                .collect();
+            let mut keyed: Vec<(Key, u64, &Record)> =
+                right.into_iter().map(|(id, project)| (kind(project, field), id, project)).collect();
             keyed.sort_by(|(one, one_id, _), (other, other_id, _)| {
                 let order = one.partial_cmp(other).unwrap_or(Ordering::Equal);
                 let order = if reverse { order.reverse() } else { order };
@@ -145,14 +136,8 @@ enum Key {
 
 impl Order {
     fn parse(text: &str) -> Option<Self> {
-        const NUMBERS: [&str; 6] = [
-            "price",
-            "sales_funnel_id",
-            "step_id",
-            "user_id",
-            "group_id",
-            "currency_id",
-        ];
+        const NUMBERS: [&str; 6] =
+            ["price", "sales_funnel_id", "step_id", "user_id", "group_id", "currency_id"];
         const TEXTS: [&str; 2] = ["created", "name"];
         if text == "id" {
             return Some(Self::Id);
@@ -221,11 +206,7 @@ fn paged(
     let rows = store.rows(table, params.id()?);
     let fitting: Vec<&Record> = rows.iter().filter(|row| fits(row)).collect();
     let total = fitting.len();
-    Ok(Found::List(
-        table,
-        page.of(fitting.into_iter()).cloned().collect(),
-        total,
-    ))
+    Ok(Found::List(table, page.of(fitting.into_iter()).cloned().collect(), total))
 }
 
 /// The test that `filter_date` stands for (section 5.10).
@@ -246,9 +227,5 @@ fn has_id(row: &Record, wanted: Option<u64>) -> bool {
 }
 
 fn has_one_of(row: &Record, field: &str, wanted: Option<&[u64]>) -> bool {
-    wanted.is_none_or(|wanted| {
-        row.get(field)
-            .and_then(uint_of)
-            .is_some_and(|id| wanted.contains(&id))
-    })
+    wanted.is_none_or(|wanted| row.get(field).and_then(uint_of).is_some_and(|id| wanted.contains(&id)))
 }

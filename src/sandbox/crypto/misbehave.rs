@@ -42,12 +42,7 @@ pub(super) async fn answer(
             carry_out();
             hang_up()
         }
-        Fault::Status {
-            code,
-            body,
-            content_type,
-            retry_after,
-        } => {
+        Fault::Status { code, body, content_type, retry_after } => {
             let mut answer = Answer::new(status(code), content_type, body.into_bytes());
             if let Some(after) = retry_after.and_then(|text| HeaderValue::try_from(text).ok()) {
                 answer.header(header::RETRY_AFTER, after);
@@ -108,8 +103,6 @@ fn broken_off(mut answer: Answer) -> Response {
 /// A list that goes on and on. The reader's own back pressure is the only brake.
 fn endless(answer: Answer) -> Response {
     let head = stream::iter([Bytes::from_static(b"{\"payload\":[{\"id\":1}")]);
-    let pieces = head.chain(stream::repeat(Bytes::from_static(
-        b",{\"id\":1,\"name\":\"again\"}",
-    )));
+    let pieces = head.chain(stream::repeat(Bytes::from_static(b",{\"id\":1,\"name\":\"again\"}")));
     answer.send_with(Body::from_stream(pieces.map(Ok::<_, Infallible>)))
 }

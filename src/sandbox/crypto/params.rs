@@ -43,19 +43,12 @@ impl Params {
                 return Err(Refusal::BadRequest(format!("unknown parameter {name}")));
             }
         }
-        Ok(Self {
-            values,
-            conditions: Map::new(),
-            strict,
-        })
+        Ok(Self { values, conditions: Map::new(), strict })
     }
 
     /// Reads the filter's body, where flags are text and counts are numbers.
     pub(super) fn from_body(headers: &HeaderMap, body: &[u8], strict: bool) -> Result<Self, Refusal> {
-        let media_type = headers
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
+        let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if strict && !media_type.starts_with("application/json") {
             return Err(bad("Content-Type", "application/json"));
         }
@@ -63,11 +56,7 @@ impl Params {
         let Value::Object(body) = body else {
             return Err(bad("the body", "a JSON object"));
         };
-        let mut params = Self {
-            values: BTreeMap::new(),
-            conditions: Map::new(),
-            strict,
-        };
+        let mut params = Self { values: BTreeMap::new(), conditions: Map::new(), strict };
         for (key, value) in body {
             params.take(&key, value)?;
         }
@@ -120,10 +109,7 @@ impl Params {
 
     /// The id that object endpoints and everything below a project need.
     pub(super) fn id(&self) -> Result<u64, Refusal> {
-        self.values
-            .get("id")
-            .and_then(|text| uint(text))
-            .ok_or_else(|| bad("id", "an unsigned integer"))
+        self.values.get("id").and_then(|text| uint(text)).ok_or_else(|| bad("id", "an unsigned integer"))
     }
 
     /// A `uint`.
@@ -153,9 +139,7 @@ impl Params {
 
     /// Ids joined by underscores.
     pub(super) fn ids(&self, name: &str) -> Result<Option<Vec<u64>>, Refusal> {
-        self.read(name, "ids joined by _", |text| {
-            text.split('_').map(uint).collect()
-        })
+        self.read(name, "ids joined by _", |text| text.split('_').map(uint).collect())
     }
 }
 

@@ -40,10 +40,7 @@ impl Profile {
 
     /// Notes an item that is not done.
     pub(super) fn open_item(&mut self, deadline: Date) {
-        self.open_deadline = Some(
-            self.open_deadline
-                .map_or(deadline, |earlier| earlier.min(deadline)),
-        );
+        self.open_deadline = Some(self.open_deadline.map_or(deadline, |earlier| earlier.min(deadline)));
     }
 
     /// Reads the rows of one kind anew after they have changed.

@@ -71,10 +71,7 @@ impl Refusal {
             }
             ErrorShape::ResponseObject => {
                 let inner = if code == 400 { 4005 } else { code };
-                Answer::json(
-                    status,
-                    &json!({ "response": { "status": inner, "message": message } }),
-                )
+                Answer::json(status, &json!({ "response": { "status": inner, "message": message } }))
             }
             ErrorShape::Html => {
                 let message = message.replace('&', "&amp;").replace('<', "&lt;");

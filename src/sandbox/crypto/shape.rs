@@ -67,54 +67,38 @@ pub(super) fn shaped(table: Table, record: &Record, switches: &Switches) -> Valu
 /// Writes a checklist as one row per item.
 pub(super) fn flat_items(checklist: &Record, switches: &Switches) -> Vec<Value> {
     let items = checklist.get("items").and_then(Value::as_array);
-    let rows = items
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_object)
-        .map(|item| {
-            let mut row = Map::new();
-            for (field, value) in shaped_item(item, switches) {
-                let is_id = row.is_empty();
-                row.insert(field, value);
-                if is_id {
-                    for (field, of) in [
-                        ("project_id", "project_id"),
-                        ("checklist_id", "id"),
-                        ("checklist_name", "name"),
-                    ] {
-                        let value = checklist.get(of).unwrap_or(&Value::Null);
-                        let value = written(kind(Table::Checklists, of), value, switches);
-                        row.insert(name(Table::Checklists, field, switches), value);
-                    }
+    let rows = items.into_iter().flatten().filter_map(Value::as_object).map(|item| {
+        let mut row = Map::new();
+        for (field, value) in shaped_item(item, switches) {
+            let is_id = row.is_empty();
+            row.insert(field, value);
+            if is_id {
+                for (field, of) in
+                    [("project_id", "project_id"), ("checklist_id", "id"), ("checklist_name", "name")]
+                {
+                    let value = checklist.get(of).unwrap_or(&Value::Null);
+                    let value = written(kind(Table::Checklists, of), value, switches);
+                    row.insert(name(Table::Checklists, field, switches), value);
                 }
             }
-            Value::Object(row)
-        });
+        }
+        Value::Object(row)
+    });
     rows.collect()
 }
 
 fn shaped_item(item: &Record, switches: &Switches) -> Map<String, Value> {
     let mut shaped = Map::new();
     for (field, value) in item {
-        let name = switches
-            .names
-            .of(Table::Checklists, &format!("items.{field}"))
-            .unwrap_or(field);
-        shaped.insert(
-            name.to_owned(),
-            written(kind(Table::Checklists, field), value, switches),
-        );
+        let name = switches.names.of(Table::Checklists, &format!("items.{field}")).unwrap_or(field);
+        shaped.insert(name.to_owned(), written(kind(Table::Checklists, field), value, switches));
     }
     odd_fields(&mut shaped, switches);
     shaped
 }
 
 fn name(table: Table, canonical: &str, switches: &Switches) -> String {
-    switches
-        .names
-        .of(table, canonical)
-        .unwrap_or(canonical)
-        .to_owned()
+    switches.names.of(table, canonical).unwrap_or(canonical).to_owned()
 }
 
 fn with_dynamic(

@@ -74,9 +74,7 @@ impl Store {
 
     /// All projects by id, each with its profile.
     pub(super) fn projects(&self) -> impl Iterator<Item = (u64, &Record, &Profile)> {
-        self.projects
-            .iter()
-            .filter_map(|(id, project)| Some((*id, project, self.profiles.get(id)?)))
+        self.projects.iter().filter_map(|(id, project)| Some((*id, project, self.profiles.get(id)?)))
     }
 
     /// One project.

@@ -246,9 +246,7 @@ pub struct Quirks {
 
 impl Quirks {
     pub(super) fn wrong_value(&self) -> Value {
-        self.wrong_type
-            .as_ref()
-            .map_or(Value::Null, |wrong| wrong.value.clone())
+        self.wrong_type.as_ref().map_or(Value::Null, |wrong| wrong.value.clone())
     }
 }
 

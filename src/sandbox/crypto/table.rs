@@ -21,14 +21,8 @@ pub enum Table {
 
 impl Table {
     /// The kinds that belong to a project.
-    pub const OF_A_PROJECT: [Self; 6] = [
-        Self::Steps,
-        Self::Actions,
-        Self::Checklists,
-        Self::Goods,
-        Self::Payments,
-        Self::Tasks,
-    ];
+    pub const OF_A_PROJECT: [Self; 6] =
+        [Self::Steps, Self::Actions, Self::Checklists, Self::Goods, Self::Payments, Self::Tasks];
 
     /// The name of the table in a data set.
     pub fn name(self) -> &'static str {

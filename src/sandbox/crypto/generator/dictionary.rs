@@ -6,11 +6,8 @@ use serde_json::{Map, Value, json};
 pub type Name = (u64, &'static str);
 
 /// Sales funnels.
-pub const FUNNELS: [Name; 3] = [
-    (1, "Лагеря и поездки"),
-    (2, "Корпоративное обучение"),
-    (3, "Оснащение классов"),
-];
+pub const FUNNELS: [Name; 3] =
+    [(1, "Лагеря и поездки"), (2, "Корпоративное обучение"), (3, "Оснащение классов")];
 
 /// Stages in the order a project goes through them: id, funnel, name.
 pub const STEPS: [(u64, u64, &str); 15] = [
@@ -47,25 +44,15 @@ pub const USERS: [Name; 8] = [
 pub(super) const ACCOUNTANT: u64 = 7;
 
 /// Groups of users.
-pub const GROUPS: [Name; 5] = [
-    (1, "Продажи"),
-    (2, "Методисты"),
-    (3, "Хозяйственный отдел"),
-    (4, "Бухгалтерия"),
-    (5, "Партнёры"),
-];
+pub const GROUPS: [Name; 5] =
+    [(1, "Продажи"), (2, "Методисты"), (3, "Хозяйственный отдел"), (4, "Бухгалтерия"), (5, "Партнёры")];
 
 /// Currencies.
 pub const CURRENCIES: [Name; 3] = [(1, "RUB"), (2, "USD"), (3, "EUR")];
 
 /// Types of events.
-pub const ACTION_TYPES: [Name; 5] = [
-    (1, "Звонок"),
-    (2, "Встреча"),
-    (3, "Письмо"),
-    (4, "Выезд на площадку"),
-    (5, "Рассылка родителям"),
-];
+pub const ACTION_TYPES: [Name; 5] =
+    [(1, "Звонок"), (2, "Встреча"), (3, "Письмо"), (4, "Выезд на площадку"), (5, "Рассылка родителям")];
 
 /// Goods: id, funnel they are sold in, name, price of one in kopecks.
 pub const GOODS: [(u64, u64, &str, i64); 15] = [
@@ -104,10 +91,7 @@ pub const CLIENTS: [Name; 12] = [
 
 /// The name of a counterparty; empty for an unknown one.
 pub(super) fn client(id: u64) -> &'static str {
-    CLIENTS
-        .iter()
-        .find(|(known, _)| *known == id)
-        .map_or("", |(_, name)| name)
+    CLIENTS.iter().find(|(known, _)| *known == id).map_or("", |(_, name)| name)
 }
 
 /// All of it: one object per dictionary, each by id. Steps also tell their funnel.
@@ -130,8 +114,5 @@ pub fn all() -> Value {
 }
 
 fn by_id(names: &[Name]) -> Map<String, Value> {
-    names
-        .iter()
-        .map(|(id, name)| (id.to_string(), json!(name)))
-        .collect()
+    names.iter().map(|(id, name)| (id.to_string(), json!(name))).collect()
 }

@@ -101,11 +101,8 @@ impl Project {
         // The newest is from yesterday, the oldest from three years ago.
         let age = 1 + (place.of - 1 - place.index) * HISTORY / place.of.max(1);
         let (funnel, _) = *dice.pick(&FUNNELS);
-        let path: Vec<u64> = STEPS
-            .iter()
-            .filter(|(_, of, _)| *of == funnel)
-            .map(|(step, _, _)| *step)
-            .collect();
+        let path: Vec<u64> =
+            STEPS.iter().filter(|(_, of, _)| *of == funnel).map(|(step, _, _)| *step).collect();
         let old = age > LIFE && dice.chance(75);
         let reached = if old {
             path.len()
@@ -124,19 +121,12 @@ impl Project {
         Self {
             place,
             // Before office hours, so that everything else of that day comes later.
-            created: Moment {
-                days_ago: age,
-                second: 8 * 3_600 + dice.below(3_600),
-            },
+            created: Moment { days_ago: age, second: 8 * 3_600 + dice.below(3_600) },
             funnel,
             stages: path.into_iter().take(reached).collect(),
             user: dice.pick(&USERS).0,
             group: dice.pick(&GROUPS).0,
-            currency: if dice.chance(95) {
-                1
-            } else {
-                dice.pick(&CURRENCIES).0
-            },
+            currency: if dice.chance(95) { 1 } else { dice.pick(&CURRENCIES).0 },
             users: some(&mut dice, &USERS, 4),
             groups: some(&mut dice, &GROUPS, 2),
             deleted: dice.chance(4),
@@ -160,11 +150,7 @@ impl Project {
                 let days = span * number / self.count_of(&self.stages);
                 office_hours(&mut dice, self.created.days_ago - days)
             };
-            let user = if dice.chance(80) {
-                self.user
-            } else {
-                dice.pick(&USERS).0
-            };
+            let user = if dice.chance(80) { self.user } else { dice.pick(&USERS).0 };
             log.push((*step, at, user));
         }
         log
@@ -178,11 +164,7 @@ impl Project {
         let mut actions: Vec<Action> = (0..count)
             .map(|number| Action {
                 kind: dice.pick(&ACTION_TYPES).0,
-                user: if dice.chance(70) {
-                    self.user
-                } else {
-                    dice.pick(&USERS).0
-                },
+                user: if dice.chance(70) { self.user } else { dice.pick(&USERS).0 },
                 at: office_hours(&mut dice, self.created.days_ago - span * number / count),
                 comment: dice.below(100),
             })
@@ -216,36 +198,16 @@ impl Project {
     /// Its goods: 0 to 12 lines.
     pub(super) fn goods(&self) -> Vec<Good> {
         let mut dice = self.place.dice(Question::Goods);
-        let sold: Vec<usize> = (0..GOODS.len())
-            .filter(|at| GOODS[*at].1 == self.funnel)
-            .collect();
+        let sold: Vec<usize> = (0..GOODS.len()).filter(|at| GOODS[*at].1 == self.funnel).collect();
         let count = dice.below(13);
         let lines = (0..count).map(|_| {
             let good = *dice.pick(&sold);
             // Metres and hours come in halves.
             let halves = GOODS[good].0 >= 34;
-            let count = if halves {
-                5 * (1 + dice.below(60))
-            } else {
-                10 * (1 + dice.below(12))
-            };
-            let price = if self.currency == 1 {
-                GOODS[good].3
-            } else {
-                GOODS[good].3 / 90
-            };
-            let discount = if dice.chance(80) {
-                0
-            } else {
-                *dice.pick(&[5, 10, 15])
-            };
-            Good {
-                good,
-                count,
-                price,
-                discount,
-                sum: price * count * (100 - discount) / 1_000,
-            }
+            let count = if halves { 5 * (1 + dice.below(60)) } else { 10 * (1 + dice.below(12)) };
+            let price = if self.currency == 1 { GOODS[good].3 } else { GOODS[good].3 / 90 };
+            let discount = if dice.chance(80) { 0 } else { *dice.pick(&[5, 10, 15]) };
+            Good { good, count, price, discount, sum: price * count * (100 - discount) / 1_000 }
         });
         lines.collect()
     }
@@ -253,11 +215,7 @@ impl Project {
     /// What it costs, in hundredths: its goods, or a round sum.
     pub(super) fn price(&self, goods: &[Good]) -> i64 {
         let goods: i64 = goods.iter().map(|line| line.sum).sum();
-        if goods > 0 {
-            goods
-        } else {
-            (self.place.dice(Question::Goods).below(90) + 1) * 500_000
-        }
+        if goods > 0 { goods } else { (self.place.dice(Question::Goods).below(90) + 1) * 500_000 }
     }
 
     /// Its payments, 0 to 8; what came in is never more than the price.
@@ -275,11 +233,7 @@ impl Project {
             Payment {
                 incoming,
                 at: office_hours(&mut dice, self.created.days_ago - span * number / count),
-                amount: if incoming {
-                    share.max(1)
-                } else {
-                    (share / 20).max(1)
-                },
+                amount: if incoming { share.max(1) } else { (share / 20).max(1) },
                 comment: dice.below(100),
             }
         });
@@ -308,10 +262,7 @@ impl Place {
 }
 
 fn office_hours(dice: &mut Dice, days_ago: i64) -> Moment {
-    Moment {
-        days_ago: days_ago.max(1),
-        second: 9 * 3_600 + dice.below(10 * 3_600),
-    }
+    Moment { days_ago: days_ago.max(1), second: 9 * 3_600 + dice.below(10 * 3_600) }
 }
 
 fn small(number: i64) -> usize {

@@ -129,11 +129,8 @@ impl Generator {
                 let mut item_ids = project * ROWS_PER_PROJECT..;
                 numbered(project, plan.checklists(), |id, items| {
                     let name = chosen(&CHECKLISTS, i64::try_from(id % ROWS_PER_PROJECT).unwrap_or(0));
-                    let items: Vec<Value> = items
-                        .iter()
-                        .zip(&mut item_ids)
-                        .map(|(item, id)| self.item(id, item))
-                        .collect();
+                    let items: Vec<Value> =
+                        items.iter().zip(&mut item_ids).map(|(item, id)| self.item(id, item)).collect();
                     json!({ "id": id, "project_id": project, "name": name, "items": items })
                 })
             }
@@ -176,10 +173,7 @@ impl Generator {
         // Done on the day before the deadline, but not tomorrow.
         let done = item.done.then(|| {
             let days_ago = item.deadline.map_or(1, |deadline| deadline.max(0) + 1);
-            sql(self.moment(Moment {
-                days_ago,
-                second: 15 * 3_600,
-            }))
+            sql(self.moment(Moment { days_ago, second: 15 * 3_600 }))
         });
         json!({
             "id": id,
@@ -212,11 +206,7 @@ impl Generator {
 }
 
 fn numbered<T>(project: u64, plans: Vec<T>, mut record: impl FnMut(u64, T) -> Value) -> Vec<Record> {
-    plans
-        .into_iter()
-        .zip(project * ROWS_PER_PROJECT..)
-        .map(|(plan, id)| object(record(id, plan)))
-        .collect()
+    plans.into_iter().zip(project * ROWS_PER_PROJECT..).map(|(plan, id)| object(record(id, plan))).collect()
 }
 
 fn object(value: Value) -> Record {

@@ -25,11 +25,7 @@ const TARGETS: [(&str, &str); 9] = [
 ];
 
 fn method_of(operation: &str) -> Method {
-    if operation == "projects/filter" {
-        Method::POST
-    } else {
-        Method::GET
-    }
+    if operation == "projects/filter" { Method::POST } else { Method::GET }
 }
 
 #[tokio::test]
@@ -50,9 +46,7 @@ async fn each_endpoint_wants_both_secrets() {
             empty.headers_mut().insert(header, HeaderValue::from_static(""));
             assert_eq!(send(&crm, empty).await.status, 401, "{operation}");
             let mut wrong = ask();
-            wrong
-                .headers_mut()
-                .insert(header, HeaderValue::from_static("0000"));
+            wrong.headers_mut().insert(header, HeaderValue::from_static("0000"));
             assert_eq!(send(&crm, wrong).await.status, 403, "{operation}");
         }
         let statuses: Vec<u16> = crm.ledger().entries().iter().map(|entry| entry.status).collect();
@@ -64,14 +58,9 @@ async fn each_endpoint_wants_both_secrets() {
 #[tokio::test]
 async fn other_paths_and_methods_are_refused() {
     let crm = crm();
-    for target in [
-        "/",
-        "/project",
-        "/projects/",
-        "/projects/info/?id=101",
-        "/projects/tasks?id=101",
-        "/clients",
-    ] {
+    for target in
+        ["/", "/project", "/projects/", "/projects/info/?id=101", "/projects/tasks?id=101", "/clients"]
+    {
         assert_eq!(get(&crm, target).await.status, 404, "{target}");
     }
     assert_eq!(crm.ledger().count_operation("unknown"), 6);
@@ -82,11 +71,7 @@ async fn other_paths_and_methods_are_refused() {
             _ => (Method::POST, "GET"),
         };
         let reply = send(&crm, request(wrong, target, credentials, None)).await;
-        assert_eq!(
-            (reply.status.as_u16(), reply.header("allow")),
-            (405, right),
-            "{operation}"
-        );
+        assert_eq!((reply.status.as_u16(), reply.header("allow")), (405, right), "{operation}");
         let reply = send(&crm, request(Method::DELETE, target, credentials, None)).await;
         assert_eq!(reply.status, 405, "{operation}");
     }
@@ -97,15 +82,8 @@ async fn other_paths_and_methods_are_refused() {
 
 #[tokio::test]
 async fn the_base_path_can_be_another() {
-    for (base, path) in [
-        ("crm/api/", "/crm/api/projects"),
-        ("", "/projects"),
-        ("/", "/projects"),
-    ] {
-        let access = Access {
-            base_path: base.to_owned(),
-            credentials: Credentials::default(),
-        };
+    for (base, path) in [("crm/api/", "/crm/api/projects"), ("", "/projects"), ("/", "/projects")] {
+        let access = Access { base_path: base.to_owned(), credentials: Credentials::default() };
         let clock = Arc::new(Clock::starting_at(Dataset::fixture_clock()));
         let crm = Crm::with_dataset(Dataset::fixture(), access, Switches::default(), clock);
         let mut asked = request(Method::GET, "", &Credentials::default(), None);
@@ -120,9 +98,7 @@ async fn a_user_agent_can_be_required() {
     let crm = switched(|switches| switches.require_user_agent = true);
     assert_eq!(get(&crm, "/projects").await.status, 403);
     let mut named = request(Method::GET, "/projects", &crm.access().credentials, None);
-    named
-        .headers_mut()
-        .insert("user-agent", HeaderValue::from_static("test/1"));
+    named.headers_mut().insert("user-agent", HeaderValue::from_static("test/1"));
     assert_eq!(send(&crm, named).await.status, 200);
 }
 
@@ -156,10 +132,7 @@ async fn the_ledger_keeps_what_was_asked() {
     let entries = crm.ledger().entries();
     assert_eq!(entries[0].path, "/backend/public/projects/steps");
     assert_eq!(entries[0].query, "id=101&filter_steps=1_2");
-    assert_eq!(
-        (entries[0].method.as_str(), &entries[0].body),
-        ("GET", &Value::Null)
-    );
+    assert_eq!((entries[0].method.as_str(), &entries[0].body), ("GET", &Value::Null));
     assert_eq!(entries[1].body, json!({ "having": "goods" }));
     assert_eq!(entries[1].at, Duration::from_secs(3));
 }
@@ -172,16 +145,12 @@ async fn no_secret_gets_into_ledger_debug_output_or_answers() {
         let stray = "a-stray-secret-of-somebody";
         for secret in [&right.token, &right.secret, stray] {
             let mut asked = request(Method::GET, &format!("/projects?key={secret}"), &right, None);
-            asked
-                .headers_mut()
-                .insert(SECRET_HEADER, HeaderValue::from_str(secret).unwrap());
+            asked.headers_mut().insert(SECRET_HEADER, HeaderValue::from_str(secret).unwrap());
             let reply = send(&crm, asked).await;
             assert!(!reply.text().contains(stray) && !reply.text().contains(&right.secret));
             let body = json!({ "data": { "note": secret } });
             let mut asked = request(Method::POST, "/projects/filter", &right, Some(&body));
-            asked
-                .headers_mut()
-                .insert(TOKEN_HEADER, HeaderValue::from_str(secret).unwrap());
+            asked.headers_mut().insert(TOKEN_HEADER, HeaderValue::from_str(secret).unwrap());
             send(&crm, asked).await;
         }
         let kept = format!("{:?} {crm:?}", crm.ledger().entries());

@@ -70,11 +70,7 @@ async fn any_status_can_be_answered() {
     }
     let crm = faulty(Fault::StatusAfter { code: 502 });
     crm.switches(|switches| switches.error_shape = ErrorShape::In200);
-    assert_eq!(
-        get(&crm, INFO).await.status,
-        502,
-        "a gateway's status is never hidden"
-    );
+    assert_eq!(get(&crm, INFO).await.status, 502, "a gateway's status is never hidden");
 }
 
 #[tokio::test]
@@ -104,11 +100,7 @@ async fn pages_and_redirects_instead_of_an_answer() {
     let reply = get(&faulty(Fault::LoginPage), INFO).await;
     assert_eq!(reply.status, 200);
     assert!(reply.text().starts_with('<') && reply.header("content-type").starts_with("text/html"));
-    let reply = get(
-        &faulty(Fault::Redirect("https://other.example/login".to_owned())),
-        INFO,
-    )
-    .await;
+    let reply = get(&faulty(Fault::Redirect("https://other.example/login".to_owned())), INFO).await;
     assert_eq!(reply.status, 302);
     assert_eq!(reply.header("location"), "https://other.example/login");
 }

@@ -13,18 +13,9 @@ async fn found(body: Value) -> Vec<u64> {
 #[tokio::test]
 async fn nothing_asked_finds_all_active_projects() {
     assert_eq!(found(json!({})).await, [101, 102, 103, 104, 106]);
-    assert_eq!(
-        found(json!({ "buildin_data": {}, "data": {} })).await,
-        [101, 102, 103, 104, 106]
-    );
-    assert_eq!(
-        found(json!({ "buildin_data": [], "data": [] })).await,
-        [101, 102, 103, 104, 106]
-    );
-    assert_eq!(
-        found(json!({ "condition": "or" })).await,
-        [101, 102, 103, 104, 106]
-    );
+    assert_eq!(found(json!({ "buildin_data": {}, "data": {} })).await, [101, 102, 103, 104, 106]);
+    assert_eq!(found(json!({ "buildin_data": [], "data": [] })).await, [101, 102, 103, 104, 106]);
+    assert_eq!(found(json!({ "condition": "or" })).await, [101, 102, 103, 104, 106]);
     assert_eq!(found(json!({ "deleted": "1" })).await, [105]);
 }
 
@@ -101,12 +92,7 @@ async fn having_can_be_one_of_the_alternatives() {
     assert_eq!(found(body.clone()).await, [102, 106]);
     let crm = switched(|switches| switches.having_in_or = true);
     assert_eq!(filter(&crm, body).await.ids(), [101, 102, 103, 106]);
-    assert_eq!(
-        filter(&crm, json!({ "condition": "or", "having": "tasks" }))
-            .await
-            .ids(),
-        [102, 106]
-    );
+    assert_eq!(filter(&crm, json!({ "condition": "or", "having": "tasks" })).await.ids(), [102, 106]);
     let both = json!({ "condition": "and", "having": "tasks", "buildin_data": { "price": 100 } });
     assert_eq!(filter(&crm, both).await.ids(), Vec::<u64>::new());
 }

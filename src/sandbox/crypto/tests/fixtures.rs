@@ -38,11 +38,7 @@ async fn ask(crm: &Crm, fixture: &Value, query: &Value, body: &Value) -> Reply {
         .flatten()
         .map(|(name, value)| format!("{name}={}", value.as_str().unwrap()))
         .collect();
-    let path = asked["path"]
-        .as_str()
-        .unwrap()
-        .strip_prefix("/backend/public")
-        .unwrap();
+    let path = asked["path"].as_str().unwrap().strip_prefix("/backend/public").unwrap();
     let target = format!("{path}?{}", pairs.join("&"));
     let method: Method = asked["method"].as_str().unwrap().parse().unwrap();
     let body = Some(body).filter(|body| !body.is_null());
@@ -50,13 +46,7 @@ async fn ask(crm: &Crm, fixture: &Value, query: &Value, body: &Value) -> Reply {
 }
 
 async fn ask_as_recorded(crm: &Crm, fixture: &Value) -> Reply {
-    ask(
-        crm,
-        fixture,
-        &fixture["request"]["query"],
-        &fixture["request"]["body"],
-    )
-    .await
+    ask(crm, fixture, &fixture["request"]["query"], &fixture["request"]["body"]).await
 }
 
 #[tokio::test]
@@ -66,11 +56,7 @@ async fn each_endpoint_answers_as_recorded() {
         let reply = ask_as_recorded(&crm(), &fixture).await;
         let wanted = &fixture["response"];
         assert_eq!(wanted["status"], reply.status.as_u16(), "{name}");
-        assert_eq!(
-            wanted["headers"]["Content-Type"],
-            reply.header("content-type"),
-            "{name}"
-        );
+        assert_eq!(wanted["headers"]["Content-Type"], reply.header("content-type"), "{name}");
         assert_eq!(wanted["body"].to_string(), reply.text(), "{name}");
     }
 }
@@ -112,12 +98,8 @@ async fn the_other_questions_find_the_recorded_ids() {
         let fixture = parse(text);
         for case in fixture["more_cases"].as_array().into_iter().flatten() {
             let reply = ask(&crm(), &fixture, &case["query"], &case["body"]).await;
-            let wanted: Vec<u64> = case["expected_ids"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|id| id.as_u64().unwrap())
-                .collect();
+            let wanted: Vec<u64> =
+                case["expected_ids"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap()).collect();
             assert_eq!(reply.ids(), wanted, "{name} {}", case["name"]);
             cases += 1;
         }
@@ -142,14 +124,7 @@ async fn overdue_items_are_those_recorded_for_the_clock() {
         .filter(|item| item["deadline"].as_str().is_some_and(|day| day < "2021-05-30"))
         .map(|item| &item["id"])
         .collect();
-    assert_eq!(
-        overdue,
-        case["expired_item_ids"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .collect::<Vec<_>>()
-    );
+    assert_eq!(overdue, case["expired_item_ids"].as_array().unwrap().iter().collect::<Vec<_>>());
 }
 
 /// Makes the simulator answer as one case of `errors.json` says.
@@ -251,10 +226,7 @@ async fn each_recorded_error_can_be_provoked() {
             "bad_parameter" => {
                 assert_eq!(reply.json()["response"]["status"], 4005);
                 let message = reply.json()["response"]["message"].to_string();
-                assert!(
-                    message.contains("Invalid or forbidden values passed"),
-                    "{message}"
-                );
+                assert!(message.contains("Invalid or forbidden values passed"), "{message}");
             }
             "unknown_project" => assert_eq!(reply.json()["message"], case["body"]["message"]),
             "truncated_json" => {

@@ -71,27 +71,17 @@ fn the_data_is_varied_and_fits_together() {
         let steps = crm.rows(Table::Steps, id);
         assert_eq!(steps[0]["date"], project["created"]);
         assert_eq!(steps.last().unwrap()["step_id"], project["step_id"]);
-        assert!(
-            steps.is_sorted_by_key(|row| row["date"].to_string()),
-            "project {id}"
-        );
+        assert!(steps.is_sorted_by_key(|row| row["date"].to_string()), "project {id}");
         let actions = crm.rows(Table::Actions, id);
         let dates: Vec<&str> = actions.iter().map(|row| row["date"].as_str().unwrap()).collect();
         assert!(dates.is_sorted() && dates.iter().all(|date| *date >= created && *date < now.as_str()));
-        assert!(
-            actions
-                .iter()
-                .all(|row| named("action_types", &row["actions_type_id"]))
-        );
+        assert!(actions.iter().all(|row| named("action_types", &row["actions_type_id"])));
         let goods = crm.rows(Table::Goods, id);
         assert!(goods.iter().all(|row| named("goods", &row["good_id"])));
         let payments = crm.rows(Table::Payments, id);
         let amount = |value: &Value| value.to_string().parse::<rust_decimal::Decimal>().unwrap();
-        let paid: rust_decimal::Decimal = payments
-            .iter()
-            .filter(|row| row["type"] == "1")
-            .map(|row| amount(&row["amount"]))
-            .sum();
+        let paid: rust_decimal::Decimal =
+            payments.iter().filter(|row| row["type"] == "1").map(|row| amount(&row["amount"])).sum();
         assert!(paid <= amount(&project["price"]), "project {id}");
         most_actions = most_actions.max(actions.len());
         most_goods = most_goods.max(goods.len());
@@ -105,9 +95,7 @@ fn the_data_is_varied_and_fits_together() {
 #[tokio::test]
 async fn some_projects_are_overdue_but_most_are_not() {
     let crm = generated(Options::default());
-    let overdue = filter(&crm, json!({ "count": 500, "having": "checklists_expired" }))
-        .await
-        .ids();
+    let overdue = filter(&crm, json!({ "count": 500, "having": "checklists_expired" })).await.ids();
     assert!((3..=60).contains(&overdue.len()), "{} overdue", overdue.len());
 }
 
@@ -123,24 +111,15 @@ async fn links_can_be_found_and_can_be_absent() {
     let found = filter(&crm, json!({ "data": { "alfa_customer_id": [customer] } })).await;
     assert!(found.ids().contains(&linked["id"].as_u64().unwrap()));
 
-    let crm = generated(Options {
-        students: 0,
-        ..Options::default()
-    });
+    let crm = generated(Options { students: 0, ..Options::default() });
     let none = crm.projects();
-    assert!(
-        none.iter()
-            .all(|project| project["data"]["alfa_customer_id"].is_null())
-    );
+    assert!(none.iter().all(|project| project["data"]["alfa_customer_id"].is_null()));
 }
 
 #[test]
 fn any_number_of_projects() {
     for projects in [0, 1, 2] {
-        let crm = generated(Options {
-            projects,
-            ..Options::default()
-        });
+        let crm = generated(Options { projects, ..Options::default() });
         assert_eq!(crm.count(Table::Projects), projects);
         everything(&crm);
     }
@@ -148,35 +127,20 @@ fn any_number_of_projects() {
 
 #[tokio::test]
 async fn ten_thousand_projects() {
-    let crm = generated(Options {
-        projects: 10_000,
-        ..Options::default()
-    });
+    let crm = generated(Options { projects: 10_000, ..Options::default() });
     assert_eq!(crm.count(Table::Projects), 10_000);
     assert!(crm.count(Table::Actions) > 150_000);
-    let last = get(&crm, "/projects?count=500&offset=9000&order_by=name")
-        .await
-        .ids();
+    let last = get(&crm, "/projects?count=500&offset=9000&order_by=name").await.ids();
     assert_eq!(last.len(), 500);
-    let page = filter(&crm, json!({ "count": 3, "offset": 100, "having": "no_goods" }))
-        .await
-        .ids();
+    let page = filter(&crm, json!({ "count": 3, "offset": 100, "having": "no_goods" })).await.ids();
     for id in page {
-        assert!(
-            get(&crm, &format!("/projects/goods?id={id}"))
-                .await
-                .ids()
-                .is_empty()
-        );
+        assert!(get(&crm, &format!("/projects/goods?id={id}")).await.ids().is_empty());
     }
 }
 
 #[test]
 fn every_step_belongs_to_a_funnel() {
     for (step, funnel, _) in dictionary::STEPS {
-        assert!(
-            dictionary::FUNNELS.iter().any(|(id, _)| *id == funnel),
-            "step {step}"
-        );
+        assert!(dictionary::FUNNELS.iter().any(|(id, _)| *id == funnel), "step {step}");
     }
 }

@@ -71,9 +71,7 @@ fn request(method: Method, target: &str, credentials: &Credentials, body: Option
         .header(TOKEN_HEADER, &credentials.token)
         .header(SECRET_HEADER, &credentials.secret);
     match body {
-        Some(body) => request
-            .header("content-type", "application/json")
-            .body(Body::from(body.to_string())),
+        Some(body) => request.header("content-type", "application/json").body(Body::from(body.to_string())),
         None => request.body(Body::empty()),
     }
     .unwrap()
@@ -100,9 +98,5 @@ async fn get(crm: &Crm, target: &str) -> Reply {
 /// A filter with the right credentials.
 async fn filter(crm: &Crm, body: Value) -> Reply {
     let credentials = &crm.access().credentials;
-    send(
-        crm,
-        request(Method::POST, "/projects/filter", credentials, Some(&body)),
-    )
-    .await
+    send(crm, request(Method::POST, "/projects/filter", credentials, Some(&body))).await
 }

@@ -23,25 +23,13 @@ async fn malformed_query_values_are_refused_or_ignored() {
         ("/projects?reverse=true", ALL.to_vec()),
         ("/projects?deleted=2", ALL.to_vec()),
         ("/projects?page=2", ALL.to_vec()),
-        (
-            "/projects/steps?id=101&filter_date=21.05.2021",
-            vec![1001, 1002, 1003],
-        ),
-        (
-            "/projects/steps?id=101&filter_date=2021-02-30",
-            vec![1001, 1002, 1003],
-        ),
+        ("/projects/steps?id=101&filter_date=21.05.2021", vec![1001, 1002, 1003]),
+        ("/projects/steps?id=101&filter_date=2021-02-30", vec![1001, 1002, 1003]),
         ("/projects/steps?id=101&filter_steps=1,2", vec![1001, 1002, 1003]),
         ("/projects/steps?id=101&filter_steps=1__2", vec![1001, 1002, 1003]),
         ("/projects/steps?id=101&count=1", vec![1001, 1002, 1003]),
-        (
-            "/projects/actions?id=101&filter_actions=",
-            vec![2001, 2002, 2003, 2004],
-        ),
-        (
-            "/projects/actions?id=101&filter_id=x",
-            vec![2001, 2002, 2003, 2004],
-        ),
+        ("/projects/actions?id=101&filter_actions=", vec![2001, 2002, 2003, 2004]),
+        ("/projects/actions?id=101&filter_id=x", vec![2001, 2002, 2003, 2004]),
         ("/projects/payments?id=101&filter_type=in", vec![5001, 5002, 5003]),
     ] {
         assert_eq!(get(&strict, target).await.status, 400, "{target}");
@@ -96,23 +84,8 @@ async fn json_types_of_the_body_matter_only_to_a_strict_one() {
 #[tokio::test]
 async fn an_id_is_wanted_by_both() {
     for crm in [crm(), switched(|switches| switches.strict = false)] {
-        for path in [
-            "info",
-            "steps",
-            "actions",
-            "actions/info",
-            "checklists",
-            "goods",
-            "payments",
-        ] {
-            for query in [
-                "",
-                "?id=",
-                "?id=x",
-                "?id=-1",
-                "?id=1.0",
-                "?id=99999999999999999999",
-            ] {
+        for path in ["info", "steps", "actions", "actions/info", "checklists", "goods", "payments"] {
+            for query in ["", "?id=", "?id=x", "?id=-1", "?id=1.0", "?id=99999999999999999999"] {
                 let target = format!("/projects/{path}{query}");
                 assert_eq!(get(&crm, &target).await.status, 400, "{target}");
             }
@@ -151,12 +124,7 @@ async fn a_filter_is_a_json_object() {
 #[tokio::test]
 async fn values_may_be_percent_encoded() {
     let crm = crm();
-    assert_eq!(
-        get(&crm, "/projects/steps?id=%31%30%31&filter%5Fsteps=1%5f2")
-            .await
-            .ids(),
-        [1001, 1002]
-    );
+    assert_eq!(get(&crm, "/projects/steps?id=%31%30%31&filter%5Fsteps=1%5f2").await.ids(), [1001, 1002]);
     assert_eq!(get(&crm, "/projects/steps?id=%3").await.status, 400);
     assert_eq!(get(&crm, "/projects?count=1&count=2").await.ids(), [101, 102]);
 }

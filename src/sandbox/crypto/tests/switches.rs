@@ -75,14 +75,8 @@ async fn dynamic_fields_have_three_places() {
 
 #[tokio::test]
 async fn id_lists() {
-    assert_eq!(
-        project(|s| s.id_lists = IdLists::Csv).await["participants_user_id"],
-        "4,5"
-    );
-    assert_eq!(
-        project(|s| s.id_lists = IdLists::Underscore).await["participants_user_id"],
-        "4_5"
-    );
+    assert_eq!(project(|s| s.id_lists = IdLists::Csv).await["participants_user_id"], "4,5");
+    assert_eq!(project(|s| s.id_lists = IdLists::Underscore).await["participants_user_id"], "4_5");
     let crm = switched(|switches| switches.id_lists = IdLists::Csv);
     let none = get(&crm, "/projects/info?id=102").await.json();
     assert_eq!(none["payload"]["participants_user_id"], "");
@@ -103,10 +97,7 @@ async fn fields_can_have_other_names() {
     let keys: Vec<&String> = found["payload"].as_object().unwrap().keys().collect();
     assert_eq!(keys[..3], ["id", "created", "title"]);
     assert_eq!(keys.last().unwrap().as_str(), "fields");
-    assert_eq!(
-        get(&crm, "/projects/payments?id=101").await.json()["payload"][0]["sum"],
-        50
-    );
+    assert_eq!(get(&crm, "/projects/payments?id=101").await.json()["payload"][0]["sum"], 50);
     let goods = get(&crm, "/projects/goods?id=101").await.json();
     assert_eq!(goods["payload"][0]["name"], "Gate controller GC-1");
     let lists = get(&crm, "/projects/checklists?id=101").await.json();
@@ -130,18 +121,12 @@ async fn flat_checklists_count_items() {
 
 #[tokio::test]
 async fn no_dynamic_fields_at_all() {
-    for (empty, wanted) in [
-        (EmptyData::Object, json!({})),
-        (EmptyData::List, json!([])),
-        (EmptyData::Null, Value::Null),
-    ] {
+    for (empty, wanted) in
+        [(EmptyData::Object, json!({})), (EmptyData::List, json!([])), (EmptyData::Null, Value::Null)]
+    {
         let crm = switched(|switches| switches.empty_data = empty);
-        crm.insert(Table::Projects, json!({ "id": 7, "deleted": "0", "data": {} }))
-            .unwrap();
-        assert_eq!(
-            get(&crm, "/projects/info?id=7").await.json()["payload"]["data"],
-            wanted
-        );
+        crm.insert(Table::Projects, json!({ "id": 7, "deleted": "0", "data": {} })).unwrap();
+        assert_eq!(get(&crm, "/projects/info?id=7").await.json()["payload"]["data"], wanted);
         assert!(get(&crm, "/projects/info?id=101").await.json()["payload"]["data"].is_object());
     }
 }
@@ -169,21 +154,9 @@ async fn empty_lists_and_missing_objects() {
 async fn a_date_means_that_day_or_since() {
     let crm = crm();
     for (target, on, since) in [
-        (
-            "/projects/steps?id=101&filter_date=2020-03-01",
-            vec![1002],
-            vec![1002, 1003],
-        ),
-        (
-            "/projects/actions?id=101&filter_date=2020-02-12",
-            vec![2002],
-            vec![2002, 2003, 2004],
-        ),
-        (
-            "/projects/payments?id=101&filter_date=2020-02-20",
-            vec![5001],
-            vec![5001, 5002, 5003],
-        ),
+        ("/projects/steps?id=101&filter_date=2020-03-01", vec![1002], vec![1002, 1003]),
+        ("/projects/actions?id=101&filter_date=2020-02-12", vec![2002], vec![2002, 2003, 2004]),
+        ("/projects/payments?id=101&filter_date=2020-02-20", vec![5001], vec![5001, 5002, 5003]),
     ] {
         crm.switches(|switches| switches.filter_date = FilterDate::On);
         assert_eq!(get(&crm, target).await.ids(), on);
@@ -232,10 +205,7 @@ async fn quirks_are_inside_right_answers() {
     let list = get(&crm, "/projects").await.json();
     assert_eq!(list["payload"][1]["price"], json!({ "a": [] }));
     assert_eq!(list["payload"][0]["price"], 100);
-    assert_eq!(
-        get(&crm, "/projects?order_by=price").await.ids(),
-        [104, 101, 103, 102, 106]
-    );
+    assert_eq!(get(&crm, "/projects?order_by=price").await.ids(), [104, 101, 103, 102, 106]);
 
     crm.switches(|switches| {
         switches.quirks.wrong_type = Some(WrongType {
@@ -245,10 +215,7 @@ async fn quirks_are_inside_right_answers() {
             value: json!("none"),
         });
     });
-    assert_eq!(
-        get(&crm, "/projects/info?id=101").await.json()["payload"]["data"],
-        "none"
-    );
+    assert_eq!(get(&crm, "/projects/info?id=101").await.json()["payload"]["data"], "none");
 
     let crm = switched(|switches| switches.quirks.long_text = Some(100_000));
     let name = get(&crm, "/projects/info?id=101").await.json()["payload"]["name"].take();
@@ -257,14 +224,7 @@ async fn quirks_are_inside_right_answers() {
     let crm = switched(|switches| switches.quirks.hostile_text = true);
     let actions = get(&crm, "/projects/actions?id=101").await.json();
     let comment = actions["payload"][0]["comment"].as_str().unwrap();
-    for part in [
-        "First call",
-        "\"quoted\"",
-        "<script>",
-        "\u{1F6A7}",
-        "\u{202E}",
-        "\u{200F}",
-    ] {
+    for part in ["First call", "\"quoted\"", "<script>", "\u{1F6A7}", "\u{202E}", "\u{200F}"] {
         assert!(comment.contains(part), "{part}");
     }
     assert_eq!(actions["payload"][3]["comment"], Value::Null);
