@@ -61,6 +61,34 @@ impl Error {
         Self { kind, crm, detail: detail.into(), status: None, retry_after: None, cause: None }
     }
 
+    /// Whether an older answer is better than this failure: the CRM cannot answer now, which says nothing about the record.
+    pub fn is_covered_by_memory(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::Overloaded
+                | Kind::Failed
+                | Kind::Unavailable
+                | Kind::Timeout
+                | Kind::Unreadable
+                | Kind::Unauthorized
+        )
+    }
+
+    /// Its name in answers, one of the codes of errors.
+    pub fn code(&self) -> &'static str {
+        match self.kind {
+            Kind::NotFound => "not_found",
+            Kind::Invalid => "validation_failed",
+            Kind::Unauthorized | Kind::Denied | Kind::Failed => "upstream_error",
+            Kind::Unsupported => "not_supported",
+            Kind::Overloaded | Kind::Abandoned => "overloaded",
+            Kind::Unavailable => "upstream_unavailable",
+            Kind::Timeout => "upstream_timeout",
+            Kind::Unreadable => "upstream_invalid",
+            Kind::NotCached => "not_cached",
+        }
+    }
+
     /// Whether the same question may be answered later.
     pub fn retryable(&self) -> bool {
         match self.kind {

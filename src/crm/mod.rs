@@ -2,6 +2,7 @@
 //! is the hub's business.
 
 pub mod alfa;
+pub mod crypto;
 pub mod error;
 pub mod wire;
 
@@ -46,6 +47,14 @@ pub trait Source<E: Entity>: Send + Sync {
     /// The sequences that together hold every record that fits `filter`, each in the order of [`Entity::order`].
     /// None means that this CRM surely has no such record.
     fn lanes(&self, filter: &E::Filter, branches: &Branches) -> Result<Vec<Lane>, Error>;
+
+    /// The CRM.
+    fn crm(&self) -> CrmName;
+
+    /// Whether its records belong to branches; if not, they are in no answer about a branch.
+    fn has_branches(&self) -> bool {
+        false
+    }
 
     /// Whether [`Source::lanes`] needs to know every branch, as opposed to only those asked for.
     fn needs_branches(&self, _filter: &E::Filter) -> bool {
@@ -157,6 +166,25 @@ pub struct Chunk<E> {
     pub total: Option<u64>,
     /// Where the next page starts; `None` when this surely was the last.
     pub next: Option<Position>,
+    /// Where the page before starts, if there is one.
+    pub previous: Option<Position>,
+    /// How many of the first rows were on the page before already, if nothing moved.
+    pub overlap: u64,
     /// Fields that could not be read, by record: what the drift metric counts.
     pub drift: Vec<&'static str>,
+}
+
+impl<E> Default for Chunk<E> {
+    /// An empty page behind which nothing comes.
+    fn default() -> Self {
+        Self {
+            records: Vec::new(),
+            rows: 0,
+            total: None,
+            next: None,
+            previous: None,
+            overlap: 0,
+            drift: Vec::new(),
+        }
+    }
 }

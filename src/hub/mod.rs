@@ -1,10 +1,20 @@
 //! One gateway made of two CRMs: which record lives where, what is remembered, and how many sequences become one list.
 
+mod desk;
+mod mark;
+mod nested;
+mod pages;
 pub mod shelf;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use shelf::Shelf;
+
+use crate::cache::{Cache, Policy};
+use crate::crm::Crm;
+use desk::Desk;
+use shelf::Around;
 
 use crate::crm;
 use crate::model::lesson::Lesson;
@@ -12,7 +22,7 @@ use crate::model::payment::Payment;
 use crate::model::project::Project;
 use crate::model::reference::ReferenceEntry;
 use crate::model::student::Student;
-use crate::model::{RecordId, Source};
+use crate::model::{Entity, RecordId, Source};
 
 /// Everything the gateway can be asked for.
 #[derive(Debug)]
@@ -27,6 +37,52 @@ pub struct Hub {
     pub projects: Shelf<Project>,
     /// Reference books.
     pub reference: Shelf<ReferenceEntry>,
+}
+
+impl Hub {
+    /// Over these CRMs. `branches` limits everybody to some branches; empty is all there are. `policy` gives the cache
+    /// windows of a resource by its name.
+    pub fn new(
+        crms: &[Arc<dyn Crm>],
+        cache: Arc<Cache<crm::Error>>,
+        branches: &[u64],
+        policy: impl Fn(&str) -> Policy,
+    ) -> Self {
+        let desk = Arc::new(Desk::new(cache));
+        let around = Arc::new(Around {
+            branches: branches.to_vec(),
+            reference: crms.iter().filter_map(|crm| crm.reference()).collect(),
+            reference_policy: policy("reference"),
+            projects: crms.iter().filter_map(|crm| crm.projects()).collect(),
+            projects_policy: policy("projects"),
+        });
+        let parts = Parts { crms, desk, around, policy };
+        Self {
+            students: parts.shelf(|crm| crm.students()),
+            lessons: parts.shelf(|crm| crm.lessons()),
+            payments: parts.shelf(|crm| crm.payments()),
+            projects: parts.shelf(|crm| crm.projects()),
+            reference: parts.shelf(|crm| crm.reference()),
+        }
+    }
+}
+
+/// Chooses one kind of record of a CRM.
+type Accessor<E> = fn(&dyn Crm) -> Option<Arc<dyn crm::Source<E>>>;
+
+/// What all shelves are made of.
+struct Parts<'a, P> {
+    crms: &'a [Arc<dyn Crm>],
+    desk: Arc<Desk>,
+    around: Arc<Around>,
+    policy: P,
+}
+
+impl<P: Fn(&str) -> Policy> Parts<'_, P> {
+    fn shelf<E: Entity>(&self, accessor: Accessor<E>) -> Shelf<E> {
+        let sources = self.crms.iter().filter_map(|crm| accessor(&**crm)).collect();
+        Shelf::new(Arc::clone(&self.desk), sources, (self.policy)(E::RESOURCE), Arc::clone(&self.around))
+    }
 }
 
 /// Which branches an answer may come from.

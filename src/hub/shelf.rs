@@ -1,33 +1,357 @@
-//! Lists and single records of one kind.
+//! Lists and single records of one kind, of all CRMs that have it: sequences become one list, visibility is applied,
+//! and who could not be asked is named.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::{Answer, Failure, PageRequest, Scope};
-use crate::model::{Ctx, Entity, Page, Record, RecordId};
+use futures_util::future::join_all;
 
-/// All records of one kind, of all CRMs that have it.
-#[derive(Debug)]
-pub struct Shelf<E>(std::marker::PhantomData<E>);
+use super::desk::{Desk, Trip};
+use super::mark::{Cursor, fingerprint};
+use super::nested::{Walk, paying_projects};
+use super::pages::Spring;
+use super::{Answer, Failure, PageRequest, Scope};
+use crate::cache::Policy;
+use crate::crm::{self, Branches, Source};
+use crate::model::project::Project;
+use crate::model::reference::{Book, ReferenceEntry, ReferenceFilter};
+use crate::model::{Ctx, Entity, Filter, Incomplete, Order, Page, Record, RecordId, Source as CrmName};
+
+/// Calls to a CRM that one page of a list may cost. A page that would cost more is cut short and says where to go on.
+const CALLS_PER_PAGE: usize = 24;
+
+/// All records of one kind.
+pub struct Shelf<E: Entity> {
+    desk: Arc<Desk>,
+    sources: Vec<Arc<dyn Source<E>>>,
+    policy: Policy,
+    around: Arc<Around>,
+}
+
+/// What shelves need of each other.
+pub(super) struct Around {
+    /// Branches the gateway is limited to; none means all there are.
+    pub(super) branches: Vec<u64>,
+    pub(super) reference: Vec<Arc<dyn Source<ReferenceEntry>>>,
+    pub(super) reference_policy: Policy,
+    pub(super) projects: Vec<Arc<dyn Source<Project>>>,
+    pub(super) projects_policy: Policy,
+}
+
+impl<E: Entity> std::fmt::Debug for Shelf<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shelf")
+            .field("resource", &E::RESOURCE)
+            .field("sources", &self.sources.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// One sequence with what it takes to read it.
+struct Reader<'a, E: Entity> {
+    source: &'a Arc<dyn Source<E>>,
+    walk: Walk<E>,
+    failed: Option<crm::Error>,
+}
 
 impl<E: Entity> Shelf<E> {
+    pub(super) fn new(
+        desk: Arc<Desk>,
+        sources: Vec<Arc<dyn Source<E>>>,
+        policy: Policy,
+        around: Arc<Around>,
+    ) -> Self {
+        Self { desk, sources, policy, around }
+    }
+
     /// One page of a list.
     pub async fn list(
         &self,
-        _ctx: &Ctx,
-        _scope: &Scope,
-        _filter: &E::Filter,
-        _page: &PageRequest,
+        ctx: &Ctx,
+        scope: &Scope,
+        filter: &E::Filter,
+        page: &PageRequest,
     ) -> Result<Answer<Page<E>>, Failure> {
-        Err(Failure::NotFound)
+        let trip = Trip::new(ctx);
+        let question = fingerprint(&format!("{} {filter:?} {scope:?}", E::RESOURCE));
+        let cursor = page.cursor.as_deref().map(|text| Cursor::decode(text, &question)).transpose()?;
+        let visible = self.visible(scope)?;
+        let mut incomplete = Vec::new();
+        let mut readers =
+            self.readers(&trip, scope, filter, &visible, cursor.as_ref(), &mut incomplete).await?;
+        let mut uncounted = cursor.as_ref().is_some_and(|cursor| cursor.uncounted);
+        let mut items: Vec<Arc<Record<E>>> = Vec::new();
+
+        let limit = page.limit;
+        loop {
+            let Some((at, record)) = self.next(&trip, filter, &mut readers, items.len() < limit).await else {
+                break;
+            };
+            if items.len() == limit {
+                break;
+            }
+            let lane = readers[at].walk.lane();
+            let fits = filter.matches(&record) && is_visible(&record, &visible);
+            uncounted |= !fits;
+            if fits
+                && belongs_to_lane(&record, lane.branch, &visible)
+                && !items.iter().any(|known| known.id == record.id)
+            {
+                items.push(Arc::clone(&record));
+            }
+            readers[at].walk.pass(&record);
+            if items.len() < limit && trip.calls() >= CALLS_PER_PAGE {
+                break;
+            }
+        }
+        self.finish(&trip, readers, items, incomplete, uncounted, &question, filter)
     }
 
     /// One record.
     pub async fn get(
         &self,
-        _ctx: &Ctx,
-        _scope: &Scope,
-        _id: &RecordId,
+        ctx: &Ctx,
+        scope: &Scope,
+        id: &RecordId,
     ) -> Result<Answer<Arc<Record<E>>>, Failure> {
+        let trip = Trip::new(ctx);
+        let visible = self.visible(scope)?;
+        let Some(source) = self.sources.iter().find(|source| source.crm() == id.source()) else {
+            return Err(Failure::NotFound);
+        };
+        let branches = self.branches(&trip, source, &E::Filter::default(), &visible).await?;
+        for question in source.by_id(id, &branches) {
+            let found = self.desk.ask(&trip, source, &question, &self.policy, None).await?;
+            let record = found.chunk.records.iter().find(|record| record.id == *id);
+            if let Some(record) = record.filter(|record| is_visible(record, &visible)) {
+                return Ok(Answer { value: Arc::clone(record), provenance: trip.provenance() });
+            }
+        }
         Err(Failure::NotFound)
     }
+
+    /// The branches an answer may come from; none means no restriction.
+    fn visible(&self, scope: &Scope) -> Result<Option<Vec<u64>>, Failure> {
+        let configured = (!self.around.branches.is_empty()).then(|| self.around.branches.clone());
+        let allowed = match (&scope.visible, configured) {
+            (Some(seen), Some(configured)) => {
+                Some(configured.into_iter().filter(|id| seen.contains(id)).collect())
+            }
+            (Some(seen), None) => Some(seen.clone()),
+            (None, configured) => configured,
+        };
+        if scope.wanted.is_empty() {
+            return Ok(allowed);
+        }
+        let mut wanted = Vec::new();
+        for id in &scope.wanted {
+            let known = id.source() == CrmName::AlfaCrm && id.parent().is_none();
+            if !known || allowed.as_ref().is_some_and(|allowed: &Vec<u64>| !allowed.contains(&id.number())) {
+                return Err(Failure::ForbiddenBranch(id.clone()));
+            }
+            if !wanted.contains(&id.number()) {
+                wanted.push(id.number());
+            }
+        }
+        Ok(Some(wanted))
+    }
+
+    async fn branches(
+        &self,
+        trip: &Trip<'_>,
+        source: &Arc<dyn Source<E>>,
+        filter: &E::Filter,
+        visible: &Option<Vec<u64>>,
+    ) -> Result<Branches, crm::Error> {
+        if let Some(visible) = visible {
+            return Ok(Branches::Only(visible.clone()));
+        }
+        let book = self.around.reference.iter().find(|book| book.crm() == source.crm());
+        let Some(book) = book.filter(|_| source.needs_branches(filter)) else {
+            return Ok(Branches::All(Vec::new()));
+        };
+        let all = ReferenceFilter { book: Some(Book::Branches) };
+        let spring = Spring {
+            desk: &self.desk,
+            trip,
+            source: book,
+            filter: &all,
+            policy: &self.around.reference_policy,
+        };
+        let mut ids = Vec::new();
+        for lane in book.lanes(&all, &Branches::All(Vec::new()))? {
+            let mut walk: Walk<ReferenceEntry> = Walk::new(lane, None);
+            while let Some(branch) = walk.peek(&spring, None).await? {
+                ids.push(branch.id.number());
+                walk.pass(&branch);
+            }
+        }
+        Ok(Branches::All(ids))
+    }
+
+    /// The sequences of the list, each where the cursor left it. A CRM that cannot say which they are is incomplete.
+    async fn readers<'a>(
+        &'a self,
+        trip: &Trip<'_>,
+        scope: &Scope,
+        filter: &E::Filter,
+        visible: &Option<Vec<u64>>,
+        cursor: Option<&Cursor>,
+        incomplete: &mut Vec<(Incomplete, crm::Error)>,
+    ) -> Result<Vec<Reader<'a, E>>, Failure> {
+        if self.sources.is_empty() {
+            return Err(Failure::NotSupported(None));
+        }
+        let mut readers = Vec::new();
+        for source in &self.sources {
+            if !scope.wanted.is_empty() && !source.has_branches() {
+                continue;
+            }
+            let branches = self.branches(trip, source, filter, visible).await;
+            let lanes = branches.and_then(|branches| source.lanes(filter, &branches));
+            match lanes {
+                Ok(lanes) => readers.extend(lanes.into_iter().map(|lane| {
+                    let left = cursor
+                        .and_then(|cursor| cursor.lanes.iter().find(|mark| mark.lane == lane.name).cloned());
+                    Reader { source, walk: Walk::new(lane, left), failed: None }
+                })),
+                Err(error) => incomplete.push((missing(&error, None), error)),
+            }
+        }
+        Ok(readers)
+    }
+
+    /// The sequence whose record comes next, and the record. Sequences that cannot be read are passed over; when no more
+    /// is wanted, no call is made to find out.
+    async fn next(
+        &self,
+        trip: &Trip<'_>,
+        filter: &E::Filter,
+        readers: &mut [Reader<'_, E>],
+        wanted: bool,
+    ) -> Option<(usize, Arc<Record<E>>)> {
+        if !wanted {
+            return None;
+        }
+        let paying = paying_projects();
+        let peek = async |reader: &mut Reader<'_, E>| {
+            if reader.failed.is_some() || reader.walk.is_done() {
+                return None;
+            }
+            let spring =
+                Spring { desk: &self.desk, trip, source: reader.source, filter, policy: &self.policy };
+            let parents = self.around.projects.iter().find(|projects| projects.crm() == reader.source.crm());
+            let projects = parents.map(|source| Spring {
+                desk: &self.desk,
+                trip,
+                source,
+                filter: &paying,
+                policy: &self.around.projects_policy,
+            });
+            match reader.walk.peek(&spring, projects.as_ref()).await {
+                Ok(record) => record,
+                Err(error) => {
+                    reader.failed = Some(error);
+                    None
+                }
+            }
+        };
+        match E::order() {
+            Order::OneAfterTheOther => {
+                for (at, reader) in readers.iter_mut().enumerate() {
+                    if let Some(record) = peek(reader).await {
+                        return Some((at, record));
+                    }
+                }
+                None
+            }
+            Order::Merged(compare) => {
+                let heads = join_all(readers.iter_mut().map(peek)).await;
+                let heads =
+                    heads.into_iter().enumerate().filter_map(|(at, head)| head.map(|record| (at, record)));
+                // The first of equals, so that the order is the same each time.
+                heads.reduce(
+                    |best, next| if compare(&next.1, &best.1) == Ordering::Less { next } else { best },
+                )
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one answer, put together once")]
+    fn finish(
+        &self,
+        trip: &Trip<'_>,
+        readers: Vec<Reader<'_, E>>,
+        items: Vec<Arc<Record<E>>>,
+        mut incomplete: Vec<(Incomplete, crm::Error)>,
+        uncounted: bool,
+        question: &str,
+        filter: &E::Filter,
+    ) -> Result<Answer<Page<E>>, Failure> {
+        for reader in &readers {
+            if let Some(error) = &reader.failed {
+                let gap = missing(error, reader.walk.lane().branch);
+                if !incomplete.iter().any(|(known, _)| *known == gap) {
+                    incomplete.push((gap, error.clone()));
+                }
+            }
+        }
+        let asked = readers.iter().any(|reader| reader.failed.is_none());
+        if let Some((_, error)) = incomplete.iter().find(|(_, error)| error.kind == crm::Kind::NotCached) {
+            return Err(error.clone().into());
+        }
+        if items.is_empty()
+            && !asked
+            && let Some((_, error)) = incomplete.first()
+        {
+            return Err(error.clone().into());
+        }
+        let total = self.total(&readers, uncounted || !incomplete.is_empty(), filter);
+        let done = readers.iter().all(|reader| reader.walk.is_done());
+        let next_cursor = (!done).then(|| {
+            Cursor::new(question, uncounted, readers.iter().map(|reader| reader.walk.mark()).collect())
+                .encode()
+        });
+        let incomplete = incomplete.into_iter().map(|(gap, _)| gap).collect();
+        Ok(Answer { value: Page { items, next_cursor, total, incomplete }, provenance: trip.provenance() })
+    }
+
+    /// The CRMs' totals, if they count exactly what was asked for and nothing twice.
+    fn total(&self, readers: &[Reader<'_, E>], uncounted: bool, filter: &E::Filter) -> Option<u64> {
+        let exact = |reader: &Reader<'_, E>| {
+            let lane = reader.walk.lane();
+            reader.source.question(filter, lane, crm::Position(0)).exact
+        };
+        let one_after_the_other = matches!(E::order(), Order::OneAfterTheOther) && readers.len() > 1;
+        if uncounted || one_after_the_other || !readers.iter().all(exact) {
+            return None;
+        }
+        readers.iter().map(|reader| reader.walk.total()).sum()
+    }
+}
+
+fn missing(error: &crm::Error, branch: Option<u64>) -> Incomplete {
+    Incomplete {
+        source: error.crm,
+        branch_id: branch.map(|branch| RecordId::new(error.crm, branch)),
+        reason: error.code().to_owned(),
+        detail: error.detail.clone(),
+    }
+}
+
+/// Whether a record is in a branch that may be seen. One that belongs to no branch is in all.
+fn is_visible<E: Entity>(record: &Record<E>, visible: &Option<Vec<u64>>) -> bool {
+    let branches = record.data.branches();
+    visible
+        .as_ref()
+        .is_none_or(|visible| branches.is_empty() || branches.iter().any(|id| visible.contains(&id.number())))
+}
+
+/// A record of several branches is taken from the first of them that is read, so that it comes once without any memory
+/// of the pages before.
+fn belongs_to_lane<E: Entity>(record: &Record<E>, branch: Option<u64>, visible: &Option<Vec<u64>>) -> bool {
+    let (Some(branch), Some(visible)) = (branch, visible) else { return true };
+    let branches = record.data.branches();
+    let first = visible.iter().find(|id| branches.iter().any(|own| own.number() == **id));
+    first.is_none_or(|first| *first == branch)
 }

@@ -189,13 +189,10 @@ impl Filter<Project> for ProjectFilter {
                 "A dynamic field of the CRM, as `field[NAME]=VALUE`; repeat it for any of several values.",
             ),
         };
-        if filter.condition == Condition::Or
-            && filter.having.is_some()
-            && !(filter.action_type_ids.is_empty() && filter.good_ids.is_empty() && filter.fields.is_empty())
-        {
+        if filter.condition == Condition::Or && filter.having.is_some() && filter.only_crm_can_tell() {
             q.refuse(
                 "having",
-                "cannot be combined with `condition=or` and conditions on events, goods or dynamic fields: what the CRM makes of it is not documented",
+                "cannot be combined with `condition=or` and conditions on currencies, events, goods or dynamic fields: what the CRM makes of it is not documented",
             );
         }
         filter
@@ -227,7 +224,7 @@ impl Filter<Project> for ProjectFilter {
                 self.only_crm_can_tell() || told.clone().next().is_none() || told.any(|holds| *holds)
             }
         };
-        fits && project.deleted == self.deleted
+        fits
     }
 }
 

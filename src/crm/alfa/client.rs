@@ -107,11 +107,12 @@ impl Client {
         let envelope = Envelope::read(read(&answer)?)?;
         let asked =
             |chunk| Asked { chunk, queued: answer.queued, took: answer.took, size: answer.body.len() };
+        let previous = question.at.0.checked_sub(1).map(Position);
         // Some servers answer a page past the end with the last one again.
         let past_the_end = envelope.page.is_some_and(|page| page != question.at.0);
         if past_the_end || envelope.items.is_empty() {
-            let total = envelope.total;
-            return Ok(asked(Chunk { records: Vec::new(), rows: 0, total, next: None, drift: Vec::new() }));
+            let end = Chunk { total: envelope.total, previous, ..Chunk::default() };
+            return Ok(asked(end));
         }
         let rows = envelope.items.len() as u64;
         let mut drift = Vec::new();
@@ -123,7 +124,7 @@ impl Client {
             }
         }
         let next = Some(Position(question.at.0 + 1));
-        Ok(asked(Chunk { records, rows, total: envelope.total, next, drift }))
+        Ok(asked(Chunk { records, rows, total: envelope.total, next, previous, overlap: 0, drift }))
     }
 
     fn record<E>(

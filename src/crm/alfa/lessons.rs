@@ -13,7 +13,7 @@ use super::filter::{Body, dotted, ours};
 use crate::crm::wire::Row;
 use crate::crm::{Asked, Branches, Error, Lane, Position, Question, Source};
 use crate::model::lesson::{Attendance, Lesson, LessonFilter, LessonStatus};
-use crate::model::{Ctx, Moment, RecordId};
+use crate::model::{Ctx, Moment, RecordId, Source as CrmName};
 
 /// The CRM's codes, the likeliest first.
 const STATUSES: [(LessonStatus, u64); 3] =
@@ -43,6 +43,14 @@ impl Lessons {
 }
 
 impl Source<Lesson> for Lessons {
+    fn crm(&self) -> CrmName {
+        CrmName::AlfaCrm
+    }
+
+    fn has_branches(&self) -> bool {
+        true
+    }
+
     fn lanes(&self, filter: &LessonFilter, branches: &Branches) -> Result<Vec<Lane>, Error> {
         if self.filter(filter, None).is_none() {
             return Ok(Vec::new());

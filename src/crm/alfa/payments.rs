@@ -41,6 +41,14 @@ impl Payments {
 }
 
 impl Source<Payment> for Payments {
+    fn crm(&self) -> CrmName {
+        CrmName::AlfaCrm
+    }
+
+    fn has_branches(&self) -> bool {
+        true
+    }
+
     fn lanes(&self, filter: &PaymentFilter, branches: &Branches) -> Result<Vec<Lane>, Error> {
         if self.filter(filter).is_none() {
             return Ok(Vec::new());

@@ -10,7 +10,7 @@ use super::client::{Client, List};
 use crate::crm::wire::Row;
 use crate::crm::{Asked, Branches, Error, Lane, Position, Question, Source};
 use crate::model::reference::{Book, ReferenceEntry, ReferenceFilter};
-use crate::model::{Ctx, RecordId};
+use crate::model::{Ctx, RecordId, Source as CrmName};
 
 /// Reference books of one account.
 pub(super) struct Reference(pub(super) Arc<Client>);
@@ -22,6 +22,14 @@ fn list(book: Book) -> List<'static> {
 }
 
 impl Source<ReferenceEntry> for Reference {
+    fn crm(&self) -> CrmName {
+        CrmName::AlfaCrm
+    }
+
+    fn has_branches(&self) -> bool {
+        true
+    }
+
     fn lanes(&self, _: &ReferenceFilter, _: &Branches) -> Result<Vec<Lane>, Error> {
         Ok(vec![Lane::pages("alfa")])
     }

@@ -15,7 +15,7 @@ use crate::model::student::{
     Color, Contacts, Gender, Payer, PayerKind, Stage, StageFilter, Student, StudentFilter, is_phone,
     phone_digits,
 };
-use crate::model::{Ctx, RecordId};
+use crate::model::{Ctx, RecordId, Source as CrmName};
 
 /// The colours as the vendor's letter gives them (section 9.5.1).
 const COLORS: [(Color, &str); 7] = [
@@ -86,6 +86,14 @@ fn hex(color: Color) -> &'static str {
 }
 
 impl Source<Student> for Students {
+    fn crm(&self) -> CrmName {
+        CrmName::AlfaCrm
+    }
+
+    fn has_branches(&self) -> bool {
+        true
+    }
+
     fn lanes(&self, filter: &StudentFilter, branches: &Branches) -> Result<Vec<Lane>, Error> {
         if self.filter(filter).is_none() {
             return Ok(Vec::new());

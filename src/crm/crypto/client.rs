@@ -1,0 +1,256 @@
+//! Speaks the Crypto CRM's dialect: two secret headers, lists by `count` and `offset`, answers in a shape that must be
+//! recognised (sections 2, 3, 7 and 11.7 of the reference).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::{HeaderName, HeaderValue, Method};
+use serde_json::{Map, Value};
+
+use super::envelope;
+use super::error::{CRM, read};
+use super::mapping::{Laid, Mapping};
+use crate::config;
+use crate::crm::error::on_the_way;
+use crate::crm::wire::{Dialect, Row, number};
+use crate::crm::{Asked, Chunk, Error, Kind, Position, Question};
+use crate::model::context::Reason;
+use crate::model::{Ctx, Record, RecordId};
+use crate::upstream::quota::{Limits, Pacer};
+use crate::upstream::wire::{Credentials, Transport, Wire};
+use crate::upstream::{Answer, Call, Upstream};
+
+const TOKEN: HeaderName = HeaderName::from_static("x-crypto-token");
+const SECRET: HeaderName = HeaderName::from_static("x-crypto-secret");
+
+/// Rows read again at the start of each page but the first: rows deleted meanwhile shift later ones forward.
+pub(super) const OVERLAP: u64 = 5;
+
+/// The way to one tenant.
+pub(super) struct Client {
+    upstream: Upstream,
+    pub(super) config: config::CryptoCrm,
+    dialect: Dialect,
+    longest_page: LongestPages,
+}
+
+/// The longest page seen of each list: a page is known to be the last only if a longer one was seen before.
+#[derive(Debug, Default)]
+struct LongestPages {
+    projects: AtomicU64,
+    payments: AtomicU64,
+}
+
+struct Keys(Vec<(HeaderName, HeaderValue)>);
+
+impl Credentials for Keys {
+    fn headers(&self, _: &Call) -> Vec<(HeaderName, HeaderValue)> {
+        self.0.clone()
+    }
+}
+
+/// A record read from a row.
+pub(super) struct Read<E> {
+    pub(super) id: RecordId,
+    pub(super) data: E,
+}
+
+impl Client {
+    pub(super) fn new(config: &config::CryptoCrm, transport: Transport) -> Self {
+        let keys =
+            [(TOKEN, &config.token), (SECRET, &config.secret)].into_iter().filter_map(|(name, secret)| {
+                let mut value = HeaderValue::from_str(secret.expose()).ok()?;
+                value.set_sensitive(true);
+                Some((name, value))
+            });
+        let limits = Limits {
+            rate: config.quota.rate,
+            burst: config.quota.burst,
+            max_wait: config.quota.max_wait,
+            max_queue: config.quota.max_queue,
+        };
+        let wire = Wire::new(transport, Arc::new(Keys(keys.collect())), config.request_timeout);
+        let dialect = Dialect { crm: CRM, zone: config.timezone.clone(), currency: None };
+        Self {
+            upstream: Upstream::new(Pacer::start(limits), wire),
+            config: config.clone(),
+            dialect,
+            longest_page: LongestPages::default(),
+        }
+    }
+
+    /// A GET; `query` in a fixed order.
+    pub(super) fn get(&self, operation: &'static str, query: &str, at: Position, exact: bool) -> Question {
+        let target = format!("/{operation}?{query}");
+        Question {
+            key: format!("cryptocrm GET {target}"),
+            call: Call { operation, method: Method::GET, target, body: None, safe: true },
+            at,
+            exact,
+        }
+    }
+
+    /// The one POST, which only reads.
+    pub(super) fn post(&self, operation: &'static str, body: &Value, at: Position) -> Question {
+        let target = format!("/{operation}");
+        let body = body.to_string();
+        Question {
+            key: format!("cryptocrm POST {target} {body}"),
+            call: Call { operation, method: Method::POST, target, body: Some(body.into()), safe: true },
+            at,
+            exact: true,
+        }
+    }
+
+    /// `count` and `offset` of the page at `at`, `overlap` rows of the page before included.
+    pub(super) fn window(&self, at: Position, overlap: u64) -> (u64, u64) {
+        let overlap = overlap.min(at.0);
+        (u64::from(self.config.page_size) + overlap, at.0 - overlap)
+    }
+
+    async fn send(&self, ctx: &Ctx, call: &Call) -> Result<(Answer, Option<Value>), Error> {
+        let way = |error| on_the_way(CRM, error);
+        let answer = self.upstream.send(ctx, call).await.map_err(way)?;
+        match read(&answer) {
+            // Text before the JSON, or half of it: worth one more try, a web page is not.
+            Err(error)
+                if error.kind == Kind::Unreadable && !answer.body.trim_ascii_start().starts_with(b"<") =>
+            {
+                let again = Ctx { reason: Reason::Retry, ..ctx.clone() };
+                let answer = self.upstream.send(&again, call).await.map_err(way)?;
+                let body = read(&answer)?;
+                Ok((answer, body))
+            }
+            outcome => outcome.map(|body| (answer, body)),
+        }
+    }
+
+    /// Asks for a page of a list and translates its rows.
+    pub(super) async fn page<E>(
+        &self,
+        ctx: &Ctx,
+        question: &Question,
+        overlap: u64,
+        mapping: &Mapping,
+        translate: impl Fn(&Row<'_>, &Laid) -> Option<Read<E>>,
+    ) -> Result<Asked<E>, Error> {
+        let (answer, body) = self.send(ctx, &question.call).await?;
+        let Some(body) = body else {
+            let detail = "the Crypto CRM does not know this call; check `cryptocrm.base_url` and `cryptocrm.base_path`";
+            return Err(Error { status: Some(404), ..Error::new(CRM, Kind::Failed, detail) });
+        };
+        let pointer = self.config.envelope.total.as_deref();
+        let total = pointer.and_then(|pointer| number(body.pointer(pointer)?).ok().flatten());
+        let items = envelope::list(body, &self.config.envelope.list)?;
+        let rows = items.len() as u64;
+        let overlap = overlap.min(question.at.0);
+        let longest = match question.call.operation {
+            "projects/payments" => &self.longest_page.payments,
+            _ => &self.longest_page.projects,
+        };
+        // The server may cap pages silently: only one shorter than another is known to be the last.
+        let before = longest.fetch_max(rows, Ordering::Relaxed);
+        let last = rows <= overlap || rows < before.min(u64::from(self.config.page_size));
+        let next = (!last).then(|| Position(question.at.0 - overlap + rows));
+        let previous = (question.at.0 > 0)
+            .then(|| Position(question.at.0.saturating_sub(u64::from(self.config.page_size))));
+        let (records, drift) = self.records(items, mapping, &translate);
+        let chunk = Chunk { records, rows, total, next, previous, overlap, drift };
+        Ok(Asked { chunk, queued: answer.queued, took: answer.took, size: answer.body.len() })
+    }
+
+    /// Asks for one record.
+    pub(super) async fn object<E>(
+        &self,
+        ctx: &Ctx,
+        question: &Question,
+        mapping: &Mapping,
+        translate: impl Fn(&Row<'_>, &Laid) -> Option<Read<E>>,
+    ) -> Result<Asked<E>, Error> {
+        let (answer, body) = self.send(ctx, &question.call).await?;
+        let found =
+            body.map(|body| envelope::object(body, &self.config.envelope.object)).transpose()?.flatten();
+        let (records, drift) = self.records(found.into_iter().collect(), mapping, &translate);
+        let rows = records.len() as u64;
+        let chunk = Chunk { records, rows, total: None, next: None, previous: None, overlap: 0, drift };
+        Ok(Asked { chunk, queued: answer.queued, took: answer.took, size: answer.body.len() })
+    }
+
+    fn records<E>(
+        &self,
+        items: Vec<Value>,
+        mapping: &Mapping,
+        translate: &impl Fn(&Row<'_>, &Laid) -> Option<Read<E>>,
+    ) -> (Vec<Arc<Record<E>>>, Vec<&'static str>) {
+        let mut drift = Vec::new();
+        let mut records = Vec::with_capacity(items.len());
+        for raw in items {
+            let laid = raw.as_object().map(|record| mapping.lay_out(record));
+            let read = laid.as_ref().and_then(|laid| {
+                let row = Row::new(&laid.fields, &self.dialect);
+                let read = translate(&row, laid)?;
+                let created_at = row.moment("created");
+                drift.extend(row.drift());
+                Some((read, created_at))
+            });
+            let (Some((read, created_at)), Some(laid)) = (read, laid) else {
+                drift.push("id");
+                continue;
+            };
+            records.push(Arc::new(Record {
+                source: CRM,
+                source_id: read.id.number().to_string(),
+                id: read.id,
+                data: read.data,
+                custom_fields: laid.dynamic,
+                created_at,
+                updated_at: None,
+                raw,
+            }));
+        }
+        (records, drift)
+    }
+
+    /// The ISO code of a currency, where the configuration gives one.
+    pub(super) fn currency(&self, row: &Row<'_>) -> Option<Arc<str>> {
+        let id = row.number("currency_id")?;
+        self.config.currencies.get(&id).map(|code| code.as_str().into())
+    }
+
+    /// The name of an id from a configured dictionary; `#5` for one that is not there.
+    pub(super) fn name(&self, book: &str, id: &RecordId) -> String {
+        let known = self.config.dictionary.get(book).and_then(|book| book.get(&id.number()));
+        known.cloned().unwrap_or_else(|| format!("#{}", id.number()))
+    }
+}
+
+/// Joins a query parameter's name and value, escaped.
+pub(super) fn query(pairs: &[(&str, String)]) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(pairs);
+    query.finish()
+}
+
+/// A map under construction that leaves out what was not asked for: the meaning of an empty filter is unknown.
+#[derive(Debug, Default)]
+pub(super) struct Conditions(pub(super) Map<String, Value>);
+
+impl Conditions {
+    pub(super) fn set(&mut self, key: &str, value: impl Into<Value>) {
+        self.0.insert(key.to_owned(), value.into());
+    }
+
+    /// A list of ids; false when ids were asked for but none is of this CRM.
+    pub(super) fn ids(&mut self, key: &str, ids: &[RecordId]) -> bool {
+        let ours: Vec<u64> = ids
+            .iter()
+            .filter(|id| id.source() == CRM && id.parent().is_none())
+            .map(RecordId::number)
+            .collect();
+        if ours.is_empty() {
+            return ids.is_empty();
+        }
+        self.set(key, ours);
+        true
+    }
+}

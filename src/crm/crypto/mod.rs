@@ -1,0 +1,50 @@
+#![doc = include_str!("docs.md")]
+
+mod client;
+mod envelope;
+mod error;
+mod mapping;
+mod payments;
+mod projects;
+
+use std::sync::Arc;
+
+use crate::config;
+use crate::crm::{Crm, Source};
+use crate::model::Source as CrmName;
+use crate::model::payment::Payment;
+use crate::model::project::Project;
+use crate::upstream::wire::Transport;
+use client::Client;
+
+/// One tenant of the Crypto CRM.
+pub struct Crypto {
+    client: Arc<Client>,
+}
+
+impl std::fmt::Debug for Crypto {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Crypto").finish_non_exhaustive()
+    }
+}
+
+impl Crypto {
+    /// Speaks to the tenant of `config` over `transport`. Must be called within a runtime; nothing is sent yet.
+    pub fn new(config: &config::CryptoCrm, transport: Transport) -> Self {
+        Self { client: Arc::new(Client::new(config, transport)) }
+    }
+}
+
+impl Crm for Crypto {
+    fn name(&self) -> CrmName {
+        CrmName::CryptoCrm
+    }
+
+    fn payments(&self) -> Option<Arc<dyn Source<Payment>>> {
+        Some(Arc::new(payments::Payments::new(Arc::clone(&self.client))))
+    }
+
+    fn projects(&self) -> Option<Arc<dyn Source<Project>>> {
+        Some(Arc::new(projects::Projects::new(Arc::clone(&self.client))))
+    }
+}

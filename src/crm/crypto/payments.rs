@@ -1,0 +1,164 @@
+//! Payments of projects (sections 5.9 and 6.6 of the reference). They hang on their project: there is no list of all.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use super::client::{Client, Read, query};
+use super::error::CRM;
+use super::mapping::{Fields, Mapping};
+use crate::crm::wire::Row;
+use crate::crm::{Asked, Branches, Error, Kind, Lane, LaneKind, Position, Question, Source};
+use crate::model::payment::{Direction, Payment, PaymentFilter};
+use crate::model::record::newest_first;
+use crate::model::{Ctx, Money, RecordId, Source as CrmName};
+
+const FIELDS: Fields = &[
+    ("id", &["id"]),
+    ("project_id", &["project_id"]),
+    ("type", &["type", "payment_type"]),
+    ("date", &["date", "created", "created_at", "datetime"]),
+    ("amount", &["amount", "sum", "price", "value"]),
+    ("currency_id", &["currency_id"]),
+    ("user_id", &["user_id"]),
+    ("comment", &["comment", "description", "text"]),
+];
+
+/// Payments of one tenant's projects.
+pub(super) struct Payments {
+    client: Arc<Client>,
+    mapping: Mapping,
+}
+
+impl Payments {
+    pub(super) fn new(client: Arc<Client>) -> Self {
+        let mapping = Mapping::new(FIELDS, client.config.fields.get("payment"), None);
+        Self { client, mapping }
+    }
+
+    fn list(&self, project: u64, at: Position) -> Question {
+        let (count, offset) = self.client.window(at, 0);
+        let query = query(&[
+            ("id", project.to_string()),
+            ("count", count.to_string()),
+            ("offset", offset.to_string()),
+        ]);
+        self.client.get("projects/payments", &query, at, true)
+    }
+}
+
+impl Source<Payment> for Payments {
+    fn crm(&self) -> CrmName {
+        CRM
+    }
+
+    fn lanes(&self, filter: &PaymentFilter, _: &Branches) -> Result<Vec<Lane>, Error> {
+        // A project's payment has none of these, so none fits.
+        let elsewhere = filter.source.is_some_and(|source| source != CRM)
+            || filter.student_id.is_some()
+            || filter.confirmed.is_some()
+            || filter.account_id.is_some()
+            || filter.item_id.is_some()
+            || filter.payer.is_some();
+        if elsewhere {
+            return Ok(Vec::new());
+        }
+        let lane = match &filter.project_id {
+            Some(id) if id.source() != CRM || id.parent().is_some() => return Ok(Vec::new()),
+            Some(id) => Lane { parent: Some(id.number()), ..Lane::pages(format!("crypto p{}", id.number())) },
+            None => Lane { kind: LaneKind::PerProject, ..Lane::pages("crypto") },
+        };
+        if filter.updated_since.is_some() {
+            return Err(Error::new(
+                CRM,
+                Kind::Unsupported,
+                "the Crypto CRM does not tell when a payment was changed",
+            ));
+        }
+        Ok(vec![lane])
+    }
+
+    fn question(&self, _: &PaymentFilter, lane: &Lane, at: Position) -> Question {
+        // `filter_date` has two readings and `filter_type` saves nothing: all payments of a project are one call.
+        self.list(lane.parent.unwrap_or_default(), at)
+    }
+
+    fn by_id(&self, id: &RecordId, _: &Branches) -> Vec<Question> {
+        let Some(project) = id.parent().filter(|_| id.source() == CRM) else { return Vec::new() };
+        let narrow = query(&[("id", project.to_string()), ("filter_id", id.number().to_string())]);
+        // The list is likely remembered already; a payment beyond its first page is asked for by itself.
+        vec![
+            self.list(project, Position(0)),
+            self.client.get("projects/payments", &narrow, Position(0), true),
+        ]
+    }
+
+    fn ask<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        question: &'a Question,
+    ) -> BoxFuture<'a, Result<Asked<Payment>, Error>> {
+        async move {
+            let project = asked_project(question);
+            let translate = |row: &Row<'_>, _: &_| payment(&self.client, &self.mapping, row, project);
+            let mut asked = self.client.page(ctx, question, 0, &self.mapping, translate).await?;
+            if question.at == Position(0) && asked.chunk.next.is_none() {
+                // The CRM's order is not documented; where all are here, they are put in ours.
+                asked.chunk.records.sort_by(|a, b| newest_first(a.data.date, b.data.date));
+            }
+            Ok(asked)
+        }
+        .boxed()
+    }
+}
+
+/// The project in the question; a row may leave it out.
+fn asked_project(question: &Question) -> Option<u64> {
+    let (_, query) = question.call.target.split_once('?')?;
+    form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "id")?.1.parse().ok()
+}
+
+fn payment(client: &Client, mapping: &Mapping, row: &Row<'_>, project: Option<u64>) -> Option<Read<Payment>> {
+    let project = row.number("project_id").or(project)?;
+    let id = RecordId::under(CRM, project, row.number("id")?);
+    let amount = row.decimal("amount").map(|amount| Money::new(amount.abs(), client.currency(row)));
+    let data = Payment {
+        branch_id: None,
+        student_id: None,
+        project_id: Some(RecordId::new(CRM, project)),
+        direction: direction(mapping, row),
+        amount,
+        date: row.day("date"),
+        payer_name: None,
+        note: row.text("comment"),
+        confirmed: None,
+        type_id: None,
+        type_name: None,
+        account_id: None,
+        item_id: None,
+        subscription_id: None,
+        teacher_id: None,
+        location_id: None,
+    };
+    Some(Read { id, data })
+}
+
+/// `"1"` is in, `"0"` is out, unless the configuration says otherwise; anything else is not guessed.
+fn direction(mapping: &Mapping, row: &Row<'_>) -> Direction {
+    let value = row.text("type").or_else(|| row.flag("type").map(|flag| u8::from(flag).to_string()));
+    let Some(value) = value else { return Direction::Unknown };
+    let known = |words: &[String], default: &str| {
+        if words.is_empty() { value.trim() == default } else { words.iter().any(|word| word == value.trim()) }
+    };
+    let (income, expense) =
+        mapping.rule("type").map_or((&[][..], &[][..]), |rule| (&rule.income, &rule.expense));
+    if known(income, "1") {
+        Direction::Income
+    } else if known(expense, "0") {
+        Direction::Expense
+    } else {
+        row.note("type");
+        Direction::Unknown
+    }
+}

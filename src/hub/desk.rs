@@ -1,0 +1,175 @@
+//! One question through the cache. Fills run for everybody, on the terms of whoever asked first; what a request used is
+//! added up in its [`Trip`].
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::{CacheUse, Provenance};
+use crate::cache::{Cache, Filled, NoValue, Origin, Policy, Purpose, Wish};
+use crate::crm::{Asked, Chunk, Error, Kind, Question, Source};
+use crate::model::context::{Interest, Reason};
+use crate::model::{Ctx, Entity, Source as CrmName};
+
+/// How long a background refresh may take.
+const REFRESH_TIME: Duration = Duration::from_secs(60);
+/// Bytes in memory for each byte of an answer: the record and the raw form beside it.
+const EXPANSION: usize = 4;
+
+/// Where questions are asked.
+#[derive(Debug)]
+pub(super) struct Desk {
+    cache: Arc<Cache<Error>>,
+}
+
+/// A page as it was found.
+#[derive(Debug)]
+pub(super) struct Found<E> {
+    pub(super) chunk: Arc<Chunk<E>>,
+    /// When its fill began; later pages of one list must not be older.
+    pub(super) generation: u64,
+}
+
+/// One request's way through the hub: on what terms it asks and what it used so far.
+#[derive(Debug)]
+pub(super) struct Trip<'a> {
+    pub(super) ctx: &'a Ctx,
+    tally: Mutex<Tally>,
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    provenance: Option<Provenance>,
+    calls: usize,
+}
+
+impl<'a> Trip<'a> {
+    pub(super) fn new(ctx: &'a Ctx) -> Self {
+        Self { ctx, tally: Mutex::default() }
+    }
+
+    /// How many answers were not in memory.
+    pub(super) fn calls(&self) -> usize {
+        self.lock().calls
+    }
+
+    /// How the answer came about.
+    pub(super) fn provenance(&self) -> Provenance {
+        self.lock().provenance.unwrap_or_default()
+    }
+
+    fn add(&self, part: Provenance) {
+        let mut tally = self.lock();
+        tally.calls += usize::from(matches!(part.cache, CacheUse::Miss | CacheUse::Collapsed));
+        tally.provenance = Some(match tally.provenance {
+            None => part,
+            Some(sum) => Provenance {
+                cache: sum.cache.max(part.cache),
+                age: sum.age.max(part.age),
+                ttl: sum.ttl.min(part.ttl),
+                queued: sum.queued + part.queued,
+                upstream: sum.upstream + part.upstream,
+            },
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().expect("no code panics while it holds the tally")
+    }
+}
+
+impl Desk {
+    pub(super) fn new(cache: Arc<Cache<Error>>) -> Self {
+        Self { cache }
+    }
+
+    /// The answer to `question`, from memory if it may be, else from the CRM. Nothing that was asked before
+    /// `newer_than` is good enough.
+    pub(super) async fn ask<E: Entity>(
+        &self,
+        trip: &Trip<'_>,
+        source: &Arc<dyn Source<E>>,
+        question: &Question,
+        policy: &Policy,
+        newer_than: Option<u64>,
+    ) -> Result<Found<E>, Error> {
+        let crm = source.crm();
+        let key: Arc<str> = question.key.as_str().into();
+        let freshness = trip.ctx.freshness;
+        let wish = Wish { max_age: freshness.max_age, newer_than, only_if_cached: freshness.only_if_cached };
+        // Somebody else's fill ends on their terms; then it is asked again on ours.
+        for last in [false, true] {
+            let fill =
+                |interest, purpose| fill(trip.ctx, Arc::clone(source), question.clone(), interest, purpose);
+            let reading = self.cache.read(&key, policy, &wish, fill, Error::is_covered_by_memory);
+            let read = match timeout_at(trip.ctx.deadline, reading).await {
+                Ok(Ok(read)) => read,
+                Ok(Err(NoValue::Failed { failure, joined: true }))
+                    if !last && matches!(failure.kind, Kind::Overloaded | Kind::Abandoned) =>
+                {
+                    continue;
+                }
+                Ok(Err(NoValue::Failed { failure, .. })) => return Err(failure),
+                Ok(Err(NoValue::NotCached)) => {
+                    return Err(Error::new(
+                        crm,
+                        Kind::NotCached,
+                        "the answer is not in memory and the request asked for nothing else",
+                    ));
+                }
+                Ok(Err(NoValue::Lost)) => {
+                    return Err(Error::new(crm, Kind::Failed, "the call ended without a result"));
+                }
+                Err(_) => {
+                    return Err(Error::new(crm, Kind::Timeout, "no answer before the request's deadline"));
+                }
+            };
+            let cache = match &read.origin {
+                Origin::Hit => CacheUse::Hit,
+                Origin::Collapsed => CacheUse::Collapsed,
+                Origin::Miss => CacheUse::Miss,
+                Origin::Stale => CacheUse::Stale,
+                Origin::StaleIfError(error) => CacheUse::StaleIfError(error.status),
+            };
+            trip.add(Provenance {
+                cache,
+                age: read.age,
+                ttl: read.ttl,
+                queued: read.queued,
+                upstream: read.took,
+            });
+            return Ok(Found { chunk: read.value, generation: read.generation });
+        }
+        unreachable!("the second round returns")
+    }
+}
+
+/// Asks the CRM on a task of its own; gives up when nobody waits and nothing was sent.
+fn fill<E: Entity>(
+    ctx: &Ctx,
+    source: Arc<dyn Source<E>>,
+    question: Question,
+    interest: Interest,
+    purpose: Purpose,
+) -> impl Future<Output = Result<Filled<Chunk<E>>, Error>> + Send + use<E> {
+    let mut ctx = Ctx { interest, ..ctx.clone() };
+    if purpose == Purpose::Refresh {
+        ctx.reason = Reason::Refresh;
+        ctx.deadline = Instant::now() + REFRESH_TIME;
+        ctx.max_wait = None;
+    }
+    async move {
+        let asked: Asked<E> = tokio::select! {
+            biased;
+            asked = source.ask(&ctx, &question) => asked?,
+            () = ctx.interest.lost() => return Err(abandoned(source.crm())),
+        };
+        let weight = asked.size * EXPANSION + size_of::<Chunk<E>>();
+        Ok(Filled { value: asked.chunk, weight, queued: asked.queued, took: asked.took })
+    }
+}
+
+fn abandoned(crm: CrmName) -> Error {
+    Error::new(crm, Kind::Abandoned, "nobody waits for the answer any more; nothing was sent")
+}
