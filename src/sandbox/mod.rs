@@ -4,8 +4,10 @@
 //! what the gateway spent. They are written from the CRMs' documents and know neither our adapters nor our records:
 //! a simulator built from our own wire types would agree with our mistakes.
 
+pub mod alfa;
 pub mod clock;
 pub mod crypto;
 pub mod fault;
 pub mod ledger;
 pub mod server;
+pub mod world;
