@@ -1,7 +1,9 @@
 //! One clean REST API in front of two CRMs that spends their quota in order, fairly, and never into a 429.
 
+pub mod consumers;
 pub mod crm;
 pub mod hub;
 pub mod model;
 pub mod sandbox;
+pub mod telemetry;
 pub mod upstream;
