@@ -2,6 +2,7 @@
 
 pub mod consumers;
 pub mod crm;
+pub mod http;
 pub mod hub;
 pub mod model;
 pub mod sandbox;

@@ -39,7 +39,9 @@ impl Verdict {
 impl Limit {
     /// So many requests in a second, all of them at once if they like.
     pub fn per_second(rate: NonZeroU32) -> Self {
-        let clock = TokioClock { start: Instant::now() };
+        let clock = TokioClock {
+            start: Instant::now(),
+        };
         let limiter = RateLimiter::direct_with_clock(Quota::per_second(rate), clock).with_middleware();
         Self {
             rate,
@@ -83,7 +85,10 @@ mod tests {
     async fn a_limit_refuses_beyond_its_rate_says_how_long_and_recovers() {
         let limit = Limit::per_second(NonZeroU32::new(4).unwrap());
         let seen: Vec<_> = (0..5).map(|_| limit.check()).collect();
-        assert_eq!(seen.iter().map(|v| v.remaining).collect::<Vec<_>>(), [3, 2, 1, 0, 0]);
+        assert_eq!(
+            seen.iter().map(|v| v.remaining).collect::<Vec<_>>(),
+            [3, 2, 1, 0, 0]
+        );
         assert_eq!(seen[4].retry_after, Some(Duration::from_millis(250)));
         tokio::time::advance(Duration::from_millis(250)).await;
         assert!(limit.check().allowed());

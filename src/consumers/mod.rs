@@ -68,7 +68,10 @@ impl Consumers {
     pub fn replace(&self, consumers: Vec<Consumer>) {
         let before = self.members();
         let after = Arc::new(index(consumers, &before));
-        *self.members.write().unwrap_or_else(std::sync::PoisonError::into_inner) = after;
+        *self
+            .members
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = after;
     }
 
     /// The consumer a key belongs to.
@@ -80,7 +83,12 @@ impl Consumers {
     }
 
     fn members(&self) -> Arc<Members> {
-        Arc::clone(&self.members.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+        Arc::clone(
+            &self
+                .members
+                .read()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        )
     }
 }
 
@@ -120,7 +128,10 @@ mod tests {
 
     #[tokio::test]
     async fn both_keys_of_a_rotation_find_the_consumer_and_no_other_text_does() {
-        let consumers = Consumers::new(vec![consumer("web", &["old", "new"]), consumer("batch", &["third"])]);
+        let consumers = Consumers::new(vec![
+            consumer("web", &["old", "new"]),
+            consumer("batch", &["third"]),
+        ]);
         for key in ["old", "new"] {
             assert_eq!(&*consumers.find(key).unwrap().consumer.name, "web");
         }

@@ -66,7 +66,9 @@ fn write_out(waiting: &Receiver<Message>, lost: &AtomicU64, to: &mut dyn Write) 
         }
         let lost = lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            batch.extend_from_slice(format!("{lost} log lines were lost: writing them is too slow\n").as_bytes());
+            batch.extend_from_slice(
+                format!("{lost} log lines were lost: writing them is too slow\n").as_bytes(),
+            );
         }
         // There is nowhere to complain that stderr is gone.
         let _ = to.write_all(&batch).and_then(|()| to.flush());
@@ -126,6 +128,9 @@ mod tests {
         let mut out = Vec::new();
         write_out(&waiting, &lost, &mut out);
         let text = String::from_utf8(out).unwrap();
-        assert_eq!(text, "one\ntwo\n1 log lines were lost: writing them is too slow\n");
+        assert_eq!(
+            text,
+            "one\ntwo\n1 log lines were lost: writing them is too slow\n"
+        );
     }
 }

@@ -1,0 +1,1 @@
+//! The front as a caller meets it, without records.
