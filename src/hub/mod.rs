@@ -29,6 +29,20 @@ pub struct Hub {
     pub reference: Shelf<ReferenceEntry>,
 }
 
+#[cfg(test)]
+impl Hub {
+    /// A hub without records, for tests of what is in front of it.
+    pub(crate) fn empty() -> Self {
+        Self {
+            students: Shelf::empty(),
+            lessons: Shelf::empty(),
+            payments: Shelf::empty(),
+            projects: Shelf::empty(),
+            reference: Shelf::empty(),
+        }
+    }
+}
+
 /// Which branches an answer may come from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scope {

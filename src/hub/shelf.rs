@@ -9,6 +9,14 @@ use crate::model::{Ctx, Entity, Page, Record, RecordId};
 #[derive(Debug)]
 pub struct Shelf<E>(std::marker::PhantomData<E>);
 
+#[cfg(test)]
+impl<E> Shelf<E> {
+    /// A shelf without records.
+    pub(crate) fn empty() -> Self {
+        Self(std::marker::PhantomData)
+    }
+}
+
 impl<E: Entity> Shelf<E> {
     /// One page of a list.
     pub async fn list(
