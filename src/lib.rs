@@ -2,8 +2,11 @@
 
 pub mod cache;
 pub mod config;
+pub mod consumers;
 pub mod crm;
+pub mod http;
 pub mod hub;
 pub mod model;
 pub mod sandbox;
+pub mod telemetry;
 pub mod upstream;

@@ -85,6 +85,16 @@ impl<P: Fn(&str) -> Policy> Parts<'_, P> {
     }
 }
 
+#[cfg(test)]
+impl Hub {
+    /// A hub without CRMs, for tests of what is in front of it.
+    pub(crate) fn empty() -> Self {
+        let never =
+            |_: &str| Policy { fresh: Duration::ZERO, stale: Duration::ZERO, if_error: Duration::ZERO };
+        Self::new(&[], Arc::new(Cache::new(0)), &[], never)
+    }
+}
+
 /// Which branches an answer may come from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scope {

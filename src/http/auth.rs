@@ -1,0 +1,164 @@
+//! Who calls, and may they: the layer that every path but the documents lies behind.
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use std::sync::Arc;
+
+use super::Shared;
+use super::codes::Code;
+use super::problem::{Problem, internal};
+use crate::consumers::{Member, Verb, Verdict};
+
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// The consumer behind a request.
+#[derive(Debug, Clone)]
+pub(super) struct Caller(pub(super) Arc<Member>);
+
+/// Finds the consumer, counts the request against its limit, and tells it what is left.
+pub(super) async fn authenticate(State(front): State<Shared>, mut request: Request, next: Next) -> Response {
+    let caller = match credential(request.headers()) {
+        None => {
+            return Problem::new(
+                Code::Unauthenticated,
+                "This path needs a key, and the request carries none.",
+            )
+            .header(WWW_AUTHENTICATE, "Bearer realm=\"crm-gateway\"")
+            .into_response();
+        }
+        Some(key) => match front.api.consumers.find(key) {
+            Some(member) => Caller(member),
+            None => {
+                return Problem::new(Code::Unauthenticated, "The key is not known.")
+                    .header(
+                        WWW_AUTHENTICATE,
+                        "Bearer realm=\"crm-gateway\", error=\"invalid_token\"",
+                    )
+                    .into_response();
+            }
+        },
+    };
+    let verdict = caller.0.limit.check();
+    let mut response = match verdict.retry_after {
+        Some(after) => {
+            let detail = format!("This key may send {} requests a second.", verdict.rate);
+            Problem::new(Code::RateLimited, detail)
+                .retry_after(after)
+                .into_response()
+        }
+        None => {
+            request.extensions_mut().insert(caller.clone());
+            next.run(request).await
+        }
+    };
+    tell(response.headers_mut(), verdict);
+    response.extensions_mut().insert(caller);
+    response
+}
+
+/// `Authorization: Bearer KEY`, else `X-Api-Key: KEY`.
+fn credential(headers: &HeaderMap) -> Option<&str> {
+    let bearer = headers.get(AUTHORIZATION).and_then(|value| {
+        let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+    });
+    bearer
+        .or_else(|| headers.get(X_API_KEY)?.to_str().ok())
+        .filter(|key| !key.is_empty())
+}
+
+/// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10). Set here, outside anything that is
+/// stored, because what is left is different each time.
+fn tell(headers: &mut HeaderMap, verdict: Verdict) {
+    let policy = format!("\"consumer\";q={};w=1", verdict.rate);
+    let left = format!("\"consumer\";r={};t=1", verdict.remaining);
+    for (name, text) in [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, left)] {
+        headers.insert(
+            name,
+            HeaderValue::try_from(text).expect("digits and quotes are visible ASCII"),
+        );
+    }
+}
+
+/// What a route needs: the scope of each resource its path names.
+#[derive(Debug, Clone)]
+pub(super) struct Needed(Arc<[(String, Verb)]>);
+
+impl Needed {
+    /// Derived from the path: its first segment always, further segments where they are resources of their own.
+    pub(super) fn of(path: &str, verb: Verb, resources: &[&str]) -> Self {
+        let mut segments = path.split('/').filter(|segment| !segment.is_empty());
+        let first = segments.next().map(str::to_owned);
+        let further = segments
+            .filter(|segment| resources.contains(segment))
+            .map(str::to_owned);
+        Self(
+            first
+                .into_iter()
+                .chain(further)
+                .map(|name| (name, verb))
+                .collect(),
+        )
+    }
+
+    /// The scopes as they are written.
+    pub(super) fn names(&self) -> impl Iterator<Item = String> {
+        self.0
+            .iter()
+            .map(|(name, verb)| format!("{name}:{}", verb.name()))
+    }
+}
+
+/// Lets a caller pass who has every scope the route needs.
+pub(super) async fn permit(State(needed): State<Needed>, request: Request, next: Next) -> Response {
+    let Some(Caller(member)) = request.extensions().get::<Caller>() else {
+        // A protected route outside the layer above would be a mistake of ours; it must not be an open door.
+        return internal("a protected route is mounted outside authentication").into_response();
+    };
+    let scopes = &member.consumer.scopes;
+    match needed.0.iter().find(|(name, verb)| !scopes.allow(name, *verb)) {
+        None => next.run(request).await,
+        Some((name, verb)) => {
+            let detail = format!("This key lacks the scope `{name}:{}`.", verb.name());
+            Problem::new(Code::Forbidden, detail).into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sub_resource_with_a_resource_of_its_own_needs_both_scopes() {
+        let resources = ["students", "projects"];
+        let names = |path| {
+            Needed::of(path, Verb::Read, &resources)
+                .names()
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names("/students/{id}"), ["students:read"]);
+        assert_eq!(
+            names("/students/{id}/projects"),
+            ["students:read", "projects:read"]
+        );
+        assert_eq!(names("/students/{id}/calendar"), ["students:read"]);
+    }
+
+    #[test]
+    fn keys_are_found_in_either_header() {
+        let with = |name: &'static str, value: &'static str| {
+            HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))])
+        };
+        assert_eq!(credential(&with("authorization", "bearer  key ")), Some("key"));
+        assert_eq!(credential(&with("x-api-key", "key")), Some("key"));
+        assert_eq!(credential(&with("authorization", "Basic a2V5")), None);
+        assert_eq!(credential(&with("x-api-key", "")), None);
+        assert_eq!(credential(&HeaderMap::new()), None);
+    }
+}

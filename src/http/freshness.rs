@@ -1,0 +1,282 @@
+//! How old an answer may be and how old it is: the request's `Cache-Control` and `Prefer`, the answer's `ETag`, `Age`,
+//! `Cache-Control`, `Cache-Status` (RFC 9211) and `Server-Timing`.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use http::header::{AGE, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, VARY};
+use http::{HeaderMap, StatusCode};
+use sha2::{Digest as _, Sha256};
+
+use super::access_log::CacheResult;
+use crate::hub::{CacheUse, Provenance};
+use crate::model::context::Freshness;
+
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// How old an answer the consumer accepts. What cannot be read is ignored (RFC 9111, 4.2.1).
+pub(super) fn accepted(headers: &HeaderMap) -> Freshness {
+    let mut accepted = Freshness::default();
+    for directive in words(headers, &CACHE_CONTROL, &[',']) {
+        let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
+        let max_age = match name.trim().to_ascii_lowercase().as_str() {
+            "no-cache" => Some(Duration::ZERO),
+            "max-age" => seconds(value),
+            "only-if-cached" => {
+                accepted.only_if_cached = true;
+                None
+            }
+            _ => None,
+        };
+        accepted.max_age = match (accepted.max_age, max_age) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+    }
+    accepted
+}
+
+/// The longest wait the consumer accepts: `Prefer: wait=N` (RFC 7240).
+pub(super) fn wait(headers: &HeaderMap) -> Option<Duration> {
+    words(headers, &PREFER, &[',', ';']).find_map(|preference| {
+        let (name, value) = preference.split_once('=')?;
+        if name.trim().eq_ignore_ascii_case("wait") {
+            seconds(value)
+        } else {
+            None
+        }
+    })
+}
+
+fn words<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+    between: &'static [char],
+) -> impl Iterator<Item = &'a str> {
+    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(move |line| line.split(between)).map(str::trim)
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    let digits = text.trim().trim_matches('"');
+    let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    // A year is as good as for ever, and can be added to a point in time.
+    plain.then(|| Duration::from_secs(digits.parse().unwrap_or(u64::MAX).min(31_536_000)))
+}
+
+/// A JSON answer with its history; 304 when the consumer has the same already.
+pub(super) fn reply(request: &HeaderMap, body: Vec<u8>, provenance: &Provenance) -> Response {
+    let etag = etag(&body);
+    let unchanged = names(request, etag.as_bytes());
+    let mut response = if unchanged {
+        // A body of unknown length: a 304 must not carry `Content-Length`, and an empty one would get a zero.
+        let nothing = futures_util::stream::empty::<Result<Bytes, std::convert::Infallible>>();
+        Response::new(Body::from_stream(nothing))
+    } else {
+        Response::new(Body::from(body))
+    };
+    let headers = response.headers_mut();
+    if !unchanged {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    headers.insert(ETAG, etag);
+    headers.insert(AGE, provenance.age.as_secs().into());
+    headers.insert(CACHE_CONTROL, ascii(max_age(provenance)));
+    headers.insert(CACHE_STATUS, ascii(cache_status(provenance)));
+    headers.insert(SERVER_TIMING, ascii(server_timing(provenance)));
+    headers.append(VARY, HeaderValue::from_static("authorization, x-api-key"));
+    if unchanged {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    }
+    response
+        .extensions_mut()
+        .insert(CacheResult(result(provenance.cache)));
+    response
+}
+
+fn ascii(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).expect("digits and words are visible ASCII")
+}
+
+/// Strong, and the same wherever the same bytes are answered.
+fn etag(body: &[u8]) -> HeaderValue {
+    let hash = Sha256::digest(body);
+    ascii(format!("\"{}\"", URL_SAFE_NO_PAD.encode(&hash[..16])))
+}
+
+/// Whether `If-None-Match` names the tag. Weak tags count too (RFC 9110, 13.1.2).
+fn names(request: &HeaderMap, etag: &[u8]) -> bool {
+    words(request, &IF_NONE_MATCH, &[','])
+        .any(|tag| tag == "*" || tag.trim_start_matches("W/").as_bytes() == etag)
+}
+
+/// `max-age` counts from when the CRM answered, as `Age` does (RFC 9111, 4.2), so what is left is their difference.
+fn max_age(provenance: &Provenance) -> String {
+    let left = u64::try_from(provenance.ttl).unwrap_or(0);
+    let max_age = if left == 0 {
+        0
+    } else {
+        provenance.age.as_secs() + left
+    };
+    format!("private, max-age={max_age}")
+}
+
+fn cache_status(provenance: &Provenance) -> String {
+    let ttl = provenance.ttl;
+    match provenance.cache {
+        CacheUse::Hit => format!("crm-gateway; hit; ttl={ttl}"),
+        CacheUse::Collapsed => "crm-gateway; fwd=miss; collapsed".to_owned(),
+        CacheUse::Miss => "crm-gateway; fwd=miss; stored".to_owned(),
+        CacheUse::Stale => format!("crm-gateway; hit; ttl={ttl}; detail=stale"),
+        CacheUse::StaleIfError(None) => format!("crm-gateway; hit; ttl={ttl}; detail=stale-if-error"),
+        CacheUse::StaleIfError(Some(status)) => {
+            format!("crm-gateway; hit; ttl={ttl}; detail=stale-if-error; fwd-status={status}")
+        }
+    }
+}
+
+fn server_timing(provenance: &Provenance) -> String {
+    let millis = |time: Duration| time.as_secs_f64() * 1000.0;
+    format!(
+        "queue;dur={:.1}, upstream;dur={:.1}",
+        millis(provenance.queued),
+        millis(provenance.upstream)
+    )
+}
+
+/// The word for logs and metrics.
+pub(super) fn result(cache: CacheUse) -> &'static str {
+    match cache {
+        CacheUse::Hit => "hit",
+        CacheUse::Collapsed => "collapsed",
+        CacheUse::Miss => "miss",
+        CacheUse::Stale => "stale",
+        CacheUse::StaleIfError(_) => "stale_if_error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(name: HeaderName, value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(name, HeaderValue::from_static(value))])
+    }
+
+    #[test]
+    fn the_age_a_consumer_accepts_is_read_and_nonsense_is_ignored() {
+        for (text, max_age, only_if_cached) in [
+            ("no-cache", Some(0), false),
+            ("max-age=30", Some(30), false),
+            ("Max-Age=\"30\", only-if-cached", Some(30), true),
+            ("no-cache, max-age=30", Some(0), false),
+            ("max-age=soon", None, false),
+            ("max-age=-1", None, false),
+            ("max-age=99999999999999999999", Some(31_536_000), false),
+            ("no-transform", None, false),
+        ] {
+            let freshness = accepted(&with(CACHE_CONTROL, text));
+            assert_eq!(freshness.max_age.map(|age| age.as_secs()), max_age, "{text}");
+            assert_eq!(freshness.only_if_cached, only_if_cached, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_wait_a_consumer_accepts_is_found_among_other_preferences() {
+        for (text, seconds) in [
+            ("wait=5", Some(5)),
+            ("respond-async, Wait = 7", Some(7)),
+            ("a; wait=3", Some(3)),
+            ("wait=long", None),
+            ("wait", None),
+        ] {
+            assert_eq!(
+                wait(&with(PREFER, text)).map(|wait| wait.as_secs()),
+                seconds,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn each_history_has_its_cache_status() {
+        for (cache, ttl, status, control) in [
+            (
+                CacheUse::Hit,
+                30,
+                "crm-gateway; hit; ttl=30",
+                "private, max-age=40",
+            ),
+            (
+                CacheUse::Miss,
+                60,
+                "crm-gateway; fwd=miss; stored",
+                "private, max-age=70",
+            ),
+            (
+                CacheUse::Collapsed,
+                60,
+                "crm-gateway; fwd=miss; collapsed",
+                "private, max-age=70",
+            ),
+            (
+                CacheUse::Stale,
+                -12,
+                "crm-gateway; hit; ttl=-12; detail=stale",
+                "private, max-age=0",
+            ),
+            (
+                CacheUse::StaleIfError(None),
+                -12,
+                "crm-gateway; hit; ttl=-12; detail=stale-if-error",
+                "private, max-age=0",
+            ),
+            (
+                CacheUse::StaleIfError(Some(429)),
+                -12,
+                "crm-gateway; hit; ttl=-12; detail=stale-if-error; fwd-status=429",
+                "private, max-age=0",
+            ),
+        ] {
+            let provenance = Provenance {
+                cache,
+                ttl,
+                age: Duration::from_secs(10),
+                queued: Duration::from_micros(1500),
+                upstream: Duration::from_millis(80),
+            };
+            let response = reply(&HeaderMap::new(), b"{}".to_vec(), &provenance);
+            let header = |name: &str| response.headers()[name].to_str().unwrap();
+            assert_eq!(header("cache-status"), status);
+            assert_eq!(header("cache-control"), control);
+            assert_eq!(header("age"), "10");
+            assert_eq!(header("server-timing"), "queue;dur=1.5, upstream;dur=80.0");
+        }
+    }
+
+    #[test]
+    fn a_consumer_who_has_the_same_gets_304() {
+        let provenance = Provenance::default();
+        let first = reply(&HeaderMap::new(), b"{}".to_vec(), &provenance);
+        let etag = first.headers()[ETAG].to_str().unwrap().to_owned();
+        for (tags, status) in [
+            (etag.clone(), 304),
+            (format!("\"other\", W/{etag}"), 304),
+            ("*".to_owned(), 304),
+            ("\"other\"".to_owned(), 200),
+        ] {
+            let request = HeaderMap::from_iter([(IF_NONE_MATCH, HeaderValue::try_from(tags).unwrap())]);
+            let again = reply(&request, b"{}".to_vec(), &provenance);
+            assert_eq!(again.status(), status);
+            assert_eq!(again.headers()[ETAG], etag.as_str());
+        }
+        let other = reply(&HeaderMap::new(), b"[]".to_vec(), &provenance);
+        assert_ne!(other.headers()[ETAG], etag.as_str());
+    }
+}

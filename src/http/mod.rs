@@ -1,0 +1,150 @@
+//! The front: what consumers see. A request passes the stack in [`router`] from top to bottom, is answered by a resource
+//! or refused with a problem, and comes back up.
+//!
+//! - [`resource`] and `resources/`: what can be asked, as declarations
+//! - [`query`], [`view`], [`freshness`]: how it is asked and how it is answered
+//! - [`auth`], [`guard`], [`headers`], [`access_log`], [`request_id`]: the layers
+//! - [`problem`] and [`codes`]: how anything goes wrong
+//! - [`describe`], [`openapi`], [`docs`]: how all of it is documented
+//! - [`ops`]: the other listener
+
+mod access_log;
+mod auth;
+mod codes;
+mod describe;
+mod docs;
+mod freshness;
+mod guard;
+mod headers;
+mod negotiate;
+pub mod openapi;
+mod ops;
+mod problem;
+mod query;
+mod request_id;
+mod resource;
+mod resources;
+mod routes;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+
+pub use ops::{Readiness, admin};
+
+use crate::consumers::Consumers;
+use crate::hub::Hub;
+use crate::telemetry::Metrics;
+
+/// What the front works with.
+#[derive(Debug)]
+pub struct Api {
+    /// Who knows the answers.
+    pub hub: Arc<Hub>,
+    /// Who may ask.
+    pub consumers: Arc<Consumers>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// How it is set up.
+    pub settings: Settings,
+}
+
+/// How the front is set up.
+#[derive(Clone)]
+pub struct Settings {
+    /// Put before every path; empty, or `/` and more.
+    pub base_path: String,
+    /// The longest a request may take.
+    pub request_timeout: Duration,
+    /// The largest body of a request, in bytes.
+    pub max_body: usize,
+    /// Web origins whose pages may use the API.
+    pub cors_origins: Vec<String>,
+    /// Whether `/docs` is served.
+    pub docs: bool,
+    /// A key that `/docs` signs in with; for the demo only, since everybody can read it.
+    pub demo_key: Option<String>,
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings")
+            .field("base_path", &self.base_path)
+            .field("request_timeout", &self.request_timeout)
+            .field("max_body", &self.max_body)
+            .field("cors_origins", &self.cors_origins)
+            .field("docs", &self.docs)
+            .field("demo_key", &self.demo_key.as_ref().map(|_| "***"))
+            .finish()
+    }
+}
+
+#[derive(Debug)]
+struct Front {
+    api: Api,
+    base_path: Arc<str>,
+}
+
+type Shared = Arc<Front>;
+
+/// The router of the public listener.
+pub fn router(api: Api) -> Router {
+    with_routes(api, resources::all())
+}
+
+fn with_routes(api: Api, routes: routes::Routes) -> Router {
+    let base_path: Arc<str> = match api.settings.base_path.trim_matches('/') {
+        "" => "".into(),
+        path => format!("/{path}").into(),
+    };
+    let (protected, documents) = routes.finish(&base_path);
+    let open = docs::router(&base_path, &api.settings, openapi::text(documents, &base_path));
+    let settings = api.settings.clone();
+    let observer = access_log::Observer {
+        metrics: Arc::clone(&api.metrics),
+        base_path: Arc::clone(&base_path),
+    };
+    let front = Arc::new(Front {
+        api,
+        base_path: Arc::clone(&base_path),
+    });
+
+    let keyed = ServiceBuilder::new()
+        // Outside everything that answers, paths that do not exist included: without a key nobody learns which do.
+        .layer(from_fn_with_state(Arc::clone(&front), auth::authenticate))
+        // Before work is done for an answer that the caller cannot read.
+        .layer(from_fn(negotiate::layer));
+    let stack = ServiceBuilder::new()
+        // Everything below can be found again.
+        .layer(from_fn(request_id::layer))
+        // Must see every answer, also those that the layers below make.
+        .layer(from_fn_with_state(observer, access_log::layer))
+        // On every answer, also those that the layers below make.
+        .layer(from_fn(headers::security))
+        // Outside the layers that refuse, so that browsers may read refusals; before authentication, because preflights
+        // carry no key.
+        .option_layer(headers::cors(&settings.cors_origins))
+        // Outside everything that goes wrong: there is one place where errors get their form.
+        .layer(from_fn_with_state(base_path, problem::render))
+        // A mistake in one request becomes its own problem document, counted and logged.
+        .layer(CatchPanicLayer::custom(guard::on_panic))
+        // Inside the log, so that what ran out of time is seen.
+        .layer(from_fn_with_state(settings.request_timeout, guard::deadline))
+        // Before anybody reads what is too large.
+        .layer(from_fn_with_state(settings.max_body, guard::size));
+
+    protected
+        .fallback(async || problem::no_such_path())
+        .method_not_allowed_fallback(async || problem::no_such_method())
+        .layer(keyed)
+        .merge(open.method_not_allowed_fallback(async || problem::no_such_method()))
+        .layer(stack)
+        .with_state(front)
+}

@@ -1,0 +1,93 @@
+//! What operators and their machines ask: alive, ready, metrics. For a listener that consumers cannot reach.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use axum::Router;
+use axum::extract::State;
+use axum::middleware::from_fn;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::StatusCode;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::problem::{no_such_method, no_such_path, render};
+use super::{guard, headers, request_id};
+use crate::telemetry::Metrics;
+
+/// Whether requests should come here. It does not depend on a CRM being up: without one, memory still answers.
+#[derive(Debug, Clone, Default)]
+pub struct Readiness(Arc<AtomicU8>);
+
+const STARTING: u8 = 0;
+const READY: u8 = 1;
+const DRAINING: u8 = 2;
+
+impl Readiness {
+    /// Not ready yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// From now on requests are welcome, unless the end has begun.
+    pub fn ready(&self) {
+        let _ = self
+            .0
+            .compare_exchange(STARTING, READY, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// From now on requests should go elsewhere, for good.
+    pub fn drain(&self) {
+        self.0.store(DRAINING, Ordering::Release);
+    }
+
+    /// Whether requests are welcome.
+    pub fn is_ready(&self) -> bool {
+        self.0.load(Ordering::Acquire) == READY
+    }
+
+    fn word(&self) -> &'static str {
+        match self.0.load(Ordering::Acquire) {
+            STARTING => "starting",
+            READY => "ready",
+            _ => "draining",
+        }
+    }
+}
+
+/// The router of the admin listener.
+pub fn admin(readiness: Readiness, metrics: Arc<Metrics>) -> Router {
+    let stack = ServiceBuilder::new()
+        // Everything below can be found again.
+        .layer(from_fn(request_id::layer))
+        .layer(from_fn(headers::security))
+        .layer(axum::middleware::from_fn_with_state(Arc::<str>::from(""), render))
+        .layer(CatchPanicLayer::custom(guard::on_panic));
+    Router::new()
+        .route("/livez", get(|| async { words(StatusCode::OK, "alive") }))
+        .route("/readyz", get(readyz).with_state(readiness))
+        .route("/metrics", get(exposition).with_state(metrics))
+        .fallback(async || no_such_path())
+        .method_not_allowed_fallback(async || no_such_method())
+        .layer(stack)
+}
+
+async fn readyz(State(readiness): State<Readiness>) -> Response {
+    let status = if readiness.is_ready() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    words(status, readiness.word())
+}
+
+async fn exposition(State(metrics): State<Arc<Metrics>>) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(CONTENT_TYPE, kind)], metrics.text()).into_response()
+}
+
+fn words(status: StatusCode, word: &'static str) -> Response {
+    (status, [(CACHE_CONTROL, "no-store")], format!("{word}\n")).into_response()
+}

@@ -1,0 +1,332 @@
+//! The error document (RFC 9457), and the only mapping from failures to HTTP statuses.
+//!
+//! Whoever finds a problem answers with a [`Problem`]; what only the edge knows (request id, path) is filled in by
+//! [`render`], which writes the document. So there is no other way for an error to look.
+
+use std::borrow::Cow;
+use std::error::Error as _;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::codes::Code;
+use super::request_id::RequestId;
+use crate::crm::{self, Kind};
+use crate::hub::Failure;
+use crate::model::{Source, query::BadParam};
+
+/// An error on its way to the consumer.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem {
+    pub(super) code: Code,
+    detail: Cow<'static, str>,
+    source: Option<Source>,
+    retryable: bool,
+    errors: Vec<Invalid>,
+    retry_after: Option<Duration>,
+    header: Option<(HeaderName, HeaderValue)>,
+    /// What lies behind it; only the log shows it.
+    pub(super) cause: Option<String>,
+}
+
+/// One thing that is wrong with the request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Invalid {
+    /// Where: `/query/NAME` for a parameter, a JSON pointer into the body otherwise.
+    #[schema(example = "/query/limit")]
+    pub(crate) pointer: String,
+    /// What is wrong, as a sentence without its subject.
+    #[schema(example = "is `ten`; use a whole number from 1 to 200")]
+    pub(crate) detail: String,
+}
+
+/// What every error looks like.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Document<'a> {
+    /// A page that explains the code.
+    #[serde(rename = "type")]
+    #[schema(format = "uri-reference")]
+    pub(crate) kind: String,
+    /// The kind of problem in a few words.
+    pub(crate) title: &'a str,
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// What happened to this request and what to do.
+    pub(crate) detail: &'a str,
+    /// The path that was asked for.
+    pub(crate) instance: &'a str,
+    /// The kind of problem for programs; never renamed.
+    pub(crate) code: &'a str,
+    /// The id under which the operator finds the request.
+    pub(crate) request_id: &'a str,
+    /// Who found the problem: `gateway`, `alfacrm` or `cryptocrm`.
+    pub(crate) source: &'a str,
+    /// Whether the same request may succeed later.
+    pub(crate) retryable: bool,
+    /// Each single thing that is wrong with the request; empty unless the request is at fault.
+    pub(crate) errors: &'a [Invalid],
+}
+
+impl Problem {
+    /// A problem found by the gateway.
+    pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code,
+            detail: detail.into(),
+            source: None,
+            retryable: code.entry().retryable,
+            errors: Vec::new(),
+            retry_after: None,
+            header: None,
+            cause: None,
+        }
+    }
+
+    /// Everything wrong with the query.
+    pub(crate) fn bad_query(bad: Vec<BadParam>) -> Self {
+        let mut problem = Self::new(Code::InvalidRequest, "");
+        problem.errors = bad
+            .into_iter()
+            .map(|bad| Invalid {
+                pointer: format!("/query/{}", bad.name.replace('~', "~0").replace('/', "~1")),
+                detail: bad.detail,
+            })
+            .collect();
+        problem.detail = match problem.errors.as_slice() {
+            [one] => format!("`{}` {}.", one.pointer.trim_start_matches("/query/"), one.detail).into(),
+            many => format!("{} things are wrong with the query; see `errors`.", many.len()).into(),
+        };
+        problem
+    }
+
+    pub(crate) fn retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
+        self
+    }
+
+    pub(crate) fn because(mut self, cause: impl Into<String>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    pub(super) fn header(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.header = Some((name, HeaderValue::from_static(value)));
+        self
+    }
+
+    fn document<'a>(&'a self, base_path: &str, instance: &'a str, request_id: &'a str) -> Document<'a> {
+        let entry = self.code.entry();
+        Document {
+            kind: format!("{base_path}/docs/errors/{}", entry.name),
+            title: entry.title,
+            status: entry.status.as_u16(),
+            detail: &self.detail,
+            instance,
+            code: entry.name,
+            request_id,
+            source: self.source.map_or("gateway", Source::name),
+            retryable: self.retryable,
+            errors: &self.errors,
+        }
+    }
+
+    /// The document of a problem as an example in the API document.
+    pub(super) fn example(&self) -> serde_json::Value {
+        let document = self.document("", "/students", "5f2c81d0-7");
+        serde_json::to_value(document).expect("an error document is plain data")
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Crm(error) => error.into(),
+            Failure::NotFound => not_found(),
+            Failure::BadCursor(detail) => Self::bad_query(vec![BadParam {
+                name: "cursor".to_owned(),
+                detail: detail.to_owned(),
+            }]),
+            Failure::ForbiddenBranch(_) => Self::new(Code::Forbidden, format!("The {failure}.")),
+            Failure::NotSupported(source) => Self {
+                source,
+                ..Self::new(Code::NotSupported, "No configured CRM has such records.")
+            },
+        }
+    }
+}
+
+impl From<crm::Error> for Problem {
+    fn from(error: crm::Error) -> Self {
+        let code = match error.kind {
+            Kind::NotFound => Code::NotFound,
+            Kind::Invalid => Code::ValidationFailed,
+            Kind::Unsupported => Code::NotSupported,
+            Kind::Overloaded | Kind::Abandoned => Code::Overloaded,
+            Kind::Unavailable => Code::UpstreamUnavailable,
+            Kind::Failed | Kind::Unauthorized | Kind::Denied => Code::UpstreamError,
+            Kind::Unreadable => Code::UpstreamInvalid,
+            Kind::Timeout => Code::UpstreamTimeout,
+            Kind::NotCached => Code::NotCached,
+        };
+        let mut cause = error
+            .status
+            .map(|status| format!("status {status}"))
+            .unwrap_or_default();
+        let mut link = error.source();
+        while let Some(inner) = link {
+            let _ = write!(cause, "{}{inner}", if cause.is_empty() { "" } else { ": " });
+            link = inner.source();
+        }
+        Self {
+            source: Some(error.crm),
+            retryable: error.retryable(),
+            retry_after: error.retry_after,
+            cause: (!cause.is_empty()).then_some(cause),
+            ..Self::new(code, error.detail)
+        }
+    }
+}
+
+/// There is no such record.
+pub(crate) fn not_found() -> Problem {
+    Problem::new(
+        Code::NotFound,
+        "There is no such record, or this key may not see it.",
+    )
+}
+
+/// There is nothing at that path.
+pub(super) fn no_such_path() -> Problem {
+    Problem::new(
+        Code::NotFound,
+        "There is no such path; `/openapi.json` lists those there are.",
+    )
+}
+
+/// The path does not know the method.
+pub(super) fn no_such_method() -> Problem {
+    Problem::new(
+        Code::MethodNotAllowed,
+        "This path does not know the method; `Allow` lists those it knows.",
+    )
+}
+
+/// We made a mistake; `cause` is for the log.
+pub(super) fn internal(cause: impl Into<String>) -> Problem {
+    Problem::new(
+        Code::Internal,
+        "The gateway made a mistake. Tell its operator the request id.",
+    )
+    .because(cause)
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = self.code.entry().status;
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(after) = self.retry_after {
+            headers.insert(RETRY_AFTER, whole_seconds(after).into());
+        }
+        if let Some((name, value)) = self.header.clone() {
+            headers.insert(name, value);
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Whole seconds, rounded up and never none: a caller who waits as long as told must not come too early.
+pub(super) fn whole_seconds(wait: Duration) -> u64 {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
+}
+
+/// Writes the document of every problem found further inside.
+pub(super) async fn render(State(base_path): State<Arc<str>>, request: Request, next: Next) -> Response {
+    let uri = request.uri().clone();
+    let id = request.extensions().get::<RequestId>().cloned();
+    let mut response = next.run(request).await;
+    if let Some(problem) = response.extensions().get::<Problem>() {
+        let id = id.as_ref().map_or("", RequestId::as_str);
+        let body = serde_json::to_vec(&problem.document(&base_path, uri.path(), id))
+            .expect("an error document is plain data");
+        *response.body_mut() = Body::from(body);
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(kind: Kind) -> Problem {
+        crm::Error::new(Source::AlfaCrm, kind, "It did not work.").into()
+    }
+
+    #[test]
+    fn each_kind_of_failure_has_the_code_of_the_contract() {
+        for (kind, code, retryable) in [
+            (Kind::NotFound, "not_found", false),
+            (Kind::Invalid, "validation_failed", false),
+            (Kind::Unauthorized, "upstream_error", false),
+            (Kind::Denied, "upstream_error", false),
+            (Kind::Failed, "upstream_error", true),
+            (Kind::Unsupported, "not_supported", false),
+            (Kind::Overloaded, "overloaded", true),
+            (Kind::Abandoned, "overloaded", true),
+            (Kind::Unavailable, "upstream_unavailable", true),
+            (Kind::Timeout, "upstream_timeout", true),
+            (Kind::Unreadable, "upstream_invalid", false),
+            (Kind::NotCached, "not_cached", false),
+        ] {
+            let example = of(kind).example();
+            assert_eq!(example["code"], code, "{kind:?}");
+            assert_eq!(example["retryable"], retryable, "{kind:?}");
+            assert_eq!(example["source"], "alfacrm");
+            assert_eq!(example["type"], format!("/docs/errors/{code}"));
+        }
+    }
+
+    #[test]
+    fn a_wait_is_told_in_whole_seconds_rounded_up() {
+        for (millis, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (2500, 3)] {
+            assert_eq!(whole_seconds(Duration::from_millis(millis)), seconds);
+        }
+        let response = of(Kind::Overloaded)
+            .retry_after(Duration::from_millis(1200))
+            .into_response();
+        assert_eq!(response.headers()[RETRY_AFTER], "2");
+    }
+
+    #[test]
+    fn what_lies_behind_a_failure_is_not_in_the_document() {
+        let mut error = crm::Error::new(Source::AlfaCrm, Kind::Failed, "It did not work.");
+        error.cause = Some(std::sync::Arc::new(std::io::Error::other("10.0.0.7 refused")));
+        error.status = Some(500);
+        let problem = Problem::from(error);
+        assert_eq!(problem.cause.as_deref(), Some("status 500: 10.0.0.7 refused"));
+        assert!(!problem.example().to_string().contains("10.0.0.7"));
+    }
+
+    #[test]
+    fn a_forbidden_branch_and_a_bad_cursor_say_what_is_wrong() {
+        let branch = Problem::from(Failure::ForbiddenBranch("alfa-3".parse().unwrap()));
+        assert_eq!(branch.example()["code"], "forbidden");
+        assert!(branch.example()["detail"].as_str().unwrap().contains("alfa-3"));
+        let cursor = Problem::from(Failure::BadCursor("belongs to other filters"));
+        assert_eq!(cursor.example()["errors"][0]["pointer"], "/query/cursor");
+    }
+}

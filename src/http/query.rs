@@ -1,0 +1,307 @@
+//! The query parameters of reads: those every list has, then the filter's own. All that is wrong is told at once.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use utoipa::openapi::schema::{KnownFormat, Type};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, SchemaFormat};
+
+use super::codes::Code;
+use super::problem::Problem;
+use super::view::{self, View};
+use crate::hub::PageRequest;
+use crate::model::query::{Param, Text, shown};
+use crate::model::{Entity, Filter, Query, RecordId, Source};
+
+/// Records on a page when nothing is said.
+const DEFAULT_LIMIT: usize = 50;
+/// Records on a page at most.
+const MAX_LIMIT: usize = 200;
+
+/// What a list was asked for.
+#[derive(Debug)]
+pub(super) struct ListQuery<F> {
+    pub(super) page: PageRequest,
+    pub(super) branches: Vec<RecordId>,
+    pub(super) view: View,
+    pub(super) filter: F,
+}
+
+/// Reads the query of a list. `fields` are the known ones, `mask` the consumer's masks.
+pub(super) fn read_list<E: Entity>(
+    text: &str,
+    fields: &[String],
+    mask: &[String],
+) -> Result<ListQuery<E::Filter>, Problem> {
+    let mut query = Query::parse(text);
+    let (page, branches) = declare_page(&mut query);
+    let wish = declare_view(&mut query, fields);
+    let filter = E::Filter::read(&mut query);
+    let hidden = view::hidden::<E>(mask);
+    refuse_masked(&query, text, mask, &hidden)?;
+    query.finish().map_err(Problem::bad_query)?;
+    let view = View::new(wish.only, wish.raw, hidden)?;
+    Ok(ListQuery {
+        page,
+        branches,
+        view,
+        filter,
+    })
+}
+
+/// Reads the query of a single record.
+pub(super) fn read_one<E: Entity>(text: &str, fields: &[String], mask: &[String]) -> Result<View, Problem> {
+    let mut query = Query::parse(text);
+    let wish = declare_view(&mut query, fields);
+    query.finish().map_err(Problem::bad_query)?;
+    View::new(wish.only, wish.raw, view::hidden::<E>(mask))
+}
+
+/// The parameters of lists, for the API document.
+pub(super) fn list_params<E: Entity>(fields: &[String]) -> Vec<Param> {
+    let mut query = Query::default();
+    declare_page(&mut query);
+    declare_view(&mut query, fields);
+    E::Filter::read(&mut query);
+    query.known().to_vec()
+}
+
+/// The parameters of single records, for the API document.
+pub(super) fn one_params(fields: &[String]) -> Vec<Param> {
+    let mut query = Query::default();
+    declare_view(&mut query, fields);
+    query.known().to_vec()
+}
+
+fn declare_page(query: &mut Query) -> (PageRequest, Vec<RecordId>) {
+    let limit = query.one::<Limit>("limit", "Records on a page; a larger number is taken as 200.");
+    let cursor = query.one(
+        "cursor",
+        "Where the page before ended: its `next_cursor`. Filters must stay the same under a cursor.",
+    );
+    let branches: Vec<RecordId> = query.many(
+        "branch_id",
+        "Only records of these branches; all that the key may see by default.",
+    );
+    for id in branches.iter().filter(|id| id.source() != Source::AlfaCrm) {
+        query.refuse(
+            "branch_id",
+            format!("is `{id}`, which names no branch; branches look like `alfa-1`"),
+        );
+    }
+    let page = PageRequest {
+        limit: limit.map_or(DEFAULT_LIMIT, |limit| limit.0),
+        cursor,
+    };
+    (page, branches)
+}
+
+struct Wish {
+    only: Option<Vec<Arc<str>>>,
+    raw: bool,
+}
+
+fn declare_view(query: &mut Query, known: &[String]) -> Wish {
+    let lists: Vec<String> = query.many(
+        "fields",
+        "Only these fields, separated by commas; `id` is always there. The others are left out of each record.",
+    );
+    let mut only = Vec::new();
+    for name in lists.iter().flat_map(|list| list.split(',')) {
+        if known.iter().any(|field| field == name) {
+            only.push(Arc::from(name));
+        } else {
+            let detail = format!(
+                "holds `{}`, which is no field; known are `{}`",
+                shown(name),
+                known.join("`, `")
+            );
+            query.refuse("fields", detail);
+        }
+    }
+    let parts: Vec<String> = query.many("include", "`raw` adds the CRM's own record, untouched, as `raw`.");
+    let mut raw = only.iter().any(|field| &**field == "raw");
+    for part in parts.iter().flat_map(|list| list.split(',')) {
+        if part == "raw" {
+            raw = true;
+        } else {
+            query.refuse(
+                "include",
+                format!("holds `{}`; the only part is `raw`", shown(part)),
+            );
+        }
+    }
+    Wish {
+        only: (!lists.is_empty()).then_some(only),
+        raw,
+    }
+}
+
+/// A hidden field can be neither filtered nor sorted by: the answer would tell what it holds.
+fn refuse_masked(query: &Query, text: &str, mask: &[String], hidden: &[&str]) -> Result<(), Problem> {
+    if mask.is_empty() {
+        return Ok(());
+    }
+    let declared = |name: &str| {
+        let known = query.known().iter().find(|param| param.name == name);
+        known
+            .and_then(|param| param.mask)
+            .is_some_and(|by| mask.iter().any(|mask| mask == by))
+    };
+    for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+        let plain = name.trim_end_matches("_from").trim_end_matches("_to");
+        let telling = declared(&name)
+            || hidden.contains(&plain)
+            || (name.starts_with("field[") && hidden.contains(&"custom_fields"))
+            || (name == "sort" && hidden.contains(&value.trim_start_matches('-')));
+        if telling {
+            let detail = format!(
+                "This key may not use `{}`: it would tell what a hidden field holds.",
+                shown(&name)
+            );
+            return Err(Problem::new(Code::Forbidden, detail));
+        }
+    }
+    Ok(())
+}
+
+/// `limit`: a larger one is clamped, so that the maximum may change without breaking anybody.
+struct Limit(usize);
+
+impl Text for Limit {
+    fn parse(text: &str) -> Result<Self, String> {
+        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let positive = text.bytes().any(|b| b != b'0');
+        if digits && positive {
+            Ok(Self(text.parse().unwrap_or(MAX_LIMIT).min(MAX_LIMIT)))
+        } else {
+            Err(format!(
+                "is `{}`; use a whole number from 1 to {MAX_LIMIT}",
+                shown(text)
+            ))
+        }
+    }
+
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
+            .minimum(Some(1_u64))
+            .default(Some(json!(DEFAULT_LIMIT)))
+            .into()
+    }
+
+    fn example() -> Option<serde_json::Value> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::view::fields_of;
+    use super::*;
+    use crate::model::project::Project;
+    use crate::model::student::Student;
+
+    fn students(
+        text: &str,
+        mask: &[&str],
+    ) -> Result<ListQuery<<Student as Entity>::Filter>, serde_json::Value> {
+        let mask: Vec<String> = mask.iter().map(|mask| (*mask).to_owned()).collect();
+        read_list::<Student>(text, &fields_of::<Student>(), &mask).map_err(|problem| problem.example())
+    }
+
+    #[test]
+    fn a_limit_is_clamped_above_and_refused_below() {
+        for (text, limit) in [
+            ("", 50),
+            ("limit=1", 1),
+            ("limit=200", 200),
+            ("limit=201", 200),
+            ("limit=99999999999999999999999", 200),
+        ] {
+            assert_eq!(students(text, &[]).unwrap().page.limit, limit, "{text}");
+        }
+        for text in [
+            "limit=0",
+            "limit=-1",
+            "limit=ten",
+            "limit=",
+            "limit=1.5",
+            "limit=%2B5",
+            "limit=5&limit=6",
+        ] {
+            assert_eq!(students(text, &[]).unwrap_err()["status"], 400, "{text}");
+        }
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told_at_once() {
+        let problem = students(
+            "limit=0&stage=BOTH&colour=red&fields=name,shoe&include=all&branch_id=crypto-1",
+            &[],
+        )
+        .unwrap_err();
+        let pointers: Vec<&str> = problem["errors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|e| e["pointer"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            pointers,
+            [
+                "/query/limit",
+                "/query/branch_id",
+                "/query/fields",
+                "/query/include",
+                "/query/stage",
+                "/query/colour"
+            ]
+        );
+        let unknown = problem["errors"][5]["detail"].as_str().unwrap();
+        for name in ["`limit`", "`cursor`", "`fields`", "`archived`", "`updated_since`"] {
+            assert!(unknown.contains(name), "{unknown}");
+        }
+        assert!(
+            problem["errors"][2]["detail"]
+                .as_str()
+                .unwrap()
+                .contains("`custom_fields`")
+        );
+    }
+
+    #[test]
+    fn a_filter_that_would_tell_a_hidden_field_is_forbidden() {
+        for (text, mask) in [
+            ("contact=x", "contacts"),
+            ("balance_from=1", "balances"),
+            ("fields=contacts", "contacts"),
+            ("include=raw", "notes"),
+        ] {
+            let problem = students(text, &[mask]).unwrap_err();
+            assert_eq!(problem["code"], "forbidden", "{text}");
+            assert!(students(text, &[]).is_ok(), "{text}");
+        }
+        let projects = |text: &str| {
+            read_list::<Project>(
+                text,
+                &fields_of::<Project>(),
+                &["balances".to_owned(), "notes".to_owned()],
+            )
+            .map_err(|p| p.example())
+        };
+        for text in ["price=5", "sort=-price", "field%5Bclient_id%5D=3"] {
+            assert_eq!(projects(text).unwrap_err()["code"], "forbidden", "{text}");
+        }
+        assert!(projects("sort=-created").is_ok());
+    }
+
+    #[test]
+    fn single_records_take_no_filters() {
+        let problem = read_one::<Student>("stage=LEAD", &fields_of::<Student>(), &[])
+            .unwrap_err()
+            .example();
+        assert_eq!(problem["errors"][0]["pointer"], "/query/stage");
+    }
+}

@@ -1,0 +1,100 @@
+//! The only way to a protected path: what is added here gets its scope from its path and its method, and its place in
+//! the API document. So no handler can forget to ask for a scope, and nothing is served that is not documented.
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::MethodRouter;
+use utoipa::openapi::path::{HttpMethod, Operation};
+use utoipa::openapi::tag::Tag;
+use utoipa::openapi::{RefOr, Schema, tag::TagBuilder};
+
+use super::Shared;
+use super::auth::{Needed, permit};
+use super::describe;
+use crate::consumers::Verb;
+
+/// Routes with their documents.
+#[derive(Debug, Default)]
+pub(super) struct Routes {
+    entries: Vec<Entry>,
+    tags: Vec<Tag>,
+    schemas: BTreeMap<String, RefOr<Schema>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    path: String,
+    method: HttpMethod,
+    handler: MethodRouter<Shared>,
+    operation: Operation,
+}
+
+/// What the API document needs to know.
+#[derive(Debug)]
+pub(super) struct Documents {
+    pub(super) operations: Vec<(String, HttpMethod, Operation)>,
+    pub(super) tags: Vec<Tag>,
+    pub(super) schemas: BTreeMap<String, RefOr<Schema>>,
+}
+
+impl Routes {
+    /// Adds something that is read.
+    pub(super) fn get(&mut self, path: String, handler: MethodRouter<Shared>, operation: Operation) {
+        self.entries.push(Entry {
+            path,
+            method: HttpMethod::Get,
+            handler,
+            operation,
+        });
+    }
+
+    /// Names a group of operations.
+    pub(super) fn tag(&mut self, name: &str, about: &str) {
+        if !self.tags.iter().any(|tag| tag.name == name) {
+            self.tags
+                .push(TagBuilder::new().name(name).description(Some(about)).build());
+        }
+    }
+
+    /// Adds a schema under its name.
+    pub(super) fn schema(&mut self, name: impl Into<String>, schema: RefOr<Schema>) {
+        self.schemas.insert(name.into(), schema);
+    }
+
+    /// The router below `base_path`, and what to document.
+    pub(super) fn finish(self, base_path: &str) -> (Router<Shared>, Documents) {
+        let firsts: Vec<String> = self
+            .entries
+            .iter()
+            .filter_map(|entry| first(&entry.path))
+            .collect();
+        let resources: Vec<&str> = firsts.iter().map(String::as_str).collect();
+        let mut router = Router::new();
+        let mut operations = Vec::new();
+        for entry in self.entries {
+            let verb = match entry.method {
+                HttpMethod::Get | HttpMethod::Head | HttpMethod::Options | HttpMethod::Trace => Verb::Read,
+                HttpMethod::Post | HttpMethod::Put | HttpMethod::Patch | HttpMethod::Delete => Verb::Write,
+            };
+            let needed = Needed::of(&entry.path, verb, &resources);
+            let operation = describe::with_scopes(entry.operation, &needed);
+            let guarded = entry.handler.route_layer(from_fn_with_state(needed, permit));
+            router = router.route(&format!("{base_path}{}", entry.path), guarded);
+            operations.push((entry.path, entry.method, operation));
+        }
+        let documents = Documents {
+            operations,
+            tags: self.tags,
+            schemas: self.schemas,
+        };
+        (router, documents)
+    }
+}
+
+fn first(path: &str) -> Option<String> {
+    path.split('/')
+        .find(|segment| !segment.is_empty())
+        .map(str::to_owned)
+}
