@@ -11,6 +11,7 @@ use crate::cache::{Cache, Filled, NoValue, Origin, Policy, Purpose, Wish};
 use crate::crm::{Asked, Chunk, Error, Kind, Question, Source};
 use crate::model::context::{Interest, Reason};
 use crate::model::{Ctx, Entity, Source as CrmName};
+use crate::telemetry::Metrics;
 
 /// How long a background refresh may take.
 const REFRESH_TIME: Duration = Duration::from_secs(60);
@@ -21,6 +22,7 @@ const EXPANSION: usize = 4;
 #[derive(Debug)]
 pub(super) struct Desk {
     cache: Arc<Cache<Error>>,
+    metrics: Arc<Metrics>,
 }
 
 /// A page as it was found.
@@ -80,8 +82,8 @@ impl<'a> Trip<'a> {
 }
 
 impl Desk {
-    pub(super) fn new(cache: Arc<Cache<Error>>) -> Self {
-        Self { cache }
+    pub(super) fn new(cache: Arc<Cache<Error>>, metrics: Arc<Metrics>) -> Self {
+        Self { cache, metrics }
     }
 
     /// The answer to `question`, from memory if it may be, else from the CRM. Nothing that was asked before
@@ -100,8 +102,16 @@ impl Desk {
         let wish = Wish { max_age: freshness.max_age, newer_than, only_if_cached: freshness.only_if_cached };
         // Somebody else's fill ends on their terms; then it is asked again on ours.
         for last in [false, true] {
-            let fill =
-                |interest, purpose| fill(trip.ctx, Arc::clone(source), question.clone(), interest, purpose);
+            let fill = |interest, purpose| {
+                fill(
+                    trip.ctx,
+                    Arc::clone(source),
+                    question.clone(),
+                    interest,
+                    purpose,
+                    Arc::clone(&self.metrics),
+                )
+            };
             let reading = self.cache.read(&key, policy, &wish, fill, Error::is_covered_by_memory);
             let read = match timeout_at(trip.ctx.deadline, reading).await {
                 Ok(Ok(read)) => read,
@@ -132,6 +142,7 @@ impl Desk {
                 Origin::Stale => CacheUse::Stale,
                 Origin::StaleIfError(error) => CacheUse::StaleIfError(error.status),
             };
+            self.metrics.cache(E::RESOURCE, cache.name());
             trip.add(Provenance {
                 cache,
                 age: read.age,
@@ -152,6 +163,7 @@ fn fill<E: Entity>(
     question: Question,
     interest: Interest,
     purpose: Purpose,
+    metrics: Arc<Metrics>,
 ) -> impl Future<Output = Result<Filled<Chunk<E>>, Error>> + Send + use<E> {
     let mut ctx = Ctx { interest, ..ctx.clone() };
     if purpose == Purpose::Refresh {
@@ -165,6 +177,9 @@ fn fill<E: Entity>(
             asked = source.ask(&ctx, &question) => asked?,
             () = ctx.interest.lost() => return Err(abandoned(source.crm())),
         };
+        for field in &asked.chunk.drift {
+            metrics.drift(source.crm().name(), E::RESOURCE, field);
+        }
         let weight = asked.size * EXPANSION + size_of::<Chunk<E>>();
         Ok(Filled { value: asked.chunk, weight, queued: asked.queued, took: asked.took })
     }

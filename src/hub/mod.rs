@@ -23,6 +23,7 @@ use crate::model::project::Project;
 use crate::model::reference::ReferenceEntry;
 use crate::model::student::Student;
 use crate::model::{Entity, RecordId, Source};
+use crate::telemetry::Metrics;
 
 /// Everything the gateway can be asked for.
 #[derive(Debug)]
@@ -45,10 +46,11 @@ impl Hub {
     pub fn new(
         crms: &[Arc<dyn Crm>],
         cache: Arc<Cache<crm::Error>>,
+        metrics: Arc<Metrics>,
         branches: &[u64],
         policy: impl Fn(&str) -> Policy,
     ) -> Self {
-        let desk = Arc::new(Desk::new(cache));
+        let desk = Arc::new(Desk::new(cache, metrics));
         let around = Arc::new(Around {
             branches: branches.to_vec(),
             reference: crms.iter().filter_map(|crm| crm.reference()).collect(),
@@ -91,7 +93,7 @@ impl Hub {
     pub(crate) fn empty() -> Self {
         let never =
             |_: &str| Policy { fresh: Duration::ZERO, stale: Duration::ZERO, if_error: Duration::ZERO };
-        Self::new(&[], Arc::new(Cache::new(0)), &[], never)
+        Self::new(&[], Arc::new(Cache::new(0)), Arc::new(Metrics::new()), &[], never)
     }
 }
 
@@ -151,6 +153,19 @@ pub enum CacheUse {
     Stale,
     /// Stale, because the CRM could not answer; with the status it gave, if it gave one.
     StaleIfError(Option<u16>),
+}
+
+impl CacheUse {
+    /// The name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Collapsed => "collapsed",
+            Self::Miss => "miss",
+            Self::Stale => "stale",
+            Self::StaleIfError(_) => "stale_if_error",
+        }
+    }
 }
 
 /// Why there is no answer.

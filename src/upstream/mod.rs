@@ -8,6 +8,7 @@ pub mod retry;
 pub mod transport;
 pub mod wire;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,7 +19,8 @@ use tower::{ServiceBuilder, ServiceExt};
 pub use call::Call;
 pub use error::Error;
 
-use crate::model::Ctx;
+use crate::model::{Ctx, Source};
+use crate::telemetry::Metrics;
 use quota::Pacer;
 use quota::service::QuotaLayer;
 use retry::RetryLayer;
@@ -55,6 +57,15 @@ impl Answer {
     }
 }
 
+/// Who counts what goes to one CRM.
+#[derive(Debug, Clone)]
+pub struct Meter {
+    /// The CRM.
+    pub crm: Source,
+    /// Where it is counted.
+    pub metrics: Arc<Metrics>,
+}
+
 /// The way to one CRM.
 #[derive(Clone)]
 pub struct Upstream {
@@ -70,12 +81,12 @@ impl std::fmt::Debug for Upstream {
 
 impl Upstream {
     /// The outbound stack, outermost first.
-    pub fn new(pacer: Pacer, wire: Wire) -> Self {
+    pub fn new(pacer: Pacer, meter: &Meter, wire: Wire) -> Self {
         let stack = ServiceBuilder::new()
             // Outside the quota: every attempt pays its own turn.
             .layer(RetryLayer)
             // Wait for a turn. Nothing below may wait for anything but the CRM.
-            .layer(QuotaLayer(pacer.clone()))
+            .layer(QuotaLayer::new(pacer.clone(), meter.clone()))
             // Credentials, the limit on the CRM's time, and the wire.
             .service(wire);
         Self { stack: BoxCloneSyncService::new(stack), pacer }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
-use super::{Answer, Attempt, Call, Error};
+use super::{Answer, Attempt, Call, Error, Meter};
 
 /// The last step: a request goes out, the whole answer comes back. `transport::Http` is one; tests may put another.
 pub type Transport = BoxCloneSyncService<Request<Bytes>, Response<Bytes>, Error>;
@@ -28,6 +28,7 @@ pub trait Credentials: Send + Sync {
 pub struct Wire {
     transport: Transport,
     credentials: Arc<dyn Credentials>,
+    meter: Meter,
     timeout: Duration,
 }
 
@@ -39,8 +40,13 @@ impl std::fmt::Debug for Wire {
 
 impl Wire {
     /// Over `transport`, each attempt limited to `timeout`.
-    pub fn new(transport: Transport, credentials: Arc<dyn Credentials>, timeout: Duration) -> Self {
-        Self { transport, credentials, timeout }
+    pub fn new(
+        transport: Transport,
+        credentials: Arc<dyn Credentials>,
+        meter: Meter,
+        timeout: Duration,
+    ) -> Self {
+        Self { transport, credentials, meter, timeout }
     }
 
     fn request(&self, attempt: &Attempt) -> Result<Request<Bytes>, Error> {
@@ -74,8 +80,15 @@ impl Service<Attempt> for Wire {
             let request = wire.request(&attempt)?;
             let sent_at = Instant::now();
             let answered = tokio::time::timeout(wire.timeout, wire.transport.oneshot(request)).await;
-            let response = answered.map_err(|_| Error::Timeout(wire.timeout))??;
+            let outcome = answered.unwrap_or(Err(Error::Timeout(wire.timeout)));
             let took = sent_at.elapsed();
+            let status = match &outcome {
+                Ok(response) => response.status().as_str().to_owned(),
+                Err(Error::Timeout(_)) => "timeout".to_owned(),
+                Err(_) => "error".to_owned(),
+            };
+            wire.meter.metrics.upstream(wire.meter.crm.name(), attempt.call.operation, &status, took);
+            let response = outcome?;
             let (parts, body) = response.into_parts();
             Ok(Answer {
                 status: parts.status.as_u16(),

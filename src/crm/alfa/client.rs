@@ -16,9 +16,10 @@ use crate::crm::wire::{Dialect, Row, number};
 use crate::crm::{Asked, Chunk, Error, Kind, Position, Question};
 use crate::model::context::Reason;
 use crate::model::{Ctx, Record, RecordId, Source};
+use crate::telemetry::Metrics;
 use crate::upstream::quota::{Limits, Pacer};
 use crate::upstream::wire::{Transport, Wire};
-use crate::upstream::{Answer, Call, Upstream};
+use crate::upstream::{Answer, Call, Meter, Upstream};
 
 /// The way to one AlfaCRM account.
 pub(super) struct Client {
@@ -29,7 +30,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(config: &config::AlfaCrm, transport: Transport) -> Self {
+    pub(super) fn new(config: &config::AlfaCrm, transport: Transport, metrics: Arc<Metrics>) -> Self {
         let session = Arc::new(Session::new(config));
         let limits = Limits {
             rate: config.quota.rate,
@@ -37,8 +38,9 @@ impl Client {
             max_wait: config.quota.max_wait,
             max_queue: config.quota.max_queue,
         };
-        let wire = Wire::new(transport, Arc::clone(&session) as _, config.request_timeout);
-        let upstream = Upstream::new(Pacer::start(limits), wire);
+        let meter = Meter { crm: Source::AlfaCrm, metrics };
+        let wire = Wire::new(transport, Arc::clone(&session) as _, meter.clone(), config.request_timeout);
+        let upstream = Upstream::new(Pacer::start(limits), &meter, wire);
         session.connect(upstream.clone());
         let dialect = Dialect {
             crm: Source::AlfaCrm,

@@ -18,6 +18,7 @@ use crate::model::lesson::Lesson;
 use crate::model::payment::Payment;
 use crate::model::reference::ReferenceEntry;
 use crate::model::student::Student;
+use crate::telemetry::Metrics;
 use crate::upstream::wire::Transport;
 use client::Client;
 
@@ -34,8 +35,8 @@ impl std::fmt::Debug for Alfa {
 
 impl Alfa {
     /// Speaks to the account of `config` over `transport`. Must be called within a runtime; nothing is sent yet.
-    pub fn new(config: &config::AlfaCrm, transport: Transport) -> Self {
-        Self { client: Arc::new(Client::new(config, transport)) }
+    pub fn new(config: &config::AlfaCrm, transport: Transport, metrics: Arc<Metrics>) -> Self {
+        Self { client: Arc::new(Client::new(config, transport, metrics)) }
     }
 }
 

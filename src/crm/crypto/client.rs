@@ -16,9 +16,10 @@ use crate::crm::wire::{Dialect, Row, number};
 use crate::crm::{Asked, Chunk, Error, Kind, Position, Question};
 use crate::model::context::Reason;
 use crate::model::{Ctx, Record, RecordId};
+use crate::telemetry::Metrics;
 use crate::upstream::quota::{Limits, Pacer};
 use crate::upstream::wire::{Credentials, Transport, Wire};
-use crate::upstream::{Answer, Call, Upstream};
+use crate::upstream::{Answer, Call, Meter, Upstream};
 
 const TOKEN: HeaderName = HeaderName::from_static("x-crypto-token");
 const SECRET: HeaderName = HeaderName::from_static("x-crypto-secret");
@@ -56,7 +57,7 @@ pub(super) struct Read<E> {
 }
 
 impl Client {
-    pub(super) fn new(config: &config::CryptoCrm, transport: Transport) -> Self {
+    pub(super) fn new(config: &config::CryptoCrm, transport: Transport, metrics: Arc<Metrics>) -> Self {
         let keys =
             [(TOKEN, &config.token), (SECRET, &config.secret)].into_iter().filter_map(|(name, secret)| {
                 let mut value = HeaderValue::from_str(secret.expose()).ok()?;
@@ -69,10 +70,12 @@ impl Client {
             max_wait: config.quota.max_wait,
             max_queue: config.quota.max_queue,
         };
-        let wire = Wire::new(transport, Arc::new(Keys(keys.collect())), config.request_timeout);
+        let meter = Meter { crm: CRM, metrics };
+        let wire =
+            Wire::new(transport, Arc::new(Keys(keys.collect())), meter.clone(), config.request_timeout);
         let dialect = Dialect { crm: CRM, zone: config.timezone.clone(), currency: None };
         Self {
-            upstream: Upstream::new(Pacer::start(limits), wire),
+            upstream: Upstream::new(Pacer::start(limits), &meter, wire),
             config: config.clone(),
             dialect,
             longest_page: LongestPages::default(),

@@ -14,6 +14,7 @@ use crate::crm::{Crm, Source};
 use crate::model::Source as CrmName;
 use crate::model::payment::Payment;
 use crate::model::project::Project;
+use crate::telemetry::Metrics;
 use crate::upstream::wire::Transport;
 use client::Client;
 
@@ -30,8 +31,8 @@ impl std::fmt::Debug for Crypto {
 
 impl Crypto {
     /// Speaks to the tenant of `config` over `transport`. Must be called within a runtime; nothing is sent yet.
-    pub fn new(config: &config::CryptoCrm, transport: Transport) -> Self {
-        Self { client: Arc::new(Client::new(config, transport)) }
+    pub fn new(config: &config::CryptoCrm, transport: Transport, metrics: Arc<Metrics>) -> Self {
+        Self { client: Arc::new(Client::new(config, transport, metrics)) }
     }
 }
 
