@@ -33,6 +33,12 @@ impl KeyHash {
     }
 }
 
+impl From<[u8; 32]> for KeyHash {
+    fn from(hash: [u8; 32]) -> Self {
+        Self(hash)
+    }
+}
+
 /// A text that is no hash of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not `sha256:` and 64 hexadecimal digits; `crm-gateway key new NAME` prints one")]

@@ -1,0 +1,231 @@
+//! The composition root: a configuration in, a running gateway out. The only module that knows everybody.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::serve::ListenerExt as _;
+use tokio::net::TcpListener;
+use tower::util::BoxCloneSyncService;
+
+use crate::cache::{Cache, Policy};
+use crate::config::{self, Config};
+use crate::consumers::{Consumer, Consumers, Scope, Scopes, Verb};
+use crate::crm::Crm;
+use crate::crm::alfa::Alfa;
+use crate::crm::crypto::Crypto;
+use crate::http::{self, Api, Readiness, Settings};
+use crate::hub::Hub;
+use crate::model::Class;
+use crate::telemetry::Metrics;
+use crate::upstream::transport::{self, Http};
+use crate::upstream::wire::Transport;
+
+/// Why the gateway cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {cause}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// The way to a CRM cannot be set up.
+    #[error(transparent)]
+    Transport(#[from] transport::SetupError),
+}
+
+/// What may be put in place of what the configuration says: the demo and the tests use it.
+#[derive(Clone, Default)]
+pub struct Instead {
+    /// The way to AlfaCRM.
+    pub alfacrm: Option<Transport>,
+    /// The way to the Crypto CRM.
+    pub cryptocrm: Option<Transport>,
+    /// A key that `/docs` signs in with.
+    pub demo_key: Option<String>,
+}
+
+impl std::fmt::Debug for Instead {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Instead").finish_non_exhaustive()
+    }
+}
+
+/// The two routers of a gateway, not yet listening.
+#[derive(Debug)]
+pub struct Routers {
+    /// For consumers.
+    pub public: Router,
+    /// For operators.
+    pub admin: Router,
+    /// Whether requests should come.
+    pub readiness: Readiness,
+}
+
+/// Builds everything between the listeners and the CRMs. Must be called within a runtime; nothing is sent yet.
+pub fn build(config: &Config, instead: Instead) -> Result<Routers, StartError> {
+    let metrics = Arc::new(Metrics::new());
+    let mut crms: Vec<Arc<dyn Crm>> = Vec::new();
+    if let Some(alfa) = &config.alfacrm {
+        let transport = match instead.alfacrm {
+            Some(transport) => transport,
+            None => over_http(transport::Settings {
+                base_url: alfa.base_url.clone(),
+                user_agent: format!("crm-gateway/{}", env!("CARGO_PKG_VERSION")),
+                proxy: alfa.proxy.clone(),
+                ca_file: alfa.ca_file.clone(),
+                max_response: alfa.max_response,
+            })?,
+        };
+        crms.push(Arc::new(Alfa::new(alfa, transport, Arc::clone(&metrics))));
+    }
+    if let Some(crypto) = &config.cryptocrm {
+        let transport = match instead.cryptocrm {
+            Some(transport) => transport,
+            None => over_http(transport::Settings {
+                base_url: format!("{}{}", crypto.base_url, crypto.base_path),
+                user_agent: crypto.user_agent.clone(),
+                proxy: crypto.proxy.clone(),
+                ca_file: crypto.ca_file.clone(),
+                max_response: crypto.max_response,
+            })?,
+        };
+        crms.push(Arc::new(Crypto::new(crypto, transport, Arc::clone(&metrics))));
+    }
+    let branches = config.alfacrm.as_ref().map(|alfa| alfa.branches.clone()).unwrap_or_default();
+    let cache = Arc::new(Cache::new(config.cache.max_size));
+    let hub = Hub::new(&crms, cache, Arc::clone(&metrics), &branches, |resource| policy(config, resource));
+    let consumers = Consumers::new(config.consumers.iter().map(consumer).collect());
+    let settings = Settings {
+        base_path: config.server.base_path.clone(),
+        request_timeout: config.server.request_timeout,
+        max_body: usize::try_from(config.server.max_body).unwrap_or(usize::MAX),
+        cors_origins: config.server.cors_origins.clone(),
+        docs: config.server.docs,
+        demo_key: instead.demo_key,
+    };
+    let readiness = Readiness::new();
+    let admin = http::admin(readiness.clone(), Arc::clone(&metrics));
+    let public = http::router(Api { hub: Arc::new(hub), consumers: Arc::new(consumers), metrics, settings });
+    Ok(Routers { public, admin, readiness })
+}
+
+fn over_http(settings: transport::Settings) -> Result<Transport, StartError> {
+    Ok(BoxCloneSyncService::new(Http::new(&settings)?))
+}
+
+fn policy(config: &Config, resource: &str) -> Policy {
+    let policy =
+        config.cache.policy.get(resource).expect("the configuration has a policy for every resource");
+    Policy { fresh: policy.fresh, stale: policy.stale, if_error: policy.if_error }
+}
+
+fn consumer(config: &config::Consumer) -> Consumer {
+    let scope = |scope: &config::Scope| match scope {
+        config::Scope::All => Scope::All,
+        config::Scope::Of { resource, access } => Scope::Of(
+            resource.clone(),
+            match access {
+                config::Access::Read => Verb::Read,
+                config::Access::Write => Verb::Write,
+            },
+        ),
+    };
+    Consumer {
+        name: config.name.as_str().into(),
+        keys: config.key_hashes.iter().map(|hash| hash.0.into()).collect(),
+        scopes: config.scopes.iter().map(scope).collect::<Scopes>(),
+        branches: config.branches.clone(),
+        class: match config.class {
+            config::Class::Interactive => Class::Interactive,
+            config::Class::Partner => Class::Partner,
+            config::Class::Batch => Class::Batch,
+        },
+        weight: config.weight,
+        rate_limit: NonZeroU32::new(config.rate_limit).unwrap_or(NonZeroU32::MIN),
+        mask: config
+            .mask
+            .iter()
+            .map(|mask| match mask {
+                config::Mask::Contacts => "contacts".to_owned(),
+                config::Mask::Balances => "balances".to_owned(),
+                config::Mask::Notes => "notes".to_owned(),
+            })
+            .collect(),
+    }
+}
+
+/// A gateway that listens.
+#[derive(Debug)]
+pub struct App {
+    routers: Routers,
+    public: TcpListener,
+    admin: TcpListener,
+    drain_timeout: Duration,
+}
+
+impl App {
+    /// Listens on the configured addresses; from now on connections wait to be served.
+    pub async fn bind(config: &Config, instead: Instead) -> Result<Self, StartError> {
+        let listen = async |address| {
+            TcpListener::bind(address).await.map_err(|cause| StartError::Listen { address, cause })
+        };
+        let public = listen(config.server.listen).await?;
+        let admin = listen(config.server.admin_listen).await?;
+        let routers = build(config, instead)?;
+        Ok(Self { routers, public, admin, drain_timeout: config.server.drain_timeout })
+    }
+
+    /// Where consumers call.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.public.local_addr()
+    }
+
+    /// Where operators call.
+    pub fn admin_address(&self) -> std::io::Result<SocketAddr> {
+        self.admin.local_addr()
+    }
+
+    /// Serves until `stop` completes, then ends in order: not ready, a pause of `grace` for the word to spread, no new
+    /// connections, and at most the drain timeout for requests under way.
+    pub async fn run(self, stop: impl Future<Output = Duration>) -> std::io::Result<()> {
+        let readiness = self.routers.readiness.clone();
+        let (closing, closed) = tokio::sync::watch::channel(false);
+        let wait = |mut closed: tokio::sync::watch::Receiver<bool>| async move {
+            // An error means that the sender is gone, which is the end as well.
+            let _ = closed.wait_for(|closed| *closed).await;
+        };
+        let quick = |listener: TcpListener| {
+            listener.tap_io(|stream| {
+                // Without it small answers wait for the client's acknowledgement of the one before.
+                let _ = stream.set_nodelay(true);
+            })
+        };
+        let public =
+            axum::serve(quick(self.public), self.routers.public).with_graceful_shutdown(wait(closed.clone()));
+        // Operators may look until the very end.
+        let admin = tokio::spawn(async move { axum::serve(self.admin, self.routers.admin).await });
+        let mut public = tokio::spawn(public.into_future());
+        readiness.ready();
+        let grace = tokio::select! {
+            grace = stop => grace,
+            ended = &mut public => return ended.unwrap_or_else(|crash| Err(std::io::Error::other(crash))),
+        };
+        readiness.drain();
+        tokio::time::sleep(grace).await;
+        // Nobody listening means that the server has ended already.
+        let _ = closing.send(true);
+        if tokio::time::timeout(self.drain_timeout, &mut public).await.is_err() {
+            tracing::warn!("requests were still under way after the drain timeout and are cut off");
+            public.abort();
+        }
+        admin.abort();
+        Ok(())
+    }
+}

@@ -1,0 +1,45 @@
+//! `key`: new API keys.
+
+use clap::Subcommand;
+
+use super::{Failure, print};
+use crate::config::SCOPE_RESOURCES;
+use crate::consumers::{KeyHash, Scope, new_key};
+
+/// What can be done with keys.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Prints a new key, once, and the configuration that lets it in.
+    New {
+        /// The consumer's name.
+        name: String,
+        /// What it may do, for example students:read,payments:write or "*".
+        #[arg(long, value_delimiter = ',', default_value = "students:read,lessons:read,payments:read,projects:read,reference:read")]
+        scopes: Vec<String>,
+    },
+}
+
+pub(super) fn run(command: &Command) -> Result<(), Failure> {
+    let Command::New { name, scopes } = command;
+    let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if !plain {
+        return Err(Failure::wrong("the name of a consumer is made of small letters, digits and dashes"));
+    }
+    for text in scopes {
+        let known = match text.parse::<Scope>() {
+            Ok(Scope::All) => true,
+            Ok(Scope::Of(resource, _)) => SCOPE_RESOURCES.contains(&resource.as_str()),
+            Err(error) => return Err(Failure::wrong(format!("`{text}` {error}"))),
+        };
+        if !known {
+            return Err(Failure::wrong(format!("`{text}` names no resource; there are {}", SCOPE_RESOURCES.join(", "))));
+        }
+    }
+    let key = new_key();
+    let scopes: Vec<String> = scopes.iter().map(|scope| format!("\"{scope}\"")).collect();
+    eprintln!("The key, shown only now. Give it to the consumer; the gateway keeps its hash alone.");
+    print(&key);
+    eprintln!("\nFor the configuration:");
+    print(&format!("\n[consumers.{name}]\nkey_hashes = [\"{}\"]\nscopes = [{}]", KeyHash::of(&key), scopes.join(", ")));
+    Ok(())
+}
