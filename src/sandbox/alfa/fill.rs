@@ -41,10 +41,10 @@ pub(super) fn fill(store: &mut Store, mut world: World, now: DateTime) {
     let payments = std::mem::take(&mut world.payments).into_iter().map(pay).collect();
     store.table_mut(Model::Pay).load(payments);
     office(store, &world, now);
-    for row in &world.subscriptions {
-        if row.separate {
-            accounts::total(store, row.person);
-        }
+    for row in world.subscriptions.iter().filter(|row| row.balance != 0) {
+        store.table_mut(Model::Customer).change(row.person, |card| {
+            card.set("balance", Cell::Money(card.money("balance") + row.balance));
+        });
     }
     accounts::refresh(store, now, None);
 }
@@ -351,7 +351,7 @@ fn card(row: &Person) -> Row {
         .class
         .map_or(Cell::Null, |class| Cell::from(class.to_string()));
     // Archived leads nearly always have a reason.
-    let rejected = row.standing == Standing::RejectedLead && row.id % 97 != 0;
+    let rejected = row.standing == Standing::RejectedLead && !row.id.is_multiple_of(97);
     blank(Model::Customer, row.id)
         .with("branch_ids", row.branches.clone())
         .with("teacher_ids", row.teachers.clone())
@@ -364,7 +364,7 @@ fn card(row: &Person) -> Row {
         .with("lead_reject_id", rejected.then_some(6 + row.id % 2))
         .with(
             "customer_reject_id",
-            (row.standing == Standing::FormerStudent).then_some(if row.id % 2 == 0 { 1 } else { 3 }),
+            (row.standing == Standing::FormerStudent).then_some(if row.id.is_multiple_of(2) { 1 } else { 3 }),
         )
         .with("lead_source_id", row.source)
         .with("assigned_id", row.assigned)

@@ -78,7 +78,9 @@ fn save(desk: &mut Desk<'_>, model: Model, call: &Call, old: Option<Row>) -> Res
     };
     assign(&mut row, &call.body, &mut errors);
     for name in spec.required {
-        if row.cell(name).is_empty() {
+        // A default does not stand in for what must be sent.
+        let unsent = old.is_none() && !call.body.contains_key(*name);
+        if unsent || row.cell(name).is_empty() {
             errors.at(&row, name, Fault::Blank);
         }
     }
@@ -99,7 +101,7 @@ pub(super) fn lead_form(desk: &mut Desk<'_>, call: &Call) -> Value {
         let mut errors = Errors::default();
         errors.add(column, Fault::Blank);
         let message = match errors.verdict(desk.switches.message_language, &call.body) {
-            Err(Refusal::Invalid(errors, _)) => Value::Object(errors),
+            Err(Refusal::Invalid(invalid)) => Value::Object(invalid.errors),
             _ => json!([]),
         };
         return json!({"success": false, "message": "", "errors": message});
