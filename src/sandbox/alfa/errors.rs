@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::cell::Row;
 use super::desk::Desk;
+use super::row::Row;
 use super::schema::{Column, Model};
 use super::switches::Language;
 

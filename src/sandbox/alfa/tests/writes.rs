@@ -660,3 +660,37 @@ async fn a_balance_written_directly_stays() {
     caller.write("pay/create", pay).await;
     assert_eq!(customer(&caller, id)["balance"], "600.00");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_slot_of_the_timetable_becomes_planned_lessons_of_the_coming_weeks() {
+    let caller = Caller::new().await;
+    let made = caller
+        .write(
+            "1/customer/create",
+            json!({"name": "Один", "legal_type": 1, "is_study": 1, "branch_ids": [1]}),
+        )
+        .await;
+    let owner = format!("related_class=Customer&related_id={}", made["id"]);
+    let body = json!({"branch_id": 1, "lesson_type_id": 1, "subject_id": 2, "teacher_ids": [4], "days": [1],
+        "time_from_v": "12:00", "time_to_v": "13:00", "b_date_v": "01.02.2026", "e_date_v": "31.05.2026"});
+    let slot = caller
+        .write(&format!("1/regular-lesson/create?{owner}"), body)
+        .await;
+    let planned = json!({"status": 1, "customer_id": made["id"]});
+    let days = async || -> Vec<Value> {
+        let rows = caller.items("1/lesson/index", planned.clone()).await;
+        assert!(
+            rows.iter()
+                .all(|row| row["regular_id"] == slot["id"] && row["details"] != json!([]))
+        );
+        rows.iter().rev().map(|row| row["date"].clone()).collect()
+    };
+    assert_eq!(days().await, ["2026-02-23", "2026-03-02", "2026-03-09"]);
+    let path = format!("1/regular-lesson/update?{owner}&id={}", slot["id"]);
+    caller
+        .write(&path, json!({"days": [7], "e_date_v": "02.03.2026"}))
+        .await;
+    assert_eq!(days().await, ["2026-02-22", "2026-03-01"]);
+    let card = customer(&caller, made["id"].as_u64().expect("an id"));
+    assert_eq!(card["next_lesson_date"], "2026-02-22 12:00:00");
+}
