@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::{Date, DateTime};
 
-use super::cell::{Cell, Row};
+use super::cell::Cell;
 use super::models::{lesson, tariff};
+use super::row::Row;
 use super::schema::Model;
 use super::store::Store;
 

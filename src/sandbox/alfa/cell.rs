@@ -1,13 +1,14 @@
-//! One value of a row and one row: compact in memory, printed in the CRM's own formats, read back strictly (as the API
+//! One value of a row: compact in memory, printed in the CRM's own formats, read back strictly (as the API
 //! does) or leniently (for changes behind the API's back).
 
 use std::borrow::Cow;
 
 use jiff::civil::{Date, DateTime, Time};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::dates;
-use super::schema::{Column, Kind, Spec};
+use super::detail::Detail;
+use super::schema::{Column, Kind};
 
 /// A value.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,192 +25,6 @@ pub(super) enum Cell {
     Stamp(DateTime),
     Details(Vec<Detail>),
     Json(Box<Value>),
-}
-
-/// One student's attendance at one lesson.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Detail {
-    pub(super) id: u64,
-    pub(super) customer: u64,
-    /// The subscription that is charged.
-    pub(super) subscription: Option<u64>,
-    pub(super) reason: Option<u64>,
-    pub(super) attended: bool,
-    /// The charge, in hundredths.
-    pub(super) commission: i64,
-    pub(super) grade: Option<Cow<'static, str>>,
-    pub(super) bonus: i64,
-    pub(super) note: Cow<'static, str>,
-}
-
-/// Why a student was absent. The CRM lists these nowhere; they show in attendance rows only.
-pub(super) const REASONS: [(u64, &str); 2] = [(1, "Без уважительной причины"), (2, "Болезнь")];
-
-/// The reason that costs nothing.
-pub(super) const ILLNESS: u64 = 2;
-
-impl Detail {
-    fn json(&self, lesson: u64, branch: &Value) -> Value {
-        let reason = self
-            .reason
-            .and_then(|id| REASONS.iter().find(|(known, _)| *known == id));
-        json!({
-            "id": self.id,
-            "branch_id": branch,
-            "customer_id": self.customer,
-            "lesson_id": lesson,
-            "ctt_id": self.subscription,
-            "reason_id": self.reason,
-            "reason_name": reason.map(|(_, name)| *name),
-            "is_attend": i64::from(self.attended),
-            "commission": money(self.commission),
-            "grade": self.grade,
-            "homework_grade_id": null,
-            "bonus": self.bonus,
-            "note": self.note,
-        })
-    }
-
-    fn read(value: &Value) -> Option<Self> {
-        let text = |key: &str| {
-            value
-                .get(key)
-                .and_then(Value::as_str)
-                .map(|text| Cow::from(text.to_owned()))
-        };
-        let id = |key: &str| {
-            value
-                .get(key)
-                .and_then(int)
-                .and_then(|number| u64::try_from(number).ok())
-        };
-        Some(Self {
-            id: id("id").unwrap_or(0),
-            customer: id("customer_id")?,
-            subscription: id("ctt_id"),
-            reason: id("reason_id"),
-            attended: value.get("is_attend").and_then(flag).unwrap_or(false),
-            commission: value.get("commission").and_then(hundredths).unwrap_or(0),
-            grade: text("grade"),
-            bonus: value.get("bonus").and_then(int).unwrap_or(0),
-            note: text("note").unwrap_or_default(),
-        })
-    }
-}
-
-/// A row of a table. Its cells stand in the order of the model's columns.
-#[derive(Debug, Clone)]
-pub(super) struct Row {
-    pub(super) id: u64,
-    pub(super) spec: &'static Spec,
-    pub(super) cells: Vec<Cell>,
-    /// Keys the model does not name, set behind the API's back.
-    pub(super) extra: Map<String, Value>,
-}
-
-impl Row {
-    /// A fresh row without an id.
-    pub(super) fn blank(spec: &'static Spec) -> Self {
-        Self {
-            id: 0,
-            spec,
-            cells: spec.columns.iter().map(Column::blank).collect(),
-            extra: Map::new(),
-        }
-    }
-
-    pub(super) fn cell(&self, name: &str) -> &Cell {
-        &self.cells[self.spec.at(name)]
-    }
-
-    pub(super) fn set(&mut self, name: &str, cell: Cell) {
-        let place = self.spec.at(name);
-        self.cells[place] = cell;
-    }
-
-    /// The same row with this cell; for building rows.
-    pub(super) fn with(mut self, name: &str, cell: impl Into<Cell>) -> Self {
-        self.set(name, cell.into());
-        self
-    }
-
-    pub(super) fn int(&self, name: &str) -> Option<i64> {
-        self.cell(name).number()
-    }
-
-    pub(super) fn key(&self, name: &str) -> Option<u64> {
-        self.int(name).and_then(|number| u64::try_from(number).ok())
-    }
-
-    pub(super) fn money(&self, name: &str) -> i64 {
-        match self.cell(name) {
-            Cell::Money(amount) => *amount,
-            _ => 0,
-        }
-    }
-
-    pub(super) fn text(&self, name: &str) -> &str {
-        self.cell(name).text()
-    }
-
-    pub(super) fn ints(&self, name: &str) -> &[u64] {
-        self.cell(name).ints()
-    }
-
-    pub(super) fn date(&self, name: &str) -> Option<Date> {
-        self.cell(name).moment().map(DateTime::date)
-    }
-
-    pub(super) fn stamp(&self, name: &str) -> Option<DateTime> {
-        self.cell(name).moment()
-    }
-
-    pub(super) fn details(&self) -> &[Detail] {
-        match self.cell("details") {
-            Cell::Details(details) => details,
-            _ => &[],
-        }
-    }
-
-    /// The row as the API shows it; `all` adds what it hides.
-    pub(super) fn json(&self, all: bool) -> Map<String, Value> {
-        let mut map = Map::with_capacity(self.cells.len() + 1);
-        map.insert("id".to_owned(), json!(self.id));
-        for (column, cell) in self.spec.columns.iter().zip(&self.cells) {
-            if column.shown || all {
-                map.insert(column.name.to_owned(), self.value(column, cell));
-            }
-        }
-        map.extend(self.extra.clone());
-        map
-    }
-
-    fn value(&self, column: &Column, cell: &Cell) -> Value {
-        if let Cell::Details(details) = cell {
-            let branch = self
-                .spec
-                .find("branch_id")
-                .map_or(Value::Null, |place| self.cells[place].json(Kind::Int));
-            return details
-                .iter()
-                .map(|detail| detail.json(self.id, &branch))
-                .collect();
-        }
-        cell.json(column.kind)
-    }
-
-    /// Changes cells from values in any of the formats a row shows, and keeps unknown keys.
-    pub(super) fn patch(&mut self, patch: &Map<String, Value>) {
-        for (key, value) in patch {
-            match self.spec.find(key) {
-                Some(place) => self.cells[place] = Cell::lenient(self.spec.columns[place].kind, value),
-                None if key == "id" => {}
-                None => {
-                    self.extra.insert(key.clone(), value.clone());
-                }
-            }
-        }
-    }
 }
 
 impl Column {
@@ -284,7 +99,7 @@ impl Cell {
         })
     }
 
-    fn lenient(kind: Kind, value: &Value) -> Self {
+    pub(super) fn lenient(kind: Kind, value: &Value) -> Self {
         let moment = value.as_str().and_then(dates::parse_any);
         match (kind, moment) {
             (Kind::DateRu | Kind::DateIso, Some(at)) => Self::Date(at.date()),

@@ -3,7 +3,8 @@
 
 use jiff::civil::DateTime;
 
-use super::cell::{Cell, Row};
+use super::cell::Cell;
+use super::row::Row;
 use super::schema::Model;
 use super::store::Store;
 use super::switches::Switches;

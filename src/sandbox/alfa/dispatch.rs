@@ -22,7 +22,7 @@ use crate::sandbox::ledger::Entry;
 /// More than any request needs.
 const MAX_BODY: usize = 4 << 20;
 
-const PAGE_429: &str = "<html>\n<head><title>429 Too Many Requests</title></head>\n<body>\n<center><h1>429 Too Many Requests</h1></center>\n<hr><center>nginx</center>\n</body>\n</html>\n";
+const PAGE_429: &str = "<html>\r\n<head><title>429 Too Many Requests</title></head>\r\n<body>\r\n<center><h1>429 Too Many Requests</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n";
 
 /// Answers one request.
 pub(super) async fn serve(crm: Crm, request: Request) -> Response {
@@ -34,7 +34,7 @@ pub(super) async fn serve(crm: Crm, request: Request) -> Response {
     let operation = route
         .as_ref()
         .map_or_else(|| path.trim_matches('/').to_owned(), Call::operation);
-    let sent = bytes.as_ref().map(|bytes| read(bytes));
+    let sent = bytes.as_ref().map(read);
     let number = crm.inner.ledger.received(Entry {
         at: Duration::ZERO,
         method: parts.method.to_string(),

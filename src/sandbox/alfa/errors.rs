@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::cell::Row;
 use super::desk::Desk;
+use super::row::Row;
 use super::schema::{Column, Model};
 use super::switches::Language;
 
@@ -22,7 +22,14 @@ pub(super) enum Refusal {
     Method,
     TooLarge,
     /// Per field, and the values sent.
-    Invalid(Map<String, Value>, Map<String, Value>),
+    Invalid(Box<Invalid>),
+}
+
+/// A refused write.
+#[derive(Debug)]
+pub(super) struct Invalid {
+    pub(super) errors: Map<String, Value>,
+    pub(super) model: Map<String, Value>,
 }
 
 /// What is wrong with one value.
@@ -124,7 +131,7 @@ impl Errors {
         let mut model = Map::new();
         model.insert("id".to_owned(), Value::Null);
         model.extend(sent.clone());
-        Err(Refusal::Invalid(errors, model))
+        Err(Refusal::Invalid(Box::new(Invalid { errors, model })))
     }
 }
 
@@ -159,8 +166,8 @@ impl Refusal {
                     .to_owned(),
             ),
             Self::TooLarge => (413, "Request body is too large.".to_owned()),
-            Self::Invalid(errors, model) => {
-                let body = json!({"success": false, "errors": errors, "model": model});
+            Self::Invalid(invalid) => {
+                let body = json!({"success": false, "errors": invalid.errors, "model": invalid.model});
                 return (switches.validation_status, body);
             }
         };

@@ -4,9 +4,10 @@
 use jiff::civil::Date;
 use serde_json::Value;
 
-use super::cell::{Cell, Row, flag, hundredths, int, many};
+use super::cell::{Cell, flag, hundredths, int, many};
 use super::dates;
 use super::list::Test;
+use super::row::Row;
 use super::schema::{DateFormat, Filter, How, Spec};
 
 /// The test a filter makes of a value, if it makes one.

@@ -3,10 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::call::Call;
-use super::cell::{Row, int};
+use super::cell::int;
 use super::desk::Desk;
 use super::filter;
 use super::models::{customer, group, lesson, office, pay, regular, tariff, teacher};
+use super::row::Row;
 use super::schema::{How, Model, filter as declare};
 use super::switches::PastEnd;
 

@@ -1,6 +1,21 @@
 //! A simulator of AlfaCRM's REST API (`/v2api`): every model and action anybody documented, with its default filters,
 //! its date formats, its quota and its habits. Where the accounts or the years differ, [`Switches`] chooses.
 //!
+//! ```
+//! use crm_gateway::sandbox::alfa::{Crm, Switches};
+//! use crm_gateway::sandbox::clock::Clock;
+//! use crm_gateway::sandbox::world::Options;
+//!
+//! # let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+//! # let _guard = runtime.enter();
+//! let options = Options { students: 20, ..Options::default() };
+//! let crm = Crm::new(&options, Switches::default(), Clock::starting_at(options.now));
+//! crm.switches(|switches| switches.validation_status = 200);
+//! crm.set_quota(50.0);
+//! let router = crm.router();
+//! # let _ = router;
+//! ```
+//!
 //! All callers count as one address for the quota, which is how integrations behind one gateway look to the CRM.
 
 mod accounts;
@@ -10,14 +25,17 @@ mod call;
 mod cell;
 mod dates;
 mod desk;
+mod detail;
 mod dispatch;
 mod errors;
 mod fill;
 mod filter;
+mod history;
 mod limiter;
 mod list;
 mod misbehave;
 mod models;
+mod row;
 mod schema;
 mod store;
 mod switches;
@@ -156,7 +174,7 @@ impl Crm {
         let (Some(model), Some(patch)) = (schema::Model::named(model), patch.as_object()) else {
             return false;
         };
-        let change = |row: &mut cell::Row| {
+        let change = |row: &mut row::Row| {
             if row.spec.find("updated_at").is_some() {
                 row.set("updated_at", now.into());
             }
@@ -174,7 +192,7 @@ impl Crm {
         let model = schema::Model::named(model).expect("the test names a model that exists");
         let now = self.inner.clock.now();
         let empty = Map::new();
-        let mut fresh = cell::Row::blank(model.spec());
+        let mut fresh = row::Row::blank(model.spec());
         for column in ["created_at", "updated_at", "b_date", "added"] {
             let stamp = |place: usize| fresh.spec.columns[place].kind == schema::Kind::Stamp;
             if fresh.spec.find(column).is_some_and(stamp) {

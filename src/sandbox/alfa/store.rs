@@ -5,7 +5,8 @@ use std::cmp::Reverse;
 
 use jiff::civil::DateTime;
 
-use super::cell::{Cell, Row};
+use super::cell::Cell;
+use super::row::Row;
 use super::schema::{Model, Order, SPECS};
 
 /// One model's rows.

@@ -13,8 +13,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
 use super::dates;
+use super::history::map_or_list;
 use super::switches::{Switches, WebhookDelivery};
-use super::write::map_or_list;
 
 /// How long a receiver may take.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -6,7 +6,6 @@ use jiff::ToSpan;
 use jiff::civil::{Date, DateTime, Time};
 
 use super::dice::Dice;
-use super::school::SINGLE_TARIFF;
 use super::{Attendance, Lesson, Options, Slot, Standing, Status, World, id, later, shift};
 
 const FIRST_LESSON: u64 = 5001;
@@ -189,8 +188,16 @@ fn held(
         to,
         people,
         attendance,
-        topic: if conducted { *dice.pick(&TOPICS) } else { "" },
-        homework: if conducted { *dice.pick(&HOMEWORK) } else { "" },
+        topic: if conducted {
+            TOPICS[dice.below(TOPICS.len())]
+        } else {
+            ""
+        },
+        homework: if conducted {
+            HOMEWORK[dice.below(HOMEWORK.len())]
+        } else {
+            ""
+        },
         note: if status == Status::Cancelled {
             "Педагог заболел"
         } else {
@@ -239,8 +246,12 @@ fn attend(
         attended,
         reason,
         charge,
-        grade: (attended && chance % 7 == 0).then(|| if chance % 2 == 0 { "5" } else { "4" }),
-        bonus: if attended && chance % 29 == 0 { 5 } else { 0 },
+        grade: match chance {
+            14..=24 if attended => Some("5"),
+            25..=30 if attended => Some("4"),
+            _ => None,
+        },
+        bonus: if attended && chance > 95 { 5 } else { 0 },
     }
 }
 
@@ -305,5 +316,4 @@ fn trials(
             },
         });
     }
-    debug_assert!(world.tariffs.iter().any(|tariff| tariff.id == SINGLE_TARIFF));
 }

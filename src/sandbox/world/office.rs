@@ -35,7 +35,7 @@ pub(super) fn keep(world: &mut World, options: &Options) {
                 .to_datetime(Time::constant(9, 5, 0, 0))
                 .max(person.created)
                 .min(options.now);
-            let done = dice.percent(40).then(|| options.now);
+            let done = dice.percent(40).then_some(options.now);
             tasks.push(Task {
                 id: 0,
                 branch: person.branches[0],

@@ -6,12 +6,13 @@ use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 
 use crate::sandbox::alfa::call::Call;
-use crate::sandbox::alfa::cell::{Cell, Row, flag};
+use crate::sandbox::alfa::cell::{Cell, flag};
 use crate::sandbox::alfa::dates::SENTINEL;
 use crate::sandbox::alfa::desk::Desk;
 use crate::sandbox::alfa::errors::{Errors, Fault};
 use crate::sandbox::alfa::filter;
 use crate::sandbox::alfa::list::Test;
+use crate::sandbox::alfa::row::Row;
 use crate::sandbox::alfa::schema::{DateFormat, How, Kind, Link, Model, Order, Spec, Writes, column, filter};
 use crate::sandbox::alfa::switches::TeacherIds;
 

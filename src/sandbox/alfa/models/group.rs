@@ -5,13 +5,13 @@ use serde_json::{Map, Value, json};
 use super::customer;
 use crate::sandbox::alfa::accounts;
 use crate::sandbox::alfa::call::Call;
-use crate::sandbox::alfa::cell::Row;
 use crate::sandbox::alfa::dates::SENTINEL;
 use crate::sandbox::alfa::desk::Desk;
 use crate::sandbox::alfa::errors::{Errors, Fault};
 use crate::sandbox::alfa::filter;
 use crate::sandbox::alfa::list::Test;
-use crate::sandbox::alfa::models::lesson;
+use crate::sandbox::alfa::models::{attendance, lesson};
+use crate::sandbox::alfa::row::Row;
 use crate::sandbox::alfa::schema::{DateFormat, How, Kind, Link, Model, Order, Spec, Writes, column, filter};
 
 pub(crate) static GROUP: Spec = Spec {
@@ -171,7 +171,7 @@ pub(in crate::sandbox::alfa) fn enrol(desk: &mut Desk<'_>, old: Option<&Row>, ne
         let (Some(group), Some(customer)) = (row.key("group_id"), row.key("customer_id")) else {
             continue;
         };
-        lesson::align(desk, group, customer);
+        attendance::align(desk, group, customer);
         accounts::refresh(desk.store, desk.now, Some(&[customer].into()));
     }
 }

@@ -1,5 +1,6 @@
 //! The models, one family per file: their columns and filters as data, and what is special about them as code.
 
+pub(super) mod attendance;
 pub(super) mod books;
 pub(super) mod customer;
 pub(super) mod group;

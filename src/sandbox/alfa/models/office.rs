@@ -2,10 +2,10 @@
 
 use super::customer;
 use crate::sandbox::alfa::call::Call;
-use crate::sandbox::alfa::cell::Row;
 use crate::sandbox::alfa::desk::{API_USER, Desk};
 use crate::sandbox::alfa::errors::{Errors, Fault};
 use crate::sandbox::alfa::list::Test;
+use crate::sandbox::alfa::row::Row;
 use crate::sandbox::alfa::schema::{
     Column, DateFormat, Filter, How, Kind, Link, Model, Order, Spec, Writes, column, filter,
 };

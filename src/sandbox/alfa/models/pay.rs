@@ -3,10 +3,11 @@
 
 use crate::sandbox::alfa::accounts;
 use crate::sandbox::alfa::call::Call;
-use crate::sandbox::alfa::cell::{Cell, Row};
+use crate::sandbox::alfa::cell::Cell;
 use crate::sandbox::alfa::desk::Desk;
 use crate::sandbox::alfa::errors::{Errors, Fault};
 use crate::sandbox::alfa::list::{Test, optional};
+use crate::sandbox::alfa::row::Row;
 use crate::sandbox::alfa::schema::{
     Column, DateFormat, How, Kind, Link, Model, Order, Spec, Writes, column, filter,
 };

@@ -1,12 +1,21 @@
-//! The weekly timetable. Whose slot it is comes from the query alone.
+//! The weekly timetable. Whose slot it is comes from the query alone. Lessons of the coming weeks are made from it;
+//! further ahead there is only the slot.
 
+use std::collections::BTreeSet;
+
+use jiff::ToSpan;
 use serde_json::{Map, Value, json};
 
+use super::attendance;
+use super::lesson::{LESSON, PLANNED};
+use crate::sandbox::alfa::accounts;
 use crate::sandbox::alfa::call::Call;
-use crate::sandbox::alfa::cell::{Cell, Row};
+use crate::sandbox::alfa::cell::Cell;
+use crate::sandbox::alfa::dates;
 use crate::sandbox::alfa::desk::Desk;
 use crate::sandbox::alfa::errors::{Errors, Fault};
 use crate::sandbox::alfa::list::Test;
+use crate::sandbox::alfa::row::Row;
 use crate::sandbox::alfa::schema::{How, Kind, Link, Model, Order, Spec, Writes, column, filter};
 use crate::sandbox::alfa::switches::RegularDay;
 
@@ -129,4 +138,68 @@ pub(in crate::sandbox::alfa) fn check(desk: &Desk<'_>, call: &Call, row: &mut Ro
     errors.must_exist(desk, row, "lesson_type_id", Model::LessonType);
     errors.must_all_exist(desk, row, "teacher_ids", Model::Teacher);
     super::lesson::check_room(desk, row, errors);
+}
+
+/// How many days ahead lessons exist.
+const DAYS_AHEAD: i64 = 21;
+
+/// Makes the planned lessons of the coming weeks from a saved slot, in place of those made from it before.
+pub(in crate::sandbox::alfa) fn plan(desk: &mut Desk<'_>, slot: &Row) {
+    let today = desk.now.date();
+    let mut touched = BTreeSet::new();
+    let outdated: Vec<u64> = desk
+        .store
+        .table(Model::Lesson)
+        .iter()
+        .take_while(|row| row.date("date") >= Some(today))
+        .filter(|row| row.key("regular_id") == Some(slot.id) && row.int("status") == Some(PLANNED))
+        .map(|row| row.id)
+        .collect();
+    for id in outdated {
+        if let Some(row) = desk.store.table_mut(Model::Lesson).remove(id) {
+            touched.extend(row.ints("customer_ids"));
+        }
+    }
+    let clock = |column: &str| dates::parse_time(slot.text(column)).unwrap_or_default();
+    let (from, to) = (clock("time_from_v"), clock("time_to_v"));
+    for ahead in 0..=DAYS_AHEAD {
+        let Ok(day) = today.checked_add(ahead.days()) else {
+            break;
+        };
+        let weekday = u64::try_from(day.weekday().to_monday_one_offset()).unwrap_or(0);
+        let runs = slot.date("b_date") <= Some(day) && slot.date("e_date").is_none_or(|end| day <= end);
+        if !runs || !slot.ints("days").contains(&weekday) || day.to_datetime(from) < desk.now {
+            continue;
+        }
+        let mut row = Row::blank(&LESSON)
+            .with("regular_id", slot.id)
+            .with("date", day)
+            .with("time_from", day.to_datetime(from))
+            .with("time_to", day.to_datetime(to))
+            .with("created_at", desk.now)
+            .with("updated_at", desk.now);
+        for column in [
+            "branch_id",
+            "lesson_type_id",
+            "subject_id",
+            "room_id",
+            "teacher_ids",
+        ] {
+            row.set(column, slot.cell(column).clone());
+        }
+        let owner = if slot.text("related_class") == "Group" {
+            "group_ids"
+        } else {
+            "customer_ids"
+        };
+        row.set(
+            owner,
+            slot.key("related_id").into_iter().collect::<Vec<u64>>().into(),
+        );
+        attendance::join_members(desk, &mut row);
+        attendance::attend(desk, &Call::default(), None, &mut row);
+        touched.extend(row.ints("customer_ids"));
+        desk.store.table_mut(Model::Lesson).insert(row);
+    }
+    accounts::refresh(desk.store, desk.now, Some(&touched));
 }

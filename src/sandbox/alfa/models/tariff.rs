@@ -2,10 +2,11 @@
 
 use crate::sandbox::alfa::accounts;
 use crate::sandbox::alfa::call::Call;
-use crate::sandbox::alfa::cell::{Cell, Row, flag, hundredths, int, many};
+use crate::sandbox::alfa::cell::{Cell, flag, hundredths, int, many};
 use crate::sandbox::alfa::desk::Desk;
 use crate::sandbox::alfa::errors::Errors;
 use crate::sandbox::alfa::list::Test;
+use crate::sandbox::alfa::row::Row;
 use crate::sandbox::alfa::schema::{Column, How, Kind, Link, Model, Order, Spec, Writes, column, filter};
 
 const BRANCH_IDS: Column = column("branch_ids", Kind::Ints).label("Филиалы", "Branches");

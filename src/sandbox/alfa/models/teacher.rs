@@ -2,12 +2,13 @@
 
 use super::customer;
 use crate::sandbox::alfa::call::Call;
-use crate::sandbox::alfa::cell::{Cell, Row};
+use crate::sandbox::alfa::cell::Cell;
 use crate::sandbox::alfa::dates::SENTINEL;
 use crate::sandbox::alfa::desk::Desk;
 use crate::sandbox::alfa::errors::Errors;
 use crate::sandbox::alfa::filter;
 use crate::sandbox::alfa::list::Test;
+use crate::sandbox::alfa::row::Row;
 use crate::sandbox::alfa::schema::{How, Kind, Link, Model, Order, Spec, Writes, column, filter};
 
 pub(crate) static TEACHER: Spec = Spec {

@@ -1,6 +1,7 @@
 //! The simulator against its description, through its router and on a paused clock.
 
 mod access;
+mod coherence;
 mod faults;
 mod fixtures;
 mod lists;
