@@ -52,14 +52,14 @@ pub(super) async fn layer(State(observer): State<Observer>, request: Request, ne
     let took_ms = took.as_secs_f64() * 1000.0;
     match extensions.get::<Problem>() {
         Some(problem) if status >= 500 => {
-            let code = problem.code.entry().name;
-            let cause = problem.cause.as_deref().unwrap_or("-");
+            let code = problem.code().entry().name;
+            let cause = problem.cause().unwrap_or("-");
             tracing::error!(
                 method, route, status, took_ms, consumer, cache, request_id, code, cause, "failed"
             );
         }
         Some(problem) => {
-            let code = problem.code.entry().name;
+            let code = problem.code().entry().name;
             tracing::info!(
                 method, route, status, took_ms, consumer, cache, request_id, code, "refused"
             );

@@ -13,7 +13,7 @@ use utoipa::{PartialSchema as _, ToSchema};
 use super::auth::Needed;
 use super::codes::Code;
 use super::query;
-use super::resource::Resource;
+use super::resource::{PathValues, Resource};
 use super::routes::Routes;
 use crate::model::query::Param;
 use crate::model::{Entity, Incomplete, Moment, RecordId, Source};
@@ -179,7 +179,7 @@ fn operation<R: Resource>(id: String, summary: String, answer: Response) -> Oper
         .description(Some(R::ABOUT))
         .response("200", answer)
         .response("304", Ref::new("#/components/responses/NotModified"));
-    for (name, about, values) in R::path_values() {
+    for PathValues { name, about, values } in R::path_values() {
         let schema = ObjectBuilder::new()
             .schema_type(Type::String)
             .enum_values(Some(values()));

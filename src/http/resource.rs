@@ -32,6 +32,17 @@ pub(super) enum Offer {
     Get,
 }
 
+/// A parameter of a path that has a name for each of its values.
+#[derive(Debug)]
+pub(super) struct PathValues {
+    /// Its name in the path.
+    pub(super) name: &'static str,
+    /// What it is.
+    pub(super) about: &'static str,
+    /// The values there are.
+    pub(super) values: fn() -> Vec<&'static str>,
+}
+
 /// One kind of record under one path.
 pub(super) trait Resource: 'static {
     /// What it serves.
@@ -53,8 +64,8 @@ pub(super) trait Resource: 'static {
         true
     }
 
-    /// The values that each parameter of the path may have, with what it is.
-    fn path_values() -> &'static [(&'static str, &'static str, fn() -> Vec<&'static str>)] {
+    /// The parameters of the path.
+    fn path_values() -> &'static [PathValues] {
         &[]
     }
 }
