@@ -86,7 +86,8 @@ fn front(settings: Settings) -> Front {
 }
 
 async fn tagged(headers: HeaderMap) -> Response<Body> {
-    freshness::reply(&headers, b"{\"id\":\"alfa-1\"}".to_vec(), &Provenance::default())
+    let body = bytes::Bytes::from_static(b"{\"id\":\"alfa-1\"}");
+    freshness::reply(&headers, &body, &freshness::etag(&body), &Provenance::default())
 }
 
 async fn boom() {
@@ -642,4 +643,65 @@ async fn a_304_has_neither_a_body_nor_a_length() {
         missing.starts_with("HTTP/1.1 404 ") && missing.ends_with("\r\n\r\n"),
         "{missing}"
     );
+}
+
+/// Collects log lines.
+#[derive(Debug, Clone, Default)]
+struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(line);
+        Ok(line.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_one_line_in_the_log_without_ids_values_or_keys() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let front = front(settings());
+    let request =
+        ask(Method::GET, "all", "/students/alfa-4711?fields=secret-value").header("x-request-id", "rid-1");
+    front
+        .send(request.body(Body::empty()).unwrap())
+        .await
+        .problem("invalid_request");
+    front
+        .get("wrong-key", "/payments?payer=Anna")
+        .await
+        .problem("unauthenticated");
+    front.get("all", "/boom").await.problem("internal");
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let logged: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(logged.len(), 3, "{text}");
+    let fields = &logged[0]["fields"];
+    for (name, value) in [
+        ("method", "GET"),
+        ("route", "/students/{id}"),
+        ("consumer", "all"),
+        ("request_id", "rid-1"),
+        ("code", "invalid_request"),
+    ] {
+        assert_eq!(fields[name], value, "{text}");
+    }
+    assert_eq!(logged[1]["fields"]["consumer"], "-");
+    assert_eq!(
+        (&logged[2]["level"], &logged[2]["fields"]["cause"]),
+        (&"ERROR".into(), &"panic: the fuse is short".into())
+    );
+    for secret in ["4711", "secret-value", "wrong-key", "Anna"] {
+        assert!(!text.contains(secret), "{text}");
+    }
 }
