@@ -287,4 +287,17 @@ mod tests {
         let other = answer(&HeaderMap::new(), b"[]", &provenance);
         assert_ne!(other.headers()[ETAG], etag.as_str());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_header_is_too_strange(bytes in proptest::collection::vec(32_u8..=255, 0..40)) {
+            if let Ok(value) = HeaderValue::from_bytes(&bytes) {
+                let names = [CACHE_CONTROL, PREFER, IF_NONE_MATCH];
+                let headers = HeaderMap::from_iter(names.map(|name| (name, value.clone())));
+                let max_age = accepted(&headers).max_age.unwrap_or_default();
+                let _ = tokio::time::Instant::now() + max_age + wait(&headers).unwrap_or_default();
+                answer(&headers, b"{}", &Provenance::default());
+            }
+        }
+    }
 }
