@@ -263,10 +263,19 @@ fn parameter(param: Param, fields: &[String]) -> Parameter {
         .parameter_in(ParameterIn::Query)
         .required(Required::False)
         .description(Some(about))
-        .schema(Some(schema));
+        // In the schema: an example of the parameter itself would be filled in and sent by forms made from the document.
+        .schema(Some(with_example(schema, param.example)))
+        .example(is_map.then(|| json!({})));
     if param.repeatable {
         parameter.style(Some(style)).explode(Some(explode)).build()
     } else {
         parameter.build()
     }
+}
+
+fn with_example(mut schema: RefOr<Schema>, example: Option<Value>) -> RefOr<Schema> {
+    if let (RefOr::T(Schema::Object(object)), Some(example)) = (&mut schema, example) {
+        object.examples = vec![example];
+    }
+    schema
 }
