@@ -1,6 +1,7 @@
 //! One line and two metrics for each request. Neither holds a path with ids, a query value or a body.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
@@ -49,17 +50,17 @@ pub(super) async fn layer(State(observer): State<Observer>, request: Request, ne
         .map_or("-", |caller| &*caller.0.consumer.name);
     let cache = extensions.get::<CacheResult>().map_or("-", |result| result.0);
     let request_id = id.as_ref().map_or("", RequestId::as_str);
-    let took_ms = took.as_secs_f64() * 1000.0;
+    let took_ms = millis(took);
     match extensions.get::<Problem>() {
         Some(problem) if status >= 500 => {
-            let code = problem.code.entry().name;
-            let cause = problem.cause.as_deref().unwrap_or("-");
+            let code = problem.code().entry().name;
+            let cause = problem.cause().unwrap_or("-");
             tracing::error!(
                 method, route, status, took_ms, consumer, cache, request_id, code, cause, "failed"
             );
         }
         Some(problem) => {
-            let code = problem.code.entry().name;
+            let code = problem.code().entry().name;
             tracing::info!(
                 method, route, status, took_ms, consumer, cache, request_id, code, "refused"
             );
@@ -90,7 +91,7 @@ impl Drop for Unfinished<'_> {
                 method = self.method,
                 route = self.route,
                 status = 499,
-                took_ms = took.as_secs_f64() * 1000.0,
+                took_ms = millis(took),
                 "the caller left"
             );
         }
@@ -99,6 +100,11 @@ impl Drop for Unfinished<'_> {
 
 fn template<'a>(route: Option<&'a MatchedPath>, base_path: &str) -> &'a str {
     route.map_or("-", |route| route.as_str().strip_prefix(base_path).unwrap_or("-"))
+}
+
+/// Milliseconds with three places.
+fn millis(took: Duration) -> f64 {
+    (took.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }
 
 /// Methods as labels: a caller can invent any number of them.

@@ -13,7 +13,7 @@ use utoipa::{PartialSchema as _, ToSchema};
 use super::auth::Needed;
 use super::codes::Code;
 use super::query;
-use super::resource::Resource;
+use super::resource::{PathValues, Resource};
 use super::routes::Routes;
 use crate::model::query::Param;
 use crate::model::{Entity, Incomplete, Moment, RecordId, Source};
@@ -179,7 +179,7 @@ fn operation<R: Resource>(id: String, summary: String, answer: Response) -> Oper
         .description(Some(R::ABOUT))
         .response("200", answer)
         .response("304", Ref::new("#/components/responses/NotModified"));
-    for (name, about, values) in R::path_values() {
+    for PathValues { name, about, values } in R::path_values() {
         let schema = ObjectBuilder::new()
             .schema_type(Type::String)
             .enum_values(Some(values()));
@@ -263,10 +263,19 @@ fn parameter(param: Param, fields: &[String]) -> Parameter {
         .parameter_in(ParameterIn::Query)
         .required(Required::False)
         .description(Some(about))
-        .schema(Some(schema));
+        // In the schema: an example of the parameter itself would be filled in and sent by forms made from the document.
+        .schema(Some(with_example(schema, param.example)))
+        .example(is_map.then(|| json!({})));
     if param.repeatable {
         parameter.style(Some(style)).explode(Some(explode)).build()
     } else {
         parameter.build()
     }
+}
+
+fn with_example(mut schema: RefOr<Schema>, example: Option<Value>) -> RefOr<Schema> {
+    if let (RefOr::T(Schema::Object(object)), Some(example)) = (&mut schema, example) {
+        object.examples = vec![example];
+    }
+    schema
 }

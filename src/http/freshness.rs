@@ -71,21 +71,25 @@ fn seconds(text: &str) -> Option<Duration> {
 }
 
 /// A JSON answer with its history; 304 when the consumer has the same already.
-pub(super) fn reply(request: &HeaderMap, body: Vec<u8>, provenance: &Provenance) -> Response {
-    let etag = etag(&body);
+pub(super) fn reply(
+    request: &HeaderMap,
+    body: &Bytes,
+    etag: &HeaderValue,
+    provenance: &Provenance,
+) -> Response {
     let unchanged = names(request, etag.as_bytes());
     let mut response = if unchanged {
         // A body of unknown length: a 304 must not carry `Content-Length`, and an empty one would get a zero.
         let nothing = futures_util::stream::empty::<Result<Bytes, std::convert::Infallible>>();
         Response::new(Body::from_stream(nothing))
     } else {
-        Response::new(Body::from(body))
+        Response::new(Body::from(body.clone()))
     };
     let headers = response.headers_mut();
     if !unchanged {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
-    headers.insert(ETAG, etag);
+    headers.insert(ETAG, etag.clone());
     headers.insert(AGE, provenance.age.as_secs().into());
     headers.insert(CACHE_CONTROL, ascii(max_age(provenance)));
     headers.insert(CACHE_STATUS, ascii(cache_status(provenance)));
@@ -105,7 +109,7 @@ fn ascii(text: String) -> HeaderValue {
 }
 
 /// Strong, and the same wherever the same bytes are answered.
-fn etag(body: &[u8]) -> HeaderValue {
+pub(super) fn etag(body: &[u8]) -> HeaderValue {
     let hash = Sha256::digest(body);
     ascii(format!("\"{}\"", URL_SAFE_NO_PAD.encode(&hash[..16])))
 }
@@ -167,6 +171,10 @@ mod tests {
 
     fn with(name: HeaderName, value: &'static str) -> HeaderMap {
         HeaderMap::from_iter([(name, HeaderValue::from_static(value))])
+    }
+
+    fn answer(request: &HeaderMap, body: &'static [u8], provenance: &Provenance) -> Response {
+        reply(request, &Bytes::from_static(body), &etag(body), provenance)
     }
 
     #[test]
@@ -251,7 +259,7 @@ mod tests {
                 queued: Duration::from_micros(1500),
                 upstream: Duration::from_millis(80),
             };
-            let response = reply(&HeaderMap::new(), b"{}".to_vec(), &provenance);
+            let response = answer(&HeaderMap::new(), b"{}", &provenance);
             let header = |name: &str| response.headers()[name].to_str().unwrap();
             assert_eq!(header("cache-status"), status);
             assert_eq!(header("cache-control"), control);
@@ -263,7 +271,7 @@ mod tests {
     #[test]
     fn a_consumer_who_has_the_same_gets_304() {
         let provenance = Provenance::default();
-        let first = reply(&HeaderMap::new(), b"{}".to_vec(), &provenance);
+        let first = answer(&HeaderMap::new(), b"{}", &provenance);
         let etag = first.headers()[ETAG].to_str().unwrap().to_owned();
         for (tags, status) in [
             (etag.clone(), 304),
@@ -272,11 +280,24 @@ mod tests {
             ("\"other\"".to_owned(), 200),
         ] {
             let request = HeaderMap::from_iter([(IF_NONE_MATCH, HeaderValue::try_from(tags).unwrap())]);
-            let again = reply(&request, b"{}".to_vec(), &provenance);
+            let again = answer(&request, b"{}", &provenance);
             assert_eq!(again.status(), status);
             assert_eq!(again.headers()[ETAG], etag.as_str());
         }
-        let other = reply(&HeaderMap::new(), b"[]".to_vec(), &provenance);
+        let other = answer(&HeaderMap::new(), b"[]", &provenance);
         assert_ne!(other.headers()[ETAG], etag.as_str());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_header_is_too_strange(bytes in proptest::collection::vec(32_u8..=255, 0..40)) {
+            if let Ok(value) = HeaderValue::from_bytes(&bytes) {
+                let names = [CACHE_CONTROL, PREFER, IF_NONE_MATCH];
+                let headers = HeaderMap::from_iter(names.map(|name| (name, value.clone())));
+                let max_age = accepted(&headers).max_age.unwrap_or_default();
+                let _ = tokio::time::Instant::now() + max_age + wait(&headers).unwrap_or_default();
+                answer(&headers, b"{}", &Provenance::default());
+            }
+        }
     }
 }

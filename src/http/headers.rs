@@ -1,21 +1,16 @@
 //! Headers that every answer carries, and what browsers of other origins may do.
 
-use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::Response;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-const REFERRER_POLICY: HeaderName = header::REFERRER_POLICY;
-
 /// Tells browsers to treat answers as what they are. Whoever has set a header already knows better.
-pub(super) async fn security(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+pub(super) fn security(mut response: Response) -> Response {
     let headers = response.headers_mut();
     set(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(headers, header::X_FRAME_OPTIONS, "DENY");
-    set(headers, REFERRER_POLICY, "no-referrer");
+    set(headers, header::REFERRER_POLICY, "no-referrer");
     set(
         headers,
         header::CONTENT_SECURITY_POLICY,

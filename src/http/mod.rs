@@ -2,7 +2,7 @@
 //! or refused with a problem, and comes back up.
 //!
 //! - [`resource`] and `resources/`: what can be asked, as declarations
-//! - [`query`], [`view`], [`freshness`]: how it is asked and how it is answered
+//! - [`query`], [`view`], [`freshness`], [`memo`]: how it is asked and how it is answered
 //! - [`auth`], [`guard`], [`headers`], [`access_log`], [`request_id`]: the layers
 //! - [`problem`] and [`codes`]: how anything goes wrong
 //! - [`describe`], [`openapi`], [`docs`]: how all of it is documented
@@ -16,6 +16,7 @@ mod docs;
 mod freshness;
 mod guard;
 mod headers;
+mod memo;
 mod negotiate;
 pub mod openapi;
 mod ops;
@@ -90,6 +91,7 @@ impl std::fmt::Debug for Settings {
 struct Front {
     api: Api,
     base_path: Arc<str>,
+    memo: memo::Memo,
 }
 
 type Shared = Arc<Front>;
@@ -114,6 +116,7 @@ fn with_routes(api: Api, routes: routes::Routes) -> Router {
     let front = Arc::new(Front {
         api,
         base_path: Arc::clone(&base_path),
+        memo: memo::Memo::new(),
     });
 
     let keyed = ServiceBuilder::new()
@@ -127,7 +130,7 @@ fn with_routes(api: Api, routes: routes::Routes) -> Router {
         // Must see every answer, also those that the layers below make.
         .layer(from_fn_with_state(observer, access_log::layer))
         // On every answer, also those that the layers below make.
-        .layer(from_fn(headers::security))
+        .map_response(headers::security)
         // Outside the layers that refuse, so that browsers may read refusals; before authentication, because preflights
         // carry no key.
         .option_layer(headers::cors(&settings.cors_origins))

@@ -62,7 +62,7 @@ pub fn admin(readiness: Readiness, metrics: Arc<Metrics>) -> Router {
     let stack = ServiceBuilder::new()
         // Everything below can be found again.
         .layer(from_fn(request_id::layer))
-        .layer(from_fn(headers::security))
+        .map_response(headers::security)
         .layer(axum::middleware::from_fn_with_state(Arc::<str>::from(""), render))
         .layer(CatchPanicLayer::custom(guard::on_panic));
     Router::new()

@@ -25,8 +25,11 @@ use crate::model::{Source, query::BadParam};
 
 /// An error on its way to the consumer.
 #[derive(Debug, Clone)]
-pub(crate) struct Problem {
-    pub(super) code: Code,
+pub(crate) struct Problem(Box<Facts>);
+
+#[derive(Debug, Clone)]
+struct Facts {
+    code: Code,
     detail: Cow<'static, str>,
     source: Option<Source>,
     retryable: bool,
@@ -34,7 +37,7 @@ pub(crate) struct Problem {
     retry_after: Option<Duration>,
     header: Option<(HeaderName, HeaderValue)>,
     /// What lies behind it; only the log shows it.
-    pub(super) cause: Option<String>,
+    cause: Option<String>,
 }
 
 /// One thing that is wrong with the request.
@@ -79,7 +82,7 @@ pub(crate) struct Document<'a> {
 impl Problem {
     /// A problem found by the gateway.
     pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self {
+        Self(Box::new(Facts {
             code,
             detail: detail.into(),
             source: None,
@@ -88,20 +91,30 @@ impl Problem {
             retry_after: None,
             header: None,
             cause: None,
-        }
+        }))
+    }
+
+    /// What went wrong, for programs.
+    pub(super) fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// What lies behind it, for the log.
+    pub(super) fn cause(&self) -> Option<&str> {
+        self.0.cause.as_deref()
     }
 
     /// Everything wrong with the query.
     pub(crate) fn bad_query(bad: Vec<BadParam>) -> Self {
         let mut problem = Self::new(Code::InvalidRequest, "");
-        problem.errors = bad
+        problem.0.errors = bad
             .into_iter()
             .map(|bad| Invalid {
                 pointer: format!("/query/{}", bad.name.replace('~', "~0").replace('/', "~1")),
                 detail: bad.detail,
             })
             .collect();
-        problem.detail = match problem.errors.as_slice() {
+        problem.0.detail = match problem.0.errors.as_slice() {
             [one] => format!("`{}` {}.", one.pointer.trim_start_matches("/query/"), one.detail).into(),
             many => format!("{} things are wrong with the query; see `errors`.", many.len()).into(),
         };
@@ -109,33 +122,33 @@ impl Problem {
     }
 
     pub(crate) fn retry_after(mut self, after: Duration) -> Self {
-        self.retry_after = Some(after);
+        self.0.retry_after = Some(after);
         self
     }
 
     pub(crate) fn because(mut self, cause: impl Into<String>) -> Self {
-        self.cause = Some(cause.into());
+        self.0.cause = Some(cause.into());
         self
     }
 
     pub(super) fn header(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.header = Some((name, HeaderValue::from_static(value)));
+        self.0.header = Some((name, HeaderValue::from_static(value)));
         self
     }
 
     fn document<'a>(&'a self, base_path: &str, instance: &'a str, request_id: &'a str) -> Document<'a> {
-        let entry = self.code.entry();
+        let entry = self.0.code.entry();
         Document {
             kind: format!("{base_path}/docs/errors/{}", entry.name),
             title: entry.title,
             status: entry.status.as_u16(),
-            detail: &self.detail,
+            detail: &self.0.detail,
             instance,
             code: entry.name,
             request_id,
-            source: self.source.map_or("gateway", Source::name),
-            retryable: self.retryable,
-            errors: &self.errors,
+            source: self.0.source.map_or("gateway", Source::name),
+            retryable: self.0.retryable,
+            errors: &self.0.errors,
         }
     }
 
@@ -156,16 +169,18 @@ impl From<Failure> for Problem {
                 detail: detail.to_owned(),
             }]),
             Failure::ForbiddenBranch(_) => Self::new(Code::Forbidden, format!("The {failure}.")),
-            Failure::NotSupported(source) => Self {
-                source,
-                ..Self::new(Code::NotSupported, "No configured CRM has such records.")
-            },
+            Failure::NotSupported(source) => {
+                let mut problem = Self::new(Code::NotSupported, "No configured CRM has such records.");
+                problem.0.source = source;
+                problem
+            }
         }
     }
 }
 
 impl From<crm::Error> for Problem {
     fn from(error: crm::Error) -> Self {
+        let retryable = error.retryable();
         let code = match error.kind {
             Kind::NotFound => Code::NotFound,
             Kind::Invalid => Code::ValidationFailed,
@@ -186,13 +201,12 @@ impl From<crm::Error> for Problem {
             let _ = write!(cause, "{}{inner}", if cause.is_empty() { "" } else { ": " });
             link = inner.source();
         }
-        Self {
-            source: Some(error.crm),
-            retryable: error.retryable(),
-            retry_after: error.retry_after,
-            cause: (!cause.is_empty()).then_some(cause),
-            ..Self::new(code, error.detail)
-        }
+        let mut problem = Self::new(code, error.detail);
+        problem.0.source = Some(error.crm);
+        problem.0.retryable = retryable;
+        problem.0.retry_after = error.retry_after;
+        problem.0.cause = (!cause.is_empty()).then_some(cause);
+        problem
     }
 }
 
@@ -232,13 +246,13 @@ pub(super) fn internal(cause: impl Into<String>) -> Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::empty());
-        *response.status_mut() = self.code.entry().status;
+        *response.status_mut() = self.0.code.entry().status;
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(after) = self.retry_after {
+        if let Some(after) = self.0.retry_after {
             headers.insert(RETRY_AFTER, whole_seconds(after).into());
         }
-        if let Some((name, value)) = self.header.clone() {
+        if let Some((name, value)) = self.0.header.clone() {
             headers.insert(name, value);
         }
         response.extensions_mut().insert(self);
@@ -317,7 +331,7 @@ mod tests {
         error.cause = Some(std::sync::Arc::new(std::io::Error::other("10.0.0.7 refused")));
         error.status = Some(500);
         let problem = Problem::from(error);
-        assert_eq!(problem.cause.as_deref(), Some("status 500: 10.0.0.7 refused"));
+        assert_eq!(problem.cause(), Some("status 500: 10.0.0.7 refused"));
         assert!(!problem.example().to_string().contains("10.0.0.7"));
     }
 

@@ -304,4 +304,22 @@ mod tests {
             .example();
         assert_eq!(problem["errors"][0]["pointer"], "/query/stage");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_query_is_read_or_refused_in_the_contracts_words(
+            names in proptest::collection::vec("limit|cursor|fields|include|branch_id|stage|id|balance_from|\\PC{0,6}", 0..5),
+            value in "raw|id,name|alfa-1|\\PC{0,12}",
+            masked: bool,
+        ) {
+            let pairs = names.iter().map(|name| (name.as_str(), value.as_str()));
+            let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+            let mask: &[&str] = if masked { &["contacts", "balances"] } else { &[] };
+            if let Err(problem) = students(&text, mask) {
+                let code = problem["code"].as_str().unwrap();
+                proptest::prop_assert!(code == "invalid_request" || (masked && code == "forbidden"));
+                proptest::prop_assert_eq!(problem["errors"].as_array().unwrap().is_empty(), code == "forbidden");
+            }
+        }
+    }
 }

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::Shared;
 use super::auth::Caller;
 use super::guard::Deadline;
+use super::memo::Memo;
 use super::problem::{Problem, internal, no_such_path, not_found};
 use super::routes::Routes;
 use super::view::fields_of;
@@ -21,7 +22,7 @@ use super::{describe, freshness, query};
 use crate::consumers::Consumer;
 use crate::hub::{Answer, Hub, Scope, Shelf};
 use crate::model::context::{Interest, Reason};
-use crate::model::{Ctx, Entity, RecordId};
+use crate::model::{Ctx, Entity, Page, RecordId};
 
 /// What a resource offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,17 @@ pub(super) enum Offer {
     List,
     /// `GET path/{id}`: one record.
     Get,
+}
+
+/// A parameter of a path that has a name for each of its values.
+#[derive(Debug)]
+pub(super) struct PathValues {
+    /// Its name in the path.
+    pub(super) name: &'static str,
+    /// What it is.
+    pub(super) about: &'static str,
+    /// The values there are.
+    pub(super) values: fn() -> Vec<&'static str>,
 }
 
 /// One kind of record under one path.
@@ -53,8 +65,8 @@ pub(super) trait Resource: 'static {
         true
     }
 
-    /// The values that each parameter of the path may have, with what it is.
-    fn path_values() -> &'static [(&'static str, &'static str, fn() -> Vec<&'static str>)] {
+    /// The parameters of the path.
+    fn path_values() -> &'static [PathValues] {
         &[]
     }
 }
@@ -99,27 +111,36 @@ async fn list<R: Resource>(
 ) -> Result<Response, Problem> {
     let caller = caller(&request)?;
     let consumer = &caller.0.consumer;
-    let path = segments(&path).ok_or_else(no_such_path)?;
     let text = request.uri().query().unwrap_or_default();
-    let mut asked = query::read_list::<R::Record>(text, &fields, &consumer.mask)?;
-    if !R::narrow(&mut asked.filter, &path) {
-        return Err(no_such_path());
-    }
+    let key = Memo::key(request.uri().path(), text, &consumer.mask);
+    let entry = front.memo.read(&key, || {
+        let path = segments(&path).ok_or_else(no_such_path)?;
+        let mut asked = query::read_list::<R::Record>(text, &fields, &consumer.mask)?;
+        if R::narrow(&mut asked.filter, &path) {
+            Ok(asked)
+        } else {
+            Err(no_such_path())
+        }
+    })?;
+    let asked = &entry.asked;
     let scope = Scope {
         visible: consumer.branches.clone(),
-        wanted: asked.branches,
+        wanted: asked.branches.clone(),
     };
     let ctx = circumstances(&front, &request, consumer);
     let _waiting = ctx.interest.join();
     let Answer { value, provenance } = R::shelf(&front.api.hub)
         .list(&ctx, &scope, &asked.filter, &asked.page)
         .await?;
-    let body = asked.view.page(&value).map_err(unwritable)?;
+    let written = front
+        .memo
+        .write(&key, &entry, &value, |page| asked.view.page(page))
+        .map_err(unwritable)?;
     front
         .api
         .metrics
         .cache(R::Record::RESOURCE, freshness::result(provenance.cache));
-    let mut response = freshness::reply(request.headers(), body, &provenance);
+    let mut response = freshness::reply(request.headers(), &written.body, &written.etag, &provenance);
     if let Some(cursor) = &value.next_cursor {
         response
             .headers_mut()
@@ -136,24 +157,43 @@ async fn one<R: Resource>(
 ) -> Result<Response, Problem> {
     let caller = caller(&request)?;
     let consumer = &caller.0.consumer;
-    let path = segments(&path).ok_or_else(no_such_path)?;
-    let view =
-        query::read_one::<R::Record>(request.uri().query().unwrap_or_default(), &fields, &consumer.mask)?;
-    // What is no id of ours is the id of nothing.
-    let id: RecordId = path.last().and_then(|id| id.parse().ok()).ok_or_else(not_found)?;
+    let text = request.uri().query().unwrap_or_default();
+    let key = Memo::key(request.uri().path(), text, &consumer.mask);
+    let entry = front.memo.read(&key, || {
+        let path = segments(&path).ok_or_else(no_such_path)?;
+        let view = query::read_one::<R::Record>(text, &fields, &consumer.mask)?;
+        // What is no id of ours is the id of nothing.
+        let id: RecordId = path.last().and_then(|id| id.parse().ok()).ok_or_else(not_found)?;
+        Ok::<_, Problem>((id, view))
+    })?;
+    let (id, view) = &entry.asked;
     let scope = Scope {
         visible: consumer.branches.clone(),
         wanted: Vec::new(),
     };
     let ctx = circumstances(&front, &request, consumer);
     let _waiting = ctx.interest.join();
-    let Answer { value, provenance } = R::shelf(&front.api.hub).get(&ctx, &scope, &id).await?;
-    let body = view.one(&value).map_err(unwritable)?;
+    let Answer { value, provenance } = R::shelf(&front.api.hub).get(&ctx, &scope, id).await?;
+    let page = Page {
+        items: vec![value],
+        next_cursor: None,
+        total: None,
+        incomplete: Vec::new(),
+    };
+    let written = front
+        .memo
+        .write(&key, &entry, &page, |page| view.one(&page.items[0]))
+        .map_err(unwritable)?;
     front
         .api
         .metrics
         .cache(R::Record::RESOURCE, freshness::result(provenance.cache));
-    Ok(freshness::reply(request.headers(), body, &provenance))
+    Ok(freshness::reply(
+        request.headers(),
+        &written.body,
+        &written.etag,
+        &provenance,
+    ))
 }
 
 fn caller(request: &Request) -> Result<Caller, Problem> {

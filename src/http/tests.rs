@@ -7,15 +7,15 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
 use utoipa::openapi::path::Operation;
 
-use super::{Api, Readiness, Settings, admin, resources, with_routes};
+use super::{Api, Readiness, Settings, admin, freshness, resources, with_routes};
 use crate::consumers::{Consumer, Consumers, KeyHash, Scopes};
-use crate::hub::Hub;
+use crate::hub::{Hub, Provenance};
 use crate::model::Class;
 use crate::telemetry::Metrics;
 
@@ -26,7 +26,7 @@ struct Front {
 
 struct Answer {
     status: StatusCode,
-    headers: http::HeaderMap,
+    headers: HeaderMap,
     text: String,
 }
 
@@ -71,6 +71,7 @@ fn front(settings: Settings) -> Front {
     ];
     let mut routes = resources::all();
     routes.get("/boom".to_owned(), get(boom), Operation::new());
+    routes.get("/tagged".to_owned(), get(tagged), Operation::new());
     routes.get("/slow".to_owned(), get(slow), Operation::new());
     let router = with_routes(
         Api {
@@ -82,6 +83,11 @@ fn front(settings: Settings) -> Front {
         routes,
     );
     Front { router, metrics }
+}
+
+async fn tagged(headers: HeaderMap) -> Response<Body> {
+    let body = bytes::Bytes::from_static(b"{\"id\":\"alfa-1\"}");
+    freshness::reply(&headers, &body, &freshness::etag(&body), &Provenance::default())
 }
 
 async fn boom() {
@@ -564,4 +570,138 @@ fn the_demo_key_does_not_show_in_debug_output() {
         ..settings()
     };
     assert!(!format!("{settings:?}").contains("secret"));
+}
+
+/// What really goes over the wire: the server library has its own opinion about some headers.
+async fn wire(front: &Front, request: String) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = front.router.clone();
+    let server = tokio::spawn(async move { axum::serve(listener, router).await });
+    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let mut sent = 0;
+    while sent < request.len() {
+        stream.writable().await.unwrap();
+        sent += stream.try_write(&request.as_bytes()[sent..]).unwrap_or(0);
+    }
+    let mut answer = Vec::new();
+    loop {
+        stream.readable().await.unwrap();
+        match stream.try_read_buf(&mut answer) {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    server.abort();
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn a_304_has_neither_a_body_nor_a_length() {
+    let front = front(settings());
+    let first = front.get("all", "/tagged").await;
+    let tag = first.header("etag").to_owned();
+    assert!(front.metrics.text().contains(r#"route="/tagged""#));
+    let request = |method: &str, more: String| {
+        format!(
+            "{method} /tagged HTTP/1.1\r\nhost: gateway\r\nx-api-key: all\r\nconnection: close\r\n{more}\r\n"
+        )
+    };
+    let again = wire(&front, request("GET", format!("if-none-match: {tag}\r\n"))).await;
+    assert!(again.starts_with("HTTP/1.1 304 "), "{again}");
+    assert!(again.ends_with("\r\n\r\n") && again.contains(&tag), "{again}");
+    for header in ["content-length", "transfer-encoding", "content-type"] {
+        assert!(!again.contains(&format!("\n{header}:")), "{again}");
+    }
+    for header in [
+        "age: 0",
+        "vary: authorization, x-api-key",
+        "cache-status: crm-gateway; hit",
+        "ratelimit: ",
+    ] {
+        assert!(again.contains(header), "{again}");
+    }
+    let head = wire(&front, request("HEAD", String::new())).await;
+    assert!(
+        head.contains("content-length: 15") && head.ends_with("\r\n\r\n"),
+        "{head}"
+    );
+    let kept = request("GET", format!("if-none-match: {tag}\r\n")).replace("connection: close\r\n", "");
+    let both = wire(&front, format!("{kept}{}", request("GET", String::new()))).await;
+    assert!(
+        both.starts_with("HTTP/1.1 304 ") && both.contains("HTTP/1.1 200 OK"),
+        "{both}"
+    );
+    let missing = wire(
+        &front,
+        request("HEAD", String::new()).replace("/tagged", "/nowhere"),
+    )
+    .await;
+    assert!(
+        missing.starts_with("HTTP/1.1 404 ") && missing.ends_with("\r\n\r\n"),
+        "{missing}"
+    );
+}
+
+/// Collects log lines.
+#[derive(Debug, Clone, Default)]
+struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(line);
+        Ok(line.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_one_line_in_the_log_without_ids_values_or_keys() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let front = front(settings());
+    let request =
+        ask(Method::GET, "all", "/students/alfa-4711?fields=secret-value").header("x-request-id", "rid-1");
+    front
+        .send(request.body(Body::empty()).unwrap())
+        .await
+        .problem("invalid_request");
+    front
+        .get("wrong-key", "/payments?payer=Anna")
+        .await
+        .problem("unauthenticated");
+    front.get("all", "/boom").await.problem("internal");
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let logged: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(logged.len(), 3, "{text}");
+    let fields = &logged[0]["fields"];
+    for (name, value) in [
+        ("method", "GET"),
+        ("route", "/students/{id}"),
+        ("consumer", "all"),
+        ("request_id", "rid-1"),
+        ("code", "invalid_request"),
+    ] {
+        assert_eq!(fields[name], value, "{text}");
+    }
+    assert_eq!(logged[1]["fields"]["consumer"], "-");
+    assert_eq!(
+        (&logged[2]["level"], &logged[2]["fields"]["cause"]),
+        (&"ERROR".into(), &"panic: the fuse is short".into())
+    );
+    for secret in ["4711", "secret-value", "wrong-key", "Anna"] {
+        assert!(!text.contains(secret), "{text}");
+    }
 }

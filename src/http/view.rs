@@ -143,14 +143,14 @@ impl<E: Entity> Serialize for Shown<'_, E> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::model::payment::{Direction, Payment};
     use crate::model::student::Student;
     use crate::model::{Money, RecordId, Source};
     use serde_json::json;
 
-    pub(crate) fn payment() -> Record<Payment> {
+    pub(in crate::http) fn payment() -> Record<Payment> {
         Record {
             id: RecordId::new(Source::AlfaCrm, 901),
             source: Source::AlfaCrm,

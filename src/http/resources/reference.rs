@@ -1,6 +1,6 @@
 //! Reference books: one list for each, told apart by the path.
 
-use crate::http::resource::{Offer, Resource};
+use crate::http::resource::{Offer, PathValues, Resource};
 use crate::hub::{Hub, Shelf};
 use crate::model::reference::{Book, ReferenceEntry, ReferenceFilter};
 
@@ -23,9 +23,11 @@ impl Resource for Reference {
         filter.book.is_some()
     }
 
-    fn path_values() -> &'static [(&'static str, &'static str, fn() -> Vec<&'static str>)] {
-        &[("book", "Which book.", || {
-            Book::ALL.iter().map(|book| book.name()).collect()
-        })]
+    fn path_values() -> &'static [PathValues] {
+        &[PathValues {
+            name: "book",
+            about: "Which book.",
+            values: || Book::ALL.iter().map(|book| book.name()).collect(),
+        }]
     }
 }
