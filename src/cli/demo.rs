@@ -32,14 +32,18 @@ const CONSUMERS: [(&str, &str); 3] = [
         "scopes = [\"students:read\", \"lessons:read\", \"payments:read\", \"projects:read\", \"reference:read\"]\n\
          class = \"partner\"\nbranches = [1]\nmask = [\"notes\"]",
     ),
-    ("export", "scopes = [\"students:read\", \"lessons:read\", \"payments:read\", \"projects:read\", \"reference:read\"]\nclass = \"batch\""),
+    (
+        "export",
+        "scopes = [\"students:read\", \"lessons:read\", \"payments:read\", \"projects:read\", \"reference:read\"]\nclass = \"batch\"",
+    ),
 ];
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     block_on(async {
         let stop = signals::stop().map_err(Failure::failed)?;
         let loopback = async || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(Failure::failed);
-        let sandbox = Sandbox::start(loopback().await?, loopback().await?, &Size::today()).map_err(Failure::failed)?;
+        let sandbox =
+            Sandbox::start(loopback().await?, loopback().await?, &Size::today()).map_err(Failure::failed)?;
         slow_down(&sandbox, Duration::from_millis(options.upstream_latency));
         let keys: Vec<String> = CONSUMERS.iter().map(|_| new_key()).collect();
         let config = configuration(options.listen, operators().await, &sandbox, &keys);
@@ -70,9 +74,13 @@ async fn operators() -> SocketAddr {
 }
 
 fn configuration(listen: SocketAddr, admin: SocketAddr, sandbox: &Sandbox, keys: &[String]) -> String {
-    let mut text = format!("[server]\nlisten = \"{listen}\"\nadmin_listen = \"{admin}\"\n\n{}", sandbox.configuration());
+    let mut text =
+        format!("[server]\nlisten = \"{listen}\"\nadmin_listen = \"{admin}\"\n\n{}", sandbox.configuration());
     for ((name, rights), key) in CONSUMERS.iter().zip(keys) {
-        text += &format!("\n[consumers.{name}]\nkey_hashes = [\"{}\"]\nrate_limit = 1000000\n{rights}\n", KeyHash::of(key));
+        text += &format!(
+            "\n[consumers.{name}]\nkey_hashes = [\"{}\"]\nrate_limit = 1000000\n{rights}\n",
+            KeyHash::of(key)
+        );
     }
     text
 }
@@ -85,5 +93,7 @@ fn welcome(address: SocketAddr, admin: SocketAddr, keys: &[String]) -> String {
         text += &format!("  {name:<8} {key}\n");
     }
     let key = keys.first().map_or("", String::as_str);
-    text + &format!("\nTry:\n  curl -H 'X-Api-Key: {key}' 'http://{address}/students?limit=2'\n\nCtrl-C ends it.")
+    text + &format!(
+        "\nTry:\n  curl -H 'X-Api-Key: {key}' 'http://{address}/students?limit=2'\n\nCtrl-C ends it."
+    )
 }

@@ -15,7 +15,8 @@ pub(super) fn run(url: &str) -> Result<(), Failure> {
     let path = url.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned();
     block_on(async {
         let asking = ask(&address, authority.as_str(), &path);
-        let status = tokio::time::timeout(PATIENCE, asking).await.map_err(|_| Failure::failed("no answer in time"))?;
+        let status =
+            tokio::time::timeout(PATIENCE, asking).await.map_err(|_| Failure::failed("no answer in time"))?;
         match status.map_err(Failure::failed)? {
             200..=299 => Ok(()),
             status => Err(Failure::failed(format!("not ready: status {status}"))),
@@ -27,10 +28,12 @@ pub(super) fn run(url: &str) -> Result<(), Failure> {
 async fn ask(address: &str, host: &str, path: &str) -> std::io::Result<u16> {
     let stream = tokio::net::TcpStream::connect(address).await?;
     let io = hyper_util::rt::TokioIo::new(stream);
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.map_err(std::io::Error::other)?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(io).await.map_err(std::io::Error::other)?;
     let connection = tokio::spawn(connection);
     let request = http::Request::get(path).header(http::header::HOST, host);
-    let request = request.body(http_body_util::Empty::<bytes::Bytes>::new()).map_err(std::io::Error::other)?;
+    let request =
+        request.body(http_body_util::Empty::<bytes::Bytes>::new()).map_err(std::io::Error::other)?;
     let answer = sender.send_request(request).await.map_err(std::io::Error::other)?;
     connection.abort();
     Ok(answer.status().as_u16())

@@ -14,14 +14,19 @@ pub(super) enum Command {
         /// The consumer's name.
         name: String,
         /// What it may do, for example students:read,payments:write or "*".
-        #[arg(long, value_delimiter = ',', default_value = "students:read,lessons:read,payments:read,projects:read,reference:read")]
+        #[arg(
+            long,
+            value_delimiter = ',',
+            default_value = "students:read,lessons:read,payments:read,projects:read,reference:read"
+        )]
         scopes: Vec<String>,
     },
 }
 
 pub(super) fn run(command: &Command) -> Result<(), Failure> {
     let Command::New { name, scopes } = command;
-    let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let plain =
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if !plain {
         return Err(Failure::wrong("the name of a consumer is made of small letters, digits and dashes"));
     }
@@ -32,7 +37,10 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
             Err(error) => return Err(Failure::wrong(format!("`{text}` {error}"))),
         };
         if !known {
-            return Err(Failure::wrong(format!("`{text}` names no resource; there are {}", SCOPE_RESOURCES.join(", "))));
+            return Err(Failure::wrong(format!(
+                "`{text}` names no resource; there are {}",
+                SCOPE_RESOURCES.join(", ")
+            )));
         }
     }
     let key = new_key();
@@ -40,6 +48,10 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
     eprintln!("The key, shown only now. Give it to the consumer; the gateway keeps its hash alone.");
     print(&key);
     eprintln!("\nFor the configuration:");
-    print(&format!("\n[consumers.{name}]\nkey_hashes = [\"{}\"]\nscopes = [{}]", KeyHash::of(&key), scopes.join(", ")));
+    print(&format!(
+        "\n[consumers.{name}]\nkey_hashes = [\"{}\"]\nscopes = [{}]",
+        KeyHash::of(&key),
+        scopes.join(", ")
+    ));
     Ok(())
 }

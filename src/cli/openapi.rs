@@ -11,7 +11,8 @@ pub(super) fn run(check: bool) -> Result<(), Failure> {
         print(&current);
         return Ok(());
     }
-    let committed = std::fs::read_to_string(COMMITTED).map_err(|error| Failure::failed(format!("{COMMITTED}: {error}")))?;
+    let committed = std::fs::read_to_string(COMMITTED)
+        .map_err(|error| Failure::failed(format!("{COMMITTED}: {error}")))?;
     if committed == current {
         eprintln!("{COMMITTED} is what this program serves");
         return Ok(());

@@ -16,7 +16,8 @@ pub(super) fn run(file: Option<&Path>) -> Result<(), Failure> {
     block_on(async {
         let stop = signals::stop().map_err(Failure::failed)?;
         let app = App::bind(&config, Instead::default()).await.map_err(Failure::failed)?;
-        let (public, admin) = (app.address().map_err(Failure::failed)?, app.admin_address().map_err(Failure::failed)?);
+        let (public, admin) =
+            (app.address().map_err(Failure::failed)?, app.admin_address().map_err(Failure::failed)?);
         tracing::info!(%public, %admin, "listening");
         app.run(stop).await.map_err(Failure::failed)?;
         tracing::info!("stopped");

@@ -39,14 +39,9 @@ impl Verdict {
 impl Limit {
     /// So many requests in a second, all of them at once if they like.
     pub fn per_second(rate: NonZeroU32) -> Self {
-        let clock = TokioClock {
-            start: Instant::now(),
-        };
+        let clock = TokioClock { start: Instant::now() };
         let limiter = RateLimiter::direct_with_clock(Quota::per_second(rate), clock).with_middleware();
-        Self {
-            rate,
-            limiter: Arc::new(limiter),
-        }
+        Self { rate, limiter: Arc::new(limiter) }
     }
 
     /// Counts one request.
@@ -55,11 +50,7 @@ impl Limit {
             Ok(state) => (state.remaining_burst_capacity(), None),
             Err(until) => (0, Some(until.wait_time_from(self.limiter.clock().now()))),
         };
-        Verdict {
-            rate: self.rate.get(),
-            remaining,
-            retry_after,
-        }
+        Verdict { rate: self.rate.get(), remaining, retry_after }
     }
 }
 
@@ -85,10 +76,7 @@ mod tests {
     async fn a_limit_refuses_beyond_its_rate_says_how_long_and_recovers() {
         let limit = Limit::per_second(NonZeroU32::new(4).unwrap());
         let seen: Vec<_> = (0..5).map(|_| limit.check()).collect();
-        assert_eq!(
-            seen.iter().map(|v| v.remaining).collect::<Vec<_>>(),
-            [3, 2, 1, 0, 0]
-        );
+        assert_eq!(seen.iter().map(|v| v.remaining).collect::<Vec<_>>(), [3, 2, 1, 0, 0]);
         assert_eq!(seen[4].retry_after, Some(Duration::from_millis(250)));
         tokio::time::advance(Duration::from_millis(250)).await;
         assert!(limit.check().allowed());

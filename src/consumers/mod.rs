@@ -59,19 +59,14 @@ type Members = HashMap<KeyHash, Arc<Member>>;
 impl Consumers {
     /// The consumers that may call.
     pub fn new(consumers: Vec<Consumer>) -> Self {
-        Self {
-            members: RwLock::new(Arc::new(index(consumers, &Members::new()))),
-        }
+        Self { members: RwLock::new(Arc::new(index(consumers, &Members::new()))) }
     }
 
     /// Exchanges the whole set. A consumer whose limit did not change keeps what it has used of it.
     pub fn replace(&self, consumers: Vec<Consumer>) {
         let before = self.members();
         let after = Arc::new(index(consumers, &before));
-        *self
-            .members
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = after;
+        *self.members.write().unwrap_or_else(std::sync::PoisonError::into_inner) = after;
     }
 
     /// The consumer a key belongs to.
@@ -83,12 +78,7 @@ impl Consumers {
     }
 
     fn members(&self) -> Arc<Members> {
-        Arc::clone(
-            &self
-                .members
-                .read()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
-        )
+        Arc::clone(&self.members.read().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 }
 
@@ -128,10 +118,7 @@ mod tests {
 
     #[tokio::test]
     async fn both_keys_of_a_rotation_find_the_consumer_and_no_other_text_does() {
-        let consumers = Consumers::new(vec![
-            consumer("web", &["old", "new"]),
-            consumer("batch", &["third"]),
-        ]);
+        let consumers = Consumers::new(vec![consumer("web", &["old", "new"]), consumer("batch", &["third"])]);
         for key in ["old", "new"] {
             assert_eq!(&*consumers.find(key).unwrap().consumer.name, "web");
         }

@@ -50,11 +50,7 @@ impl FromStr for Scope {
             _ => return Err(BadScope),
         };
         let plain = !resource.is_empty() && resource.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
-        if plain {
-            Ok(Self::Of(resource.to_owned(), verb))
-        } else {
-            Err(BadScope)
-        }
+        if plain { Ok(Self::Of(resource.to_owned(), verb)) } else { Err(BadScope) }
     }
 }
 
@@ -101,16 +97,7 @@ mod tests {
         for good in ["*", "students:read", "pay-accounts:write"] {
             assert_eq!(good.parse::<Scope>().unwrap().to_string(), good);
         }
-        for bad in [
-            "",
-            ":",
-            "students",
-            "students:",
-            ":read",
-            "students:delete",
-            "Students:read",
-            "*:read",
-        ] {
+        for bad in ["", ":", "students", "students:", ":read", "students:delete", "Students:read", "*:read"] {
             assert_eq!(bad.parse::<Scope>(), Err(BadScope), "{bad}");
         }
     }

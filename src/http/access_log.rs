@@ -45,9 +45,7 @@ pub(super) async fn layer(State(observer): State<Observer>, request: Request, ne
     let route = unfinished.route;
     observer.metrics.http(route, method, status, took);
     let extensions = response.extensions();
-    let consumer = extensions
-        .get::<Caller>()
-        .map_or("-", |caller| &*caller.0.consumer.name);
+    let consumer = extensions.get::<Caller>().map_or("-", |caller| &*caller.0.consumer.name);
     let cache = extensions.get::<CacheResult>().map_or("-", |result| result.0);
     let request_id = id.as_ref().map_or("", RequestId::as_str);
     let took_ms = millis(took);
@@ -61,13 +59,9 @@ pub(super) async fn layer(State(observer): State<Observer>, request: Request, ne
         }
         Some(problem) => {
             let code = problem.code().entry().name;
-            tracing::info!(
-                method, route, status, took_ms, consumer, cache, request_id, code, "refused"
-            );
+            tracing::info!(method, route, status, took_ms, consumer, cache, request_id, code, "refused");
         }
-        None => tracing::info!(
-            method, route, status, took_ms, consumer, cache, request_id, "answered"
-        ),
+        None => tracing::info!(method, route, status, took_ms, consumer, cache, request_id, "answered"),
     }
     response
 }

@@ -35,10 +35,7 @@ pub(super) async fn authenticate(State(front): State<Shared>, mut request: Reque
             Some(member) => Caller(member),
             None => {
                 return Problem::new(Code::Unauthenticated, "The key is not known.")
-                    .header(
-                        WWW_AUTHENTICATE,
-                        "Bearer realm=\"crm-gateway\", error=\"invalid_token\"",
-                    )
+                    .header(WWW_AUTHENTICATE, "Bearer realm=\"crm-gateway\", error=\"invalid_token\"")
                     .into_response();
             }
         },
@@ -47,9 +44,7 @@ pub(super) async fn authenticate(State(front): State<Shared>, mut request: Reque
     let mut response = match verdict.retry_after {
         Some(after) => {
             let detail = format!("This key may send {} requests a second.", verdict.rate);
-            Problem::new(Code::RateLimited, detail)
-                .retry_after(after)
-                .into_response()
+            Problem::new(Code::RateLimited, detail).retry_after(after).into_response()
         }
         None => {
             request.extensions_mut().insert(caller.clone());
@@ -67,9 +62,7 @@ fn credential(headers: &HeaderMap) -> Option<&str> {
         let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
     });
-    bearer
-        .or_else(|| headers.get(X_API_KEY)?.to_str().ok())
-        .filter(|key| !key.is_empty())
+    bearer.or_else(|| headers.get(X_API_KEY)?.to_str().ok()).filter(|key| !key.is_empty())
 }
 
 /// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10). Set here, outside anything that is
@@ -78,10 +71,7 @@ fn tell(headers: &mut HeaderMap, verdict: Verdict) {
     let policy = format!("\"consumer\";q={};w=1", verdict.rate);
     let left = format!("\"consumer\";r={};t=1", verdict.remaining);
     for (name, text) in [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, left)] {
-        headers.insert(
-            name,
-            HeaderValue::try_from(text).expect("digits and quotes are visible ASCII"),
-        );
+        headers.insert(name, HeaderValue::try_from(text).expect("digits and quotes are visible ASCII"));
     }
 }
 
@@ -94,23 +84,13 @@ impl Needed {
     pub(super) fn of(path: &str, verb: Verb, resources: &[&str]) -> Self {
         let mut segments = path.split('/').filter(|segment| !segment.is_empty());
         let first = segments.next().map(str::to_owned);
-        let further = segments
-            .filter(|segment| resources.contains(segment))
-            .map(str::to_owned);
-        Self(
-            first
-                .into_iter()
-                .chain(further)
-                .map(|name| (name, verb))
-                .collect(),
-        )
+        let further = segments.filter(|segment| resources.contains(segment)).map(str::to_owned);
+        Self(first.into_iter().chain(further).map(|name| (name, verb)).collect())
     }
 
     /// The scopes as they are written.
     pub(super) fn names(&self) -> impl Iterator<Item = String> {
-        self.0
-            .iter()
-            .map(|(name, verb)| format!("{name}:{}", verb.name()))
+        self.0.iter().map(|(name, verb)| format!("{name}:{}", verb.name()))
     }
 }
 
@@ -137,16 +117,9 @@ mod tests {
     #[test]
     fn a_sub_resource_with_a_resource_of_its_own_needs_both_scopes() {
         let resources = ["students", "projects"];
-        let names = |path| {
-            Needed::of(path, Verb::Read, &resources)
-                .names()
-                .collect::<Vec<_>>()
-        };
+        let names = |path| Needed::of(path, Verb::Read, &resources).names().collect::<Vec<_>>();
         assert_eq!(names("/students/{id}"), ["students:read"]);
-        assert_eq!(
-            names("/students/{id}/projects"),
-            ["students:read", "projects:read"]
-        );
+        assert_eq!(names("/students/{id}/projects"), ["students:read", "projects:read"]);
         assert_eq!(names("/students/{id}/calendar"), ["students:read"]);
     }
 

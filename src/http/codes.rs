@@ -275,14 +275,7 @@ fn never(
     when: &'static str,
     remedy: &'static str,
 ) -> Entry {
-    Entry {
-        name,
-        status,
-        title,
-        retryable: false,
-        when,
-        remedy,
-    }
+    Entry { name, status, title, retryable: false, when, remedy }
 }
 
 fn later(
@@ -292,10 +285,7 @@ fn later(
     when: &'static str,
     remedy: &'static str,
 ) -> Entry {
-    Entry {
-        retryable: true,
-        ..never(name, status, title, when, remedy)
-    }
+    Entry { retryable: true, ..never(name, status, title, when, remedy) }
 }
 
 #[cfg(test)]

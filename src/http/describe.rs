@@ -20,10 +20,7 @@ use crate::model::{Entity, Incomplete, Moment, RecordId, Source};
 
 /// What every record has, whatever it is of.
 #[derive(ToSchema)]
-#[expect(
-    dead_code,
-    reason = "only its schema is used: records write these fields themselves"
-)]
+#[expect(dead_code, reason = "only its schema is used: records write these fields themselves")]
 struct Common {
     /// The gateway's id. Opaque; it names the CRM the record lives in.
     id: RecordId,
@@ -62,10 +59,7 @@ fn record<E: Entity>() -> RefOr<Schema> {
     else {
         unreachable!("records are structs, and the schemas of structs are objects");
     };
-    let masked: Vec<&str> = E::MASKED
-        .iter()
-        .flat_map(|(_, fields)| fields.iter().copied())
-        .collect();
+    let masked: Vec<&str> = E::MASKED.iter().flat_map(|(_, fields)| fields.iter().copied()).collect();
     let mut record = ObjectBuilder::new().description(own.description.clone());
     for (name, schema) in common.properties.into_iter().chain(own.properties) {
         // A field that a mask may hide is there for most keys, but not for all.
@@ -82,9 +76,7 @@ fn record<E: Entity>() -> RefOr<Schema> {
 
 fn page(name: &str) -> RefOr<Schema> {
     let nullable = |kind, about: &'static str| {
-        ObjectBuilder::new()
-            .schema_type(SchemaType::from_iter([kind, Type::Null]))
-            .description(Some(about))
+        ObjectBuilder::new().schema_type(SchemaType::from_iter([kind, Type::Null])).description(Some(about))
     };
     ObjectBuilder::new()
         .description(Some("One page of a list."))
@@ -92,10 +84,7 @@ fn page(name: &str) -> RefOr<Schema> {
         .required("items")
         .property(
             "next_cursor",
-            nullable(
-                Type::String,
-                "Where the next page starts; `null` is the only sign of the end.",
-            ),
+            nullable(Type::String, "Where the next page starts; `null` is the only sign of the end."),
         )
         .required("next_cursor")
         .property(
@@ -108,11 +97,9 @@ fn page(name: &str) -> RefOr<Schema> {
         .required("total")
         .property(
             "incomplete",
-            ArrayBuilder::new()
-                .items(Ref::from_schema_name("Incomplete"))
-                .description(Some(
-                    "Who could not be asked and is missing from the list; empty when nobody is.",
-                )),
+            ArrayBuilder::new().items(Ref::from_schema_name("Incomplete")).description(Some(
+                "Who could not be asked and is missing from the list; empty when nobody is.",
+            )),
         )
         .required("incomplete")
         .into()
@@ -127,13 +114,9 @@ pub(super) fn list<R: Resource>(fields: &[String]) -> Operation {
         "total": 887,
         "incomplete": [],
     });
-    let answer = answer(
-        "One page of the list.",
-        &format!("{}Page", R::Record::name()),
-        example,
-    )
-    .header_ref("Link", Ref::new("#/components/headers/Link"))
-    .build();
+    let answer = answer("One page of the list.", &format!("{}Page", R::Record::name()), example)
+        .header_ref("Link", Ref::new("#/components/headers/Link"))
+        .build();
     operation::<R>(format!("list_{}", R::NAMES.1), format!("List {many}"), answer)
         .parameters(Some(params(query::list_params::<R::Record>(fields), fields)))
         .build()
@@ -163,11 +146,7 @@ pub(super) fn with_scopes(mut operation: Operation, needed: &Needed) -> Operatio
     let scopes = names.join("` and `");
     let about = operation.description.take().unwrap_or_default();
     operation.description = Some(format!("{about}\n\nNeeds the scope `{scopes}`."));
-    operation.extensions = Some(
-        ExtensionsBuilder::new()
-            .add("x-required-scope", names.join(" "))
-            .build(),
-    );
+    operation.extensions = Some(ExtensionsBuilder::new().add("x-required-scope", names.join(" ")).build());
     operation
 }
 
@@ -180,9 +159,7 @@ fn operation<R: Resource>(id: String, summary: String, answer: Response) -> Oper
         .response("200", answer)
         .response("304", Ref::new("#/components/responses/NotModified"));
     for PathValues { name, about, values } in R::path_values() {
-        let schema = ObjectBuilder::new()
-            .schema_type(Type::String)
-            .enum_values(Some(values()));
+        let schema = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(values()));
         let parameter = ParameterBuilder::new()
             .name(*name)
             .parameter_in(ParameterIn::Path)
@@ -193,10 +170,8 @@ fn operation<R: Resource>(id: String, summary: String, answer: Response) -> Oper
         operation = operation.parameter(parameter);
     }
     for status in statuses_of_reads() {
-        operation = operation.response(
-            status.to_string(),
-            Ref::new(format!("#/components/responses/Problem{status}")),
-        );
+        operation = operation
+            .response(status.to_string(), Ref::new(format!("#/components/responses/Problem{status}")));
     }
     operation
 }
@@ -212,13 +187,9 @@ fn statuses_of_reads() -> Vec<u16> {
 }
 
 fn answer(about: &str, schema: &str, example: Value) -> ResponseBuilder {
-    let content = ContentBuilder::new()
-        .schema(Some(Ref::from_schema_name(schema)))
-        .example(Some(example))
-        .build();
-    let mut answer = ResponseBuilder::new()
-        .description(about)
-        .content("application/json", content);
+    let content =
+        ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).example(Some(example)).build();
+    let mut answer = ResponseBuilder::new().description(about).content("application/json", content);
     for name in [
         "ETag",
         "Age",
@@ -246,9 +217,7 @@ fn parameter(param: Param, fields: &[String]) -> Parameter {
     let is_map =
         matches!(&param.schema, RefOr::T(Schema::Object(object)) if object.additional_properties.is_some());
     let listed = |values: &[String]| -> RefOr<Schema> {
-        let item = ObjectBuilder::new()
-            .schema_type(Type::String)
-            .enum_values(Some(values.iter().cloned()));
+        let item = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(values.iter().cloned()));
         ArrayBuilder::new().items(item).into()
     };
     // Lists are repeated parameters, but for these two, which are separated by commas.

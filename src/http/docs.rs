@@ -42,14 +42,8 @@ pub(super) fn router(base_path: &str, settings: &Settings, openapi: String) -> R
         let script = Bytes::from(initializer(base_path, settings.demo_key.as_deref()));
         let home: Arc<str> = format!("{base_path}/docs/").into();
         router = router
-            .route(
-                &format!("{base_path}/docs"),
-                get(move || async move { moved(&home) }),
-            )
-            .route(
-                &format!("{base_path}/docs/"),
-                get(|| async { ui_file("index.html") }),
-            )
+            .route(&format!("{base_path}/docs"), get(move || async move { moved(&home) }))
+            .route(&format!("{base_path}/docs/"), get(|| async { ui_file("index.html") }))
             .route(
                 &format!("{base_path}/docs/swagger-initializer.js"),
                 get(move || async move { ui(file("text/javascript", script)) }),
@@ -88,9 +82,7 @@ fn file(kind: &'static str, body: impl Into<Bytes>) -> Response {
 }
 
 fn ui(mut response: Response) -> Response {
-    response
-        .headers_mut()
-        .insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(UI_POLICY));
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(UI_POLICY));
     response
 }
 
@@ -100,9 +92,7 @@ fn ui_file(name: &str) -> Response {
         Ok(Some(file)) => {
             let mut response = ui(file_of_ui(&file.content_type, file.bytes.into_owned()));
             if file.gzpipped {
-                response
-                    .headers_mut()
-                    .insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+                response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
             }
             response
         }
@@ -113,14 +103,7 @@ fn ui_file(name: &str) -> Response {
 
 fn file_of_ui(kind: &str, body: Vec<u8>) -> Response {
     let kind = HeaderValue::from_str(kind).unwrap_or(HeaderValue::from_static("application/octet-stream"));
-    (
-        [
-            (CONTENT_TYPE, kind),
-            (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        ],
-        body,
-    )
-        .into_response()
+    ([(CONTENT_TYPE, kind), (CACHE_CONTROL, HeaderValue::from_static("no-cache"))], body).into_response()
 }
 
 /// Our own start script: asks nobody else, keeps the key over reloads, and in the demo signs in by itself.
@@ -173,14 +156,7 @@ fn catalogue(base_path: &str) -> Response {
 }
 
 fn explanation(base_path: &str, entry: Entry) -> Response {
-    let Entry {
-        name,
-        status,
-        title,
-        retryable,
-        when,
-        remedy,
-    } = entry;
+    let Entry { name, status, title, retryable, when, remedy } = entry;
     let repeat = if retryable {
         "Repeating the same request later may help."
     } else {
@@ -200,13 +176,7 @@ fn explanation(base_path: &str, entry: Entry) -> Response {
 fn coded(text: &str) -> String {
     let pieces = text.split('`').enumerate();
     pieces
-        .map(|(i, piece)| {
-            if i % 2 == 1 {
-                format!("<code>{piece}</code>")
-            } else {
-                piece.to_owned()
-            }
-        })
+        .map(|(i, piece)| if i % 2 == 1 { format!("<code>{piece}</code>") } else { piece.to_owned() })
         .collect()
 }
 

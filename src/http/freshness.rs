@@ -46,11 +46,7 @@ pub(super) fn accepted(headers: &HeaderMap) -> Freshness {
 pub(super) fn wait(headers: &HeaderMap) -> Option<Duration> {
     words(headers, &PREFER, &[',', ';']).find_map(|preference| {
         let (name, value) = preference.split_once('=')?;
-        if name.trim().eq_ignore_ascii_case("wait") {
-            seconds(value)
-        } else {
-            None
-        }
+        if name.trim().eq_ignore_ascii_case("wait") { seconds(value) } else { None }
     })
 }
 
@@ -98,9 +94,7 @@ pub(super) fn reply(
     if unchanged {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     }
-    response
-        .extensions_mut()
-        .insert(CacheResult(result(provenance.cache)));
+    response.extensions_mut().insert(CacheResult(result(provenance.cache)));
     response
 }
 
@@ -123,11 +117,7 @@ fn names(request: &HeaderMap, etag: &[u8]) -> bool {
 /// `max-age` counts from when the CRM answered, as `Age` does (RFC 9111, 4.2), so what is left is their difference.
 fn max_age(provenance: &Provenance) -> String {
     let left = u64::try_from(provenance.ttl).unwrap_or(0);
-    let max_age = if left == 0 {
-        0
-    } else {
-        provenance.age.as_secs() + left
-    };
+    let max_age = if left == 0 { 0 } else { provenance.age.as_secs() + left };
     format!("private, max-age={max_age}")
 }
 
@@ -147,11 +137,7 @@ fn cache_status(provenance: &Provenance) -> String {
 
 fn server_timing(provenance: &Provenance) -> String {
     let millis = |time: Duration| time.as_secs_f64() * 1000.0;
-    format!(
-        "queue;dur={:.1}, upstream;dur={:.1}",
-        millis(provenance.queued),
-        millis(provenance.upstream)
-    )
+    format!("queue;dur={:.1}, upstream;dur={:.1}", millis(provenance.queued), millis(provenance.upstream))
 }
 
 /// The word for logs and metrics.
@@ -204,41 +190,17 @@ mod tests {
             ("wait=long", None),
             ("wait", None),
         ] {
-            assert_eq!(
-                wait(&with(PREFER, text)).map(|wait| wait.as_secs()),
-                seconds,
-                "{text}"
-            );
+            assert_eq!(wait(&with(PREFER, text)).map(|wait| wait.as_secs()), seconds, "{text}");
         }
     }
 
     #[test]
     fn each_history_has_its_cache_status() {
         for (cache, ttl, status, control) in [
-            (
-                CacheUse::Hit,
-                30,
-                "crm-gateway; hit; ttl=30",
-                "private, max-age=40",
-            ),
-            (
-                CacheUse::Miss,
-                60,
-                "crm-gateway; fwd=miss; stored",
-                "private, max-age=70",
-            ),
-            (
-                CacheUse::Collapsed,
-                60,
-                "crm-gateway; fwd=miss; collapsed",
-                "private, max-age=70",
-            ),
-            (
-                CacheUse::Stale,
-                -12,
-                "crm-gateway; hit; ttl=-12; detail=stale",
-                "private, max-age=0",
-            ),
+            (CacheUse::Hit, 30, "crm-gateway; hit; ttl=30", "private, max-age=40"),
+            (CacheUse::Miss, 60, "crm-gateway; fwd=miss; stored", "private, max-age=70"),
+            (CacheUse::Collapsed, 60, "crm-gateway; fwd=miss; collapsed", "private, max-age=70"),
+            (CacheUse::Stale, -12, "crm-gateway; hit; ttl=-12; detail=stale", "private, max-age=0"),
             (
                 CacheUse::StaleIfError(None),
                 -12,

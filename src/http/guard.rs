@@ -29,22 +29,16 @@ pub(super) async fn deadline(State(limit): State<Duration>, mut request: Request
     request.extensions_mut().insert(Deadline(deadline));
     match timeout_at(deadline + GRACE, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Problem::new(
-            Code::Overloaded,
-            "The request took longer than the gateway lets it run.",
-        )
-        .retry_after(Duration::from_secs(5))
-        .because("the request outlived its deadline")
-        .into_response(),
+        Err(_) => Problem::new(Code::Overloaded, "The request took longer than the gateway lets it run.")
+            .retry_after(Duration::from_secs(5))
+            .because("the request outlived its deadline")
+            .into_response(),
     }
 }
 
 /// Refuses what is too large before anybody reads it.
 pub(super) async fn size(State(max_body): State<usize>, request: Request, next: Next) -> Response {
-    let target = request
-        .uri()
-        .path_and_query()
-        .map_or(0, |target| target.as_str().len());
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > LONGEST_URI {
         return Problem::new(
             Code::UriTooLong,
@@ -55,19 +49,12 @@ pub(super) async fn size(State(max_body): State<usize>, request: Request, next: 
     if request.body().is_end_stream() {
         return next.run(request).await;
     }
-    let announced = request
-        .headers()
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse().ok());
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if announced.is_some_and(|announced: u64| announced > max_body as u64) {
-        return Problem::new(
-            Code::PayloadTooLarge,
-            format!("The body is larger than {max_body} bytes."),
-        )
-        .into_response();
+        return Problem::new(Code::PayloadTooLarge, format!("The body is larger than {max_body} bytes."))
+            .into_response();
     }
-    next.run(request.map(|body| Body::new(Limited::new(body, max_body))))
-        .await
+    next.run(request.map(|body| Body::new(Limited::new(body, max_body)))).await
 }
 
 /// What is answered in place of a panic.

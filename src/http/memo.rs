@@ -77,17 +77,11 @@ impl Memo {
         Q: Send + Sync + 'static,
         E: Send + Sync + 'static,
     {
-        let known = self
-            .entries
-            .get(&**key)
-            .and_then(|(entry, _)| entry.downcast().ok());
+        let known = self.entries.get(&**key).and_then(|(entry, _)| entry.downcast().ok());
         if let Some(entry) = known {
             return Ok(entry);
         }
-        let entry = Arc::new(Entry {
-            asked: read()?,
-            written: RwLock::new(None),
-        });
+        let entry = Arc::new(Entry { asked: read()?, written: RwLock::new(None) });
         self.keep(key, Arc::clone(&entry) as Erased, SMALL);
         Ok(entry)
     }
@@ -120,11 +114,7 @@ impl Memo {
         if let Ok(mut last) = entry.written.write() {
             *last = Some(Arc::clone(&written));
         }
-        self.keep(
-            key,
-            Arc::clone(entry) as Erased,
-            SMALL + PER_BYTE * written.body.len(),
-        );
+        self.keep(key, Arc::clone(entry) as Erased, SMALL + PER_BYTE * written.body.len());
         Ok(written)
     }
 
@@ -153,12 +143,7 @@ mod tests {
     use crate::model::payment::Payment;
 
     fn page(records: &[Arc<Record<Payment>>]) -> Page<Payment> {
-        Page {
-            items: records.to_vec(),
-            next_cursor: None,
-            total: Some(1),
-            incomplete: Vec::new(),
-        }
+        Page { items: records.to_vec(), next_cursor: None, total: Some(1), incomplete: Vec::new() }
     }
 
     fn written(memo: &Memo, page: &Page<Payment>, text: &str) -> Bytes {
@@ -188,9 +173,7 @@ mod tests {
         let memo = Memo::new();
         let read = |mask: &[String], value: i32| {
             let key = Memo::key("/payments", "", mask);
-            memo.read::<i32, Payment, Infallible>(&key, || Ok(value))
-                .unwrap()
-                .asked
+            memo.read::<i32, Payment, Infallible>(&key, || Ok(value)).unwrap().asked
         };
         assert_eq!(read(&[], 1), 1);
         assert_eq!(read(&[], 2), 1);

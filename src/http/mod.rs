@@ -109,15 +109,9 @@ fn with_routes(api: Api, routes: routes::Routes) -> Router {
     let (protected, documents) = routes.finish(&base_path);
     let open = docs::router(&base_path, &api.settings, openapi::text(documents, &base_path));
     let settings = api.settings.clone();
-    let observer = access_log::Observer {
-        metrics: Arc::clone(&api.metrics),
-        base_path: Arc::clone(&base_path),
-    };
-    let front = Arc::new(Front {
-        api,
-        base_path: Arc::clone(&base_path),
-        memo: memo::Memo::new(),
-    });
+    let observer =
+        access_log::Observer { metrics: Arc::clone(&api.metrics), base_path: Arc::clone(&base_path) };
+    let front = Arc::new(Front { api, base_path: Arc::clone(&base_path), memo: memo::Memo::new() });
 
     let keyed = ServiceBuilder::new()
         // Outside everything that answers, paths that do not exist included: without a key nobody learns which do.

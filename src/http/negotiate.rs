@@ -28,9 +28,7 @@ fn reads_json(headers: &HeaderMap) -> bool {
     if lines.peek().is_none() {
         return true;
     }
-    let ranges = lines
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(','));
+    let ranges = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','));
     let best = ranges
         .filter_map(|range| {
             let mut parts = range.split(';').map(str::trim);

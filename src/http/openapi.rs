@@ -48,9 +48,7 @@ pub fn document() -> String {
 
 /// The document of a gateway below `base_path`.
 pub(super) fn text(documents: Documents, base_path: &str) -> String {
-    let mut text = build(documents, base_path)
-        .to_pretty_json()
-        .expect("an API document is plain data");
+    let mut text = build(documents, base_path).to_pretty_json().expect("an API document is plain data");
     text.push('\n');
     text
 }
@@ -102,15 +100,10 @@ fn build(documents: Documents, base_path: &str) -> OpenApi {
                 .title("crm-gateway")
                 .version(env!("CARGO_PKG_VERSION"))
                 .description(Some(ABOUT))
-                .license(Some(
-                    LicenseBuilder::new().name("MIT").identifier(Some("MIT")).build(),
-                ))
+                .license(Some(LicenseBuilder::new().name("MIT").identifier(Some("MIT")).build()))
                 .build(),
         )
-        .servers(Some([ServerBuilder::new()
-            .url(server)
-            .description(Some("This gateway"))
-            .build()]))
+        .servers(Some([ServerBuilder::new().url(server).description(Some("This gateway")).build()]))
         .tags(Some(documents.tags))
         .paths(paths)
         .components(Some(components.build()))
@@ -122,12 +115,7 @@ fn build(documents: Documents, base_path: &str) -> OpenApi {
 }
 
 const HEADERS: &[(&str, Type, &str, &str)] = &[
-    (
-        "Age",
-        Type::Integer,
-        "Seconds since the CRM gave the oldest part of the answer.",
-        "12",
-    ),
+    ("Age", Type::Integer, "Seconds since the CRM gave the oldest part of the answer.", "12"),
     (
         "Cache-Control",
         Type::String,
@@ -140,48 +128,23 @@ const HEADERS: &[(&str, Type, &str, &str)] = &[
         "How the gateway's memory took part (RFC 9211).",
         "crm-gateway; hit; ttl=48",
     ),
-    (
-        "ETag",
-        Type::String,
-        "Strong tag of the answer, for `If-None-Match`.",
-        "\"mYx2nO0R4vJc9QkzS1bWdw\"",
-    ),
+    ("ETag", Type::String, "Strong tag of the answer, for `If-None-Match`.", "\"mYx2nO0R4vJc9QkzS1bWdw\""),
     (
         "Link",
         Type::String,
         "The next page (RFC 8288); not there on the last one.",
         "</students?cursor=eyJ2IjoxLCJhIjo1MH0>; rel=\"next\"",
     ),
-    (
-        "RateLimit",
-        Type::String,
-        "What is left of the key's own limit now.",
-        "\"consumer\";r=99;t=1",
-    ),
-    (
-        "RateLimit-Policy",
-        Type::String,
-        "The key's own limit: requests in seconds.",
-        "\"consumer\";q=100;w=1",
-    ),
-    (
-        "Retry-After",
-        Type::Integer,
-        "Seconds after which repeating may help.",
-        "2",
-    ),
+    ("RateLimit", Type::String, "What is left of the key's own limit now.", "\"consumer\";r=99;t=1"),
+    ("RateLimit-Policy", Type::String, "The key's own limit: requests in seconds.", "\"consumer\";q=100;w=1"),
+    ("Retry-After", Type::Integer, "Seconds after which repeating may help.", "2"),
     (
         "Server-Timing",
         Type::String,
         "Milliseconds spent waiting for a turn, and in the CRM.",
         "queue;dur=200.0, upstream;dur=81.4",
     ),
-    (
-        "X-Request-Id",
-        Type::String,
-        "The request's id: the caller's if it sent a sane one.",
-        "5f2c81d0-7",
-    ),
+    ("X-Request-Id", Type::String, "The request's id: the caller's if it sent a sane one.", "5f2c81d0-7"),
 ];
 
 fn not_modified() -> Response {
@@ -194,29 +157,19 @@ fn not_modified() -> Response {
 }
 
 fn statuses() -> Vec<u16> {
-    let mut statuses: Vec<u16> = Code::ALL
-        .into_iter()
-        .map(|code| code.entry().status.as_u16())
-        .collect();
+    let mut statuses: Vec<u16> = Code::ALL.into_iter().map(|code| code.entry().status.as_u16()).collect();
     statuses.dedup();
     statuses
 }
 
 fn problem(status: u16) -> Response {
-    let codes: Vec<Code> = Code::ALL
-        .into_iter()
-        .filter(|code| code.entry().status == status)
-        .collect();
-    let names: Vec<String> = codes
-        .iter()
-        .map(|code| format!("`{}`", code.entry().name))
-        .collect();
+    let codes: Vec<Code> = Code::ALL.into_iter().filter(|code| code.entry().status == status).collect();
+    let names: Vec<String> = codes.iter().map(|code| format!("`{}`", code.entry().name)).collect();
     let about: Vec<&str> = codes.iter().map(|code| code.entry().when).collect();
     let examples = codes.iter().map(|code| {
         let entry = code.entry();
-        let example = ExampleBuilder::new()
-            .summary(entry.title)
-            .value(Some(Problem::new(*code, entry.when).example()));
+        let example =
+            ExampleBuilder::new().summary(entry.title).value(Some(Problem::new(*code, entry.when).example()));
         (entry.name, RefOr::T(example.build()))
     });
     let content = ContentBuilder::new()
@@ -251,29 +204,21 @@ mod tests {
                     walk(inner, &format!("{at}/{name}"), see);
                 }
             }
-            Value::Array(items) => items
-                .iter()
-                .enumerate()
-                .for_each(|(i, inner)| walk(inner, &format!("{at}/{i}"), see)),
+            Value::Array(items) => {
+                items.iter().enumerate().for_each(|(i, inner)| walk(inner, &format!("{at}/{i}"), see))
+            }
             _ => {}
         }
     }
 
     fn validate(document: &Value, schema: &Value, example: &Value, at: &str) {
         let mut whole = schema.as_object().unwrap().clone();
-        whole.insert(
-            "$schema".to_owned(),
-            json!("https://json-schema.org/draft/2020-12/schema"),
-        );
+        whole.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
         whole.insert("components".to_owned(), document["components"].clone());
-        let validator = jsonschema::options()
-            .should_validate_formats(true)
-            .build(&Value::Object(whole))
-            .unwrap();
-        let problems: Vec<String> = validator
-            .iter_errors(example)
-            .map(|e| format!("{}: {e}", e.instance_path()))
-            .collect();
+        let validator =
+            jsonschema::options().should_validate_formats(true).build(&Value::Object(whole)).unwrap();
+        let problems: Vec<String> =
+            validator.iter_errors(example).map(|e| format!("{}: {e}", e.instance_path())).collect();
         assert!(problems.is_empty(), "{at}: {problems:#?}");
     }
 
@@ -311,21 +256,15 @@ mod tests {
                 return;
             };
             let named = object.get("examples").and_then(Value::as_object);
-            let named = named
-                .into_iter()
-                .flat_map(|examples| examples.values().map(|example| &example["value"]));
+            let named =
+                named.into_iter().flat_map(|examples| examples.values().map(|example| &example["value"]));
             for example in object.get("example").into_iter().chain(named) {
                 validate(&document, schema, example, at);
                 seen += 1;
             }
         });
         for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
-            for example in schema
-                .get("examples")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-            {
+            for example in schema.get("examples").and_then(Value::as_array).into_iter().flatten() {
                 validate(&document, schema, example, name);
                 seen += 1;
             }
@@ -351,9 +290,7 @@ mod tests {
                     operation["responses"]["200"]["content"]["application/json"]["example"].is_object(),
                     "{at}"
                 );
-                for status in [
-                    "304", "400", "401", "403", "404", "406", "429", "500", "502", "503", "504",
-                ] {
+                for status in ["304", "400", "401", "403", "404", "406", "429", "500", "502", "503", "504"] {
                     assert!(operation["responses"][status].is_object(), "{at} lacks {status}");
                 }
                 let parameters = operation["parameters"].as_array().unwrap();
@@ -361,13 +298,7 @@ mod tests {
                 assert_eq!(in_path, path.matches('{').count(), "{at}");
             }
         }
-        for id in [
-            "list_students",
-            "get_student",
-            "list_payments",
-            "get_project",
-            "list_reference",
-        ] {
+        for id in ["list_students", "get_student", "list_payments", "get_project", "list_reference"] {
             assert!(ids.iter().any(|known| known == id), "{id} is missing");
         }
     }
@@ -375,12 +306,8 @@ mod tests {
     #[test]
     fn what_may_be_null_says_so_and_is_required_all_the_same() {
         let student = &parsed()["components"]["schemas"]["Student"];
-        let required: Vec<&str> = student["required"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter_map(Value::as_str)
-            .collect();
+        let required: Vec<&str> =
+            student["required"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
         for field in ["id", "name", "birth_date", "created_at", "color"] {
             assert!(required.contains(&field), "{field}");
         }
@@ -388,15 +315,7 @@ mod tests {
         assert!(!required.contains(&"raw"));
         let document = parsed();
         let mut example = document["components"]["schemas"]["Student"]["examples"][0].clone();
-        for field in [
-            "name",
-            "birth_date",
-            "color",
-            "payer",
-            "status_id",
-            "created_at",
-            "balance",
-        ] {
+        for field in ["name", "birth_date", "color", "payer", "status_id", "created_at", "balance"] {
             example[field] = Value::Null;
         }
         validate(&document, student, &example, "Student with nulls");

@@ -33,9 +33,7 @@ impl Readiness {
 
     /// From now on requests are welcome, unless the end has begun.
     pub fn ready(&self) {
-        let _ = self
-            .0
-            .compare_exchange(STARTING, READY, Ordering::AcqRel, Ordering::Acquire);
+        let _ = self.0.compare_exchange(STARTING, READY, Ordering::AcqRel, Ordering::Acquire);
     }
 
     /// From now on requests should go elsewhere, for good.
@@ -75,11 +73,7 @@ pub fn admin(readiness: Readiness, metrics: Arc<Metrics>) -> Router {
 }
 
 async fn readyz(State(readiness): State<Readiness>) -> Response {
-    let status = if readiness.is_ready() {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
+    let status = if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     words(status, readiness.word())
 }
 

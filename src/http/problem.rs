@@ -164,10 +164,9 @@ impl From<Failure> for Problem {
         match failure {
             Failure::Crm(error) => error.into(),
             Failure::NotFound => not_found(),
-            Failure::BadCursor(detail) => Self::bad_query(vec![BadParam {
-                name: "cursor".to_owned(),
-                detail: detail.to_owned(),
-            }]),
+            Failure::BadCursor(detail) => {
+                Self::bad_query(vec![BadParam { name: "cursor".to_owned(), detail: detail.to_owned() }])
+            }
             Failure::ForbiddenBranch(_) => Self::new(Code::Forbidden, format!("The {failure}.")),
             Failure::NotSupported(source) => {
                 let mut problem = Self::new(Code::NotSupported, "No configured CRM has such records.");
@@ -192,10 +191,7 @@ impl From<crm::Error> for Problem {
             Kind::Timeout => Code::UpstreamTimeout,
             Kind::NotCached => Code::NotCached,
         };
-        let mut cause = error
-            .status
-            .map(|status| format!("status {status}"))
-            .unwrap_or_default();
+        let mut cause = error.status.map(|status| format!("status {status}")).unwrap_or_default();
         let mut link = error.source();
         while let Some(inner) = link {
             let _ = write!(cause, "{}{inner}", if cause.is_empty() { "" } else { ": " });
@@ -212,35 +208,23 @@ impl From<crm::Error> for Problem {
 
 /// There is no such record.
 pub(crate) fn not_found() -> Problem {
-    Problem::new(
-        Code::NotFound,
-        "There is no such record, or this key may not see it.",
-    )
+    Problem::new(Code::NotFound, "There is no such record, or this key may not see it.")
 }
 
 /// There is nothing at that path.
 pub(super) fn no_such_path() -> Problem {
-    Problem::new(
-        Code::NotFound,
-        "There is no such path; `/openapi.json` lists those there are.",
-    )
+    Problem::new(Code::NotFound, "There is no such path; `/openapi.json` lists those there are.")
 }
 
 /// The path does not know the method.
 pub(super) fn no_such_method() -> Problem {
-    Problem::new(
-        Code::MethodNotAllowed,
-        "This path does not know the method; `Allow` lists those it knows.",
-    )
+    Problem::new(Code::MethodNotAllowed, "This path does not know the method; `Allow` lists those it knows.")
 }
 
 /// We made a mistake; `cause` is for the log.
 pub(super) fn internal(cause: impl Into<String>) -> Problem {
-    Problem::new(
-        Code::Internal,
-        "The gateway made a mistake. Tell its operator the request id.",
-    )
-    .because(cause)
+    Problem::new(Code::Internal, "The gateway made a mistake. Tell its operator the request id.")
+        .because(cause)
 }
 
 impl IntoResponse for Problem {
@@ -275,9 +259,7 @@ pub(super) async fn render(State(base_path): State<Arc<str>>, request: Request, 
         let body = serde_json::to_vec(&problem.document(&base_path, uri.path(), id))
             .expect("an error document is plain data");
         *response.body_mut() = Body::from(body);
-        response
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     }
     response
 }
@@ -319,9 +301,7 @@ mod tests {
         for (millis, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (2500, 3)] {
             assert_eq!(whole_seconds(Duration::from_millis(millis)), seconds);
         }
-        let response = of(Kind::Overloaded)
-            .retry_after(Duration::from_millis(1200))
-            .into_response();
+        let response = of(Kind::Overloaded).retry_after(Duration::from_millis(1200)).into_response();
         assert_eq!(response.headers()[RETRY_AFTER], "2");
     }
 

@@ -41,12 +41,7 @@ pub(super) fn read_list<E: Entity>(
     refuse_masked(&query, text, mask, &hidden)?;
     query.finish().map_err(Problem::bad_query)?;
     let view = View::new(wish.only, wish.raw, hidden)?;
-    Ok(ListQuery {
-        page,
-        branches,
-        view,
-        filter,
-    })
+    Ok(ListQuery { page, branches, view, filter })
 }
 
 /// Reads the query of a single record.
@@ -79,20 +74,12 @@ fn declare_page(query: &mut Query) -> (PageRequest, Vec<RecordId>) {
         "cursor",
         "Where the page before ended: its `next_cursor`. Filters must stay the same under a cursor.",
     );
-    let branches: Vec<RecordId> = query.many(
-        "branch_id",
-        "Only records of these branches; all that the key may see by default.",
-    );
+    let branches: Vec<RecordId> =
+        query.many("branch_id", "Only records of these branches; all that the key may see by default.");
     for id in branches.iter().filter(|id| id.source() != Source::AlfaCrm) {
-        query.refuse(
-            "branch_id",
-            format!("is `{id}`, which names no branch; branches look like `alfa-1`"),
-        );
+        query.refuse("branch_id", format!("is `{id}`, which names no branch; branches look like `alfa-1`"));
     }
-    let page = PageRequest {
-        limit: limit.map_or(DEFAULT_LIMIT, |limit| limit.0),
-        cursor,
-    };
+    let page = PageRequest { limit: limit.map_or(DEFAULT_LIMIT, |limit| limit.0), cursor };
     (page, branches)
 }
 
@@ -111,11 +98,8 @@ fn declare_view(query: &mut Query, known: &[String]) -> Wish {
         if known.iter().any(|field| field == name) {
             only.push(Arc::from(name));
         } else {
-            let detail = format!(
-                "holds `{}`, which is no field; known are `{}`",
-                shown(name),
-                known.join("`, `")
-            );
+            let detail =
+                format!("holds `{}`, which is no field; known are `{}`", shown(name), known.join("`, `"));
             query.refuse("fields", detail);
         }
     }
@@ -125,16 +109,10 @@ fn declare_view(query: &mut Query, known: &[String]) -> Wish {
         if part == "raw" {
             raw = true;
         } else {
-            query.refuse(
-                "include",
-                format!("holds `{}`; the only part is `raw`", shown(part)),
-            );
+            query.refuse("include", format!("holds `{}`; the only part is `raw`", shown(part)));
         }
     }
-    Wish {
-        only: (!lists.is_empty()).then_some(only),
-        raw,
-    }
+    Wish { only: (!lists.is_empty()).then_some(only), raw }
 }
 
 /// A hidden field can be neither filtered nor sorted by: the answer would tell what it holds.
@@ -144,9 +122,7 @@ fn refuse_masked(query: &Query, text: &str, mask: &[String], hidden: &[&str]) ->
     }
     let declared = |name: &str| {
         let known = query.known().iter().find(|param| param.name == name);
-        known
-            .and_then(|param| param.mask)
-            .is_some_and(|by| mask.iter().any(|mask| mask == by))
+        known.and_then(|param| param.mask).is_some_and(|by| mask.iter().any(|mask| mask == by))
     };
     for (name, value) in form_urlencoded::parse(text.as_bytes()) {
         let plain = name.trim_end_matches("_from").trim_end_matches("_to");
@@ -155,10 +131,8 @@ fn refuse_masked(query: &Query, text: &str, mask: &[String], hidden: &[&str]) ->
             || (name.starts_with("field[") && hidden.contains(&"custom_fields"))
             || (name == "sort" && hidden.contains(&value.trim_start_matches('-')));
         if telling {
-            let detail = format!(
-                "This key may not use `{}`: it would tell what a hidden field holds.",
-                shown(&name)
-            );
+            let detail =
+                format!("This key may not use `{}`: it would tell what a hidden field holds.", shown(&name));
             return Err(Problem::new(Code::Forbidden, detail));
         }
     }
@@ -175,10 +149,7 @@ impl Text for Limit {
         if digits && positive {
             Ok(Self(text.parse().unwrap_or(MAX_LIMIT).min(MAX_LIMIT)))
         } else {
-            Err(format!(
-                "is `{}`; use a whole number from 1 to {MAX_LIMIT}",
-                shown(text)
-            ))
+            Err(format!("is `{}`; use a whole number from 1 to {MAX_LIMIT}", shown(text)))
         }
     }
 
@@ -222,32 +193,20 @@ mod tests {
         ] {
             assert_eq!(students(text, &[]).unwrap().page.limit, limit, "{text}");
         }
-        for text in [
-            "limit=0",
-            "limit=-1",
-            "limit=ten",
-            "limit=",
-            "limit=1.5",
-            "limit=%2B5",
-            "limit=5&limit=6",
-        ] {
+        for text in
+            ["limit=0", "limit=-1", "limit=ten", "limit=", "limit=1.5", "limit=%2B5", "limit=5&limit=6"]
+        {
             assert_eq!(students(text, &[]).unwrap_err()["status"], 400, "{text}");
         }
     }
 
     #[test]
     fn all_that_is_wrong_is_told_at_once() {
-        let problem = students(
-            "limit=0&stage=BOTH&colour=red&fields=name,shoe&include=all&branch_id=crypto-1",
-            &[],
-        )
-        .unwrap_err();
-        let pointers: Vec<&str> = problem["errors"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|e| e["pointer"].as_str().unwrap())
-            .collect();
+        let problem =
+            students("limit=0&stage=BOTH&colour=red&fields=name,shoe&include=all&branch_id=crypto-1", &[])
+                .unwrap_err();
+        let pointers: Vec<&str> =
+            problem["errors"].as_array().unwrap().iter().map(|e| e["pointer"].as_str().unwrap()).collect();
         assert_eq!(
             pointers,
             [
@@ -263,12 +222,7 @@ mod tests {
         for name in ["`limit`", "`cursor`", "`fields`", "`archived`", "`updated_since`"] {
             assert!(unknown.contains(name), "{unknown}");
         }
-        assert!(
-            problem["errors"][2]["detail"]
-                .as_str()
-                .unwrap()
-                .contains("`custom_fields`")
-        );
+        assert!(problem["errors"][2]["detail"].as_str().unwrap().contains("`custom_fields`"));
     }
 
     #[test]
@@ -284,12 +238,8 @@ mod tests {
             assert!(students(text, &[]).is_ok(), "{text}");
         }
         let projects = |text: &str| {
-            read_list::<Project>(
-                text,
-                &fields_of::<Project>(),
-                &["balances".to_owned(), "notes".to_owned()],
-            )
-            .map_err(|p| p.example())
+            read_list::<Project>(text, &fields_of::<Project>(), &["balances".to_owned(), "notes".to_owned()])
+                .map_err(|p| p.example())
         };
         for text in ["price=5", "sort=-price", "field%5Bclient_id%5D=3"] {
             assert_eq!(projects(text).unwrap_err()["code"], "forbidden", "{text}");
@@ -299,9 +249,7 @@ mod tests {
 
     #[test]
     fn single_records_take_no_filters() {
-        let problem = read_one::<Student>("stage=LEAD", &fields_of::<Student>(), &[])
-            .unwrap_err()
-            .example();
+        let problem = read_one::<Student>("stage=LEAD", &fields_of::<Student>(), &[]).unwrap_err().example();
         assert_eq!(problem["errors"][0]["pointer"], "/query/stage");
     }
 

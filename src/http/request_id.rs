@@ -41,11 +41,8 @@ impl RequestId {
 
 /// Gives the request its id and the answer the same.
 pub(super) async fn layer(mut request: Request, next: Next) -> Response {
-    let id = request
-        .headers()
-        .get(X_REQUEST_ID)
-        .and_then(RequestId::from_caller)
-        .unwrap_or_else(RequestId::new);
+    let id =
+        request.headers().get(X_REQUEST_ID).and_then(RequestId::from_caller).unwrap_or_else(RequestId::new);
     request.extensions_mut().insert(id.clone());
     let mut response = next.run(request).await;
     response.headers_mut().insert(X_REQUEST_ID, id.0);

@@ -81,20 +81,16 @@ pub(super) fn mount<R: Resource>(routes: &mut Routes) {
         match offer {
             Offer::List => routes.get(
                 R::PATH.to_owned(),
-                get(
-                    move |State(front): State<Shared>, path: PathParams, request: Request| {
-                        list::<R>(front, path, request, Arc::clone(&known))
-                    },
-                ),
+                get(move |State(front): State<Shared>, path: PathParams, request: Request| {
+                    list::<R>(front, path, request, Arc::clone(&known))
+                }),
                 describe::list::<R>(&fields),
             ),
             Offer::Get => routes.get(
                 format!("{}/{{id}}", R::PATH),
-                get(
-                    move |State(front): State<Shared>, path: PathParams, request: Request| {
-                        one::<R>(front, path, request, Arc::clone(&known))
-                    },
-                ),
+                get(move |State(front): State<Shared>, path: PathParams, request: Request| {
+                    one::<R>(front, path, request, Arc::clone(&known))
+                }),
                 describe::one::<R>(&fields),
             ),
         }
@@ -116,35 +112,19 @@ async fn list<R: Resource>(
     let entry = front.memo.read(&key, || {
         let path = segments(&path).ok_or_else(no_such_path)?;
         let mut asked = query::read_list::<R::Record>(text, &fields, &consumer.mask)?;
-        if R::narrow(&mut asked.filter, &path) {
-            Ok(asked)
-        } else {
-            Err(no_such_path())
-        }
+        if R::narrow(&mut asked.filter, &path) { Ok(asked) } else { Err(no_such_path()) }
     })?;
     let asked = &entry.asked;
-    let scope = Scope {
-        visible: consumer.branches.clone(),
-        wanted: asked.branches.clone(),
-    };
+    let scope = Scope { visible: consumer.branches.clone(), wanted: asked.branches.clone() };
     let ctx = circumstances(&front, &request, consumer);
     let _waiting = ctx.interest.join();
-    let Answer { value, provenance } = R::shelf(&front.api.hub)
-        .list(&ctx, &scope, &asked.filter, &asked.page)
-        .await?;
-    let written = front
-        .memo
-        .write(&key, &entry, &value, |page| asked.view.page(page))
-        .map_err(unwritable)?;
-    front
-        .api
-        .metrics
-        .cache(R::Record::RESOURCE, freshness::result(provenance.cache));
+    let Answer { value, provenance } =
+        R::shelf(&front.api.hub).list(&ctx, &scope, &asked.filter, &asked.page).await?;
+    let written = front.memo.write(&key, &entry, &value, |page| asked.view.page(page)).map_err(unwritable)?;
+    front.api.metrics.cache(R::Record::RESOURCE, freshness::result(provenance.cache));
     let mut response = freshness::reply(request.headers(), &written.body, &written.etag, &provenance);
     if let Some(cursor) = &value.next_cursor {
-        response
-            .headers_mut()
-            .insert(LINK, next_link(request.uri().path(), text, cursor));
+        response.headers_mut().insert(LINK, next_link(request.uri().path(), text, cursor));
     }
     Ok(response)
 }
@@ -167,33 +147,15 @@ async fn one<R: Resource>(
         Ok::<_, Problem>((id, view))
     })?;
     let (id, view) = &entry.asked;
-    let scope = Scope {
-        visible: consumer.branches.clone(),
-        wanted: Vec::new(),
-    };
+    let scope = Scope { visible: consumer.branches.clone(), wanted: Vec::new() };
     let ctx = circumstances(&front, &request, consumer);
     let _waiting = ctx.interest.join();
     let Answer { value, provenance } = R::shelf(&front.api.hub).get(&ctx, &scope, id).await?;
-    let page = Page {
-        items: vec![value],
-        next_cursor: None,
-        total: None,
-        incomplete: Vec::new(),
-    };
-    let written = front
-        .memo
-        .write(&key, &entry, &page, |page| view.one(&page.items[0]))
-        .map_err(unwritable)?;
-    front
-        .api
-        .metrics
-        .cache(R::Record::RESOURCE, freshness::result(provenance.cache));
-    Ok(freshness::reply(
-        request.headers(),
-        &written.body,
-        &written.etag,
-        &provenance,
-    ))
+    let page = Page { items: vec![value], next_cursor: None, total: None, incomplete: Vec::new() };
+    let written =
+        front.memo.write(&key, &entry, &page, |page| view.one(&page.items[0])).map_err(unwritable)?;
+    front.api.metrics.cache(R::Record::RESOURCE, freshness::result(provenance.cache));
+    Ok(freshness::reply(request.headers(), &written.body, &written.etag, &provenance))
 }
 
 fn caller(request: &Request) -> Result<Caller, Problem> {
@@ -206,9 +168,7 @@ fn unwritable(error: serde_json::Error) -> Problem {
 }
 
 fn segments(path: &PathParams) -> Option<Vec<&str>> {
-    path.as_ref()
-        .ok()
-        .map(|params| params.iter().map(|(_, value)| value).collect())
+    path.as_ref().ok().map(|params| params.iter().map(|(_, value)| value).collect())
 }
 
 /// Who asks, how urgent it is, and until when.
@@ -246,13 +206,7 @@ mod tests {
     #[test]
     fn the_next_link_is_the_same_question_with_the_new_cursor() {
         let link = next_link("/crm/students", "q=%D0%90+b&cursor=old&limit=2", "new/1");
-        assert_eq!(
-            link,
-            "</crm/students?q=%D0%90+b&limit=2&cursor=new%2F1>; rel=\"next\""
-        );
-        assert_eq!(
-            next_link("/students", "", "c"),
-            "</students?cursor=c>; rel=\"next\""
-        );
+        assert_eq!(link, "</crm/students?q=%D0%90+b&limit=2&cursor=new%2F1>; rel=\"next\"");
+        assert_eq!(next_link("/students", "", "c"), "</students?cursor=c>; rel=\"next\"");
     }
 }

@@ -42,19 +42,13 @@ pub(super) struct Documents {
 impl Routes {
     /// Adds something that is read.
     pub(super) fn get(&mut self, path: String, handler: MethodRouter<Shared>, operation: Operation) {
-        self.entries.push(Entry {
-            path,
-            method: HttpMethod::Get,
-            handler,
-            operation,
-        });
+        self.entries.push(Entry { path, method: HttpMethod::Get, handler, operation });
     }
 
     /// Names a group of operations.
     pub(super) fn tag(&mut self, name: &str, about: &str) {
         if !self.tags.iter().any(|tag| tag.name == name) {
-            self.tags
-                .push(TagBuilder::new().name(name).description(Some(about)).build());
+            self.tags.push(TagBuilder::new().name(name).description(Some(about)).build());
         }
     }
 
@@ -65,11 +59,7 @@ impl Routes {
 
     /// The router below `base_path`, and what to document.
     pub(super) fn finish(self, base_path: &str) -> (Router<Shared>, Documents) {
-        let firsts: Vec<String> = self
-            .entries
-            .iter()
-            .filter_map(|entry| first(&entry.path))
-            .collect();
+        let firsts: Vec<String> = self.entries.iter().filter_map(|entry| first(&entry.path)).collect();
         let resources: Vec<&str> = firsts.iter().map(String::as_str).collect();
         let mut router = Router::new();
         let mut operations = Vec::new();
@@ -84,17 +74,11 @@ impl Routes {
             router = router.route(&format!("{base_path}{}", entry.path), guarded);
             operations.push((entry.path, entry.method, operation));
         }
-        let documents = Documents {
-            operations,
-            tags: self.tags,
-            schemas: self.schemas,
-        };
+        let documents = Documents { operations, tags: self.tags, schemas: self.schemas };
         (router, documents)
     }
 }
 
 fn first(path: &str) -> Option<String> {
-    path.split('/')
-        .find(|segment| !segment.is_empty())
-        .map(str::to_owned)
+    path.split('/').find(|segment| !segment.is_empty()).map(str::to_owned)
 }

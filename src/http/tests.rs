@@ -34,10 +34,7 @@ fn consumer(name: &str, scopes: &[&str]) -> Consumer {
     Consumer {
         name: name.into(),
         keys: vec![KeyHash::of(name)],
-        scopes: scopes
-            .iter()
-            .map(|scope| scope.parse().unwrap())
-            .collect::<Scopes>(),
+        scopes: scopes.iter().map(|scope| scope.parse().unwrap()).collect::<Scopes>(),
         branches: None,
         class: Class::Interactive,
         weight: 1,
@@ -63,12 +60,7 @@ fn front(settings: Settings) -> Front {
     masked.mask = vec!["balances".to_owned()];
     let mut plenty = consumer("all", &["*"]);
     plenty.rate_limit = NonZeroU32::new(1000).unwrap();
-    let consumers = vec![
-        plenty,
-        masked,
-        consumer("students", &["students:read"]),
-        consumer("few", &["*"]),
-    ];
+    let consumers = vec![plenty, masked, consumer("students", &["students:read"]), consumer("few", &["*"])];
     let mut routes = resources::all();
     routes.get("/boom".to_owned(), get(boom), Operation::new());
     routes.get("/tagged".to_owned(), get(tagged), Operation::new());
@@ -104,18 +96,13 @@ impl Front {
     }
 
     async fn get(&self, key: &str, path: &str) -> Answer {
-        self.send(ask(Method::GET, key, path).body(Body::empty()).unwrap())
-            .await
+        self.send(ask(Method::GET, key, path).body(Body::empty()).unwrap()).await
     }
 }
 
 fn ask(method: Method, key: &str, path: &str) -> http::request::Builder {
     let request = Request::builder().method(method).uri(path);
-    if key.is_empty() {
-        request
-    } else {
-        request.header("authorization", format!("Bearer {key}"))
-    }
+    if key.is_empty() { request } else { request.header("authorization", format!("Bearer {key}")) }
 }
 
 impl Answer {
@@ -135,12 +122,7 @@ impl Answer {
 
     /// The problem document, after checking what every one of them must have.
     fn problem(&self, code: &str) -> Value {
-        assert_eq!(
-            self.header("content-type"),
-            "application/problem+json",
-            "{}",
-            self.text
-        );
+        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text);
         let document: Value = serde_json::from_str(&self.text).unwrap();
         let members: Vec<&str> = document.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(
@@ -170,30 +152,15 @@ impl Answer {
 #[tokio::test]
 async fn without_a_good_key_nothing_is_told_not_even_which_paths_exist() {
     let front = front(settings());
-    for path in [
-        "/students",
-        "/students/alfa-1",
-        "/nowhere",
-        "/reference/branches",
-        "/",
-        "/docs/../students",
-    ] {
+    for path in ["/students", "/students/alfa-1", "/nowhere", "/reference/branches", "/", "/docs/../students"]
+    {
         let answer = front.get("", path).await;
         answer.problem("unauthenticated");
         assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"crm-gateway\"");
-        assert!(
-            front
-                .get("wrong", path)
-                .await
-                .header("www-authenticate")
-                .contains("invalid_token")
-        );
+        assert!(front.get("wrong", path).await.header("www-authenticate").contains("invalid_token"));
     }
     assert_eq!(
-        front
-            .send(ask(Method::DELETE, "", "/students").body(Body::empty()).unwrap())
-            .await
-            .status,
+        front.send(ask(Method::DELETE, "", "/students").body(Body::empty()).unwrap()).await.status,
         401
     );
 }
@@ -201,11 +168,8 @@ async fn without_a_good_key_nothing_is_told_not_even_which_paths_exist() {
 #[tokio::test]
 async fn a_key_in_either_header_is_good() {
     let front = front(settings());
-    let by_api_key = Request::builder()
-        .uri("/nowhere")
-        .header("x-api-key", "all")
-        .body(Body::empty())
-        .unwrap();
+    let by_api_key =
+        Request::builder().uri("/nowhere").header("x-api-key", "all").body(Body::empty()).unwrap();
     front.send(by_api_key).await.problem("not_found");
     front.get("all", "/nowhere").await.problem("not_found");
 }
@@ -224,13 +188,7 @@ async fn every_route_asks_for_the_scope_that_its_path_names() {
             tokio::time::advance(Duration::from_secs(2)).await;
             tokio::time::resume();
             let problem = front.get("students", &concrete).await.problem("forbidden");
-            assert!(
-                problem["detail"]
-                    .as_str()
-                    .unwrap()
-                    .contains(&format!("`{first}:read`")),
-                "{problem}"
-            );
+            assert!(problem["detail"].as_str().unwrap().contains(&format!("`{first}:read`")), "{problem}");
         }
     }
 }
@@ -242,18 +200,11 @@ async fn unknown_paths_and_methods_are_problems_too() {
     assert_eq!(problem["instance"], "/nowhere");
     assert_eq!(problem["type"], "/docs/errors/not_found");
     for path in ["/students", "/students/alfa-1", "/openapi.json"] {
-        let answer = front
-            .send(ask(Method::DELETE, "all", path).body(Body::empty()).unwrap())
-            .await;
+        let answer = front.send(ask(Method::DELETE, "all", path).body(Body::empty()).unwrap()).await;
         answer.problem("method_not_allowed");
         assert_eq!(answer.header("allow"), "GET,HEAD");
     }
-    for path in [
-        "/students/7",
-        "/students/alfa-007",
-        "/students/%FF",
-        "/reference/shoes",
-    ] {
+    for path in ["/students/7", "/students/alfa-007", "/students/%FF", "/reference/shoes"] {
         front.get("all", path).await.problem("not_found");
     }
 }
@@ -262,54 +213,28 @@ async fn unknown_paths_and_methods_are_problems_too() {
 async fn a_bad_query_is_answered_with_everything_that_is_wrong() {
     let front = front(settings());
     let problem = front
-        .get(
-            "all",
-            "/payments?limit=0&from=soon&colour=red&amount_from=5&amount_to=4",
-        )
+        .get("all", "/payments?limit=0&from=soon&colour=red&amount_from=5&amount_to=4")
         .await
         .problem("invalid_request");
-    let pointers: Vec<&str> = problem["errors"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|e| e["pointer"].as_str().unwrap())
-        .collect();
-    assert_eq!(
-        pointers,
-        [
-            "/query/limit",
-            "/query/from",
-            "/query/amount_from",
-            "/query/colour"
-        ]
-    );
-    front
-        .get("all", "/students/alfa-1?limit=5")
-        .await
-        .problem("invalid_request");
-    front
-        .get("masked", "/students?balance_from=1")
-        .await
-        .problem("forbidden");
+    let pointers: Vec<&str> =
+        problem["errors"].as_array().unwrap().iter().map(|e| e["pointer"].as_str().unwrap()).collect();
+    assert_eq!(pointers, ["/query/limit", "/query/from", "/query/amount_from", "/query/colour"]);
+    front.get("all", "/students/alfa-1?limit=5").await.problem("invalid_request");
+    front.get("masked", "/students?balance_from=1").await.problem("forbidden");
 }
 
 #[tokio::test]
 async fn callers_who_cannot_read_json_are_told() {
     let front = front(settings());
-    let request = ask(Method::GET, "all", "/students")
-        .header("accept", "text/html")
-        .body(Body::empty())
-        .unwrap();
+    let request =
+        ask(Method::GET, "all", "/students").header("accept", "text/html").body(Body::empty()).unwrap();
     front.send(request).await.problem("not_acceptable");
 }
 
 #[tokio::test]
 async fn what_is_too_large_is_refused_before_it_is_read() {
     let front = front(settings());
-    front
-        .get("all", &format!("/students?q={}", "x".repeat(9000)))
-        .await
-        .problem("uri_too_long");
+    front.get("all", &format!("/students?q={}", "x".repeat(9000))).await.problem("uri_too_long");
     let body = "x".repeat(1001);
     let request = ask(Method::GET, "all", "/students")
         .header("content-length", body.len())
@@ -339,10 +264,8 @@ async fn a_consumer_beyond_its_rate_waits_as_long_as_it_is_told() {
 async fn sane_request_ids_are_taken_over_and_others_replaced() {
     let front = front(settings());
     let send = |id: &'static str| {
-        let request = ask(Method::GET, "all", "/nowhere")
-            .header("x-request-id", id)
-            .body(Body::empty())
-            .unwrap();
+        let request =
+            ask(Method::GET, "all", "/nowhere").header("x-request-id", id).body(Body::empty()).unwrap();
         front.send(request)
     };
     let taken = send("order-17").await;
@@ -357,12 +280,7 @@ async fn a_panic_is_a_counted_problem_that_does_not_tell_what_happened() {
     let answer = front.get("all", "/boom").await;
     answer.problem("internal");
     assert!(!answer.text.contains("fuse"));
-    assert!(
-        front
-            .metrics
-            .text()
-            .contains(r#"route="/boom",method="GET",status="500"} 1"#)
-    );
+    assert!(front.metrics.text().contains(r#"route="/boom",method="GET",status="500"} 1"#));
     assert_eq!(front.get("all", "/nowhere").await.status, 404);
 }
 
@@ -372,12 +290,7 @@ async fn a_request_that_outlives_its_time_is_ended_and_counted() {
     let answer = front.get("all", "/slow").await;
     answer.problem("overloaded");
     assert_eq!(answer.header("retry-after"), "5");
-    assert!(
-        front
-            .metrics
-            .text()
-            .contains(r#"route="/slow",method="GET",status="503"} 1"#)
-    );
+    assert!(front.metrics.text().contains(r#"route="/slow",method="GET",status="503"} 1"#));
 }
 
 #[tokio::test(start_paused = true)]
@@ -385,36 +298,22 @@ async fn a_caller_who_hangs_up_is_counted() {
     let front = front(settings());
     let request = ask(Method::GET, "all", "/slow").body(Body::empty()).unwrap();
     let _ = tokio::time::timeout(Duration::from_secs(1), front.router.clone().oneshot(request)).await;
-    assert!(
-        front
-            .metrics
-            .text()
-            .contains(r#"route="/slow",method="GET",status="499"} 1"#)
-    );
+    assert!(front.metrics.text().contains(r#"route="/slow",method="GET",status="499"} 1"#));
 }
 
 #[tokio::test]
 async fn metrics_hold_route_templates_and_no_ids() {
-    let front = front(Settings {
-        base_path: "/crm/".to_owned(),
-        ..settings()
-    });
+    let front = front(Settings { base_path: "/crm/".to_owned(), ..settings() });
     front.get("all", "/crm/students/alfa-4711").await;
     front.get("all", "/crm/made-up-4712").await;
     let text = front.metrics.text();
-    assert!(
-        text.contains(r#"route="/students/{id}""#) && text.contains(r#"route="-""#),
-        "{text}"
-    );
+    assert!(text.contains(r#"route="/students/{id}""#) && text.contains(r#"route="-""#), "{text}");
     assert!(!text.contains("471"));
 }
 
 #[tokio::test]
 async fn below_a_base_path_links_and_documents_carry_it() {
-    let front = front(Settings {
-        base_path: "/crm".to_owned(),
-        ..settings()
-    });
+    let front = front(Settings { base_path: "/crm".to_owned(), ..settings() });
     assert_eq!(
         front.get("all", "/crm/nowhere").await.problem("not_found")["type"],
         "/crm/docs/errors/not_found"
@@ -430,23 +329,14 @@ async fn the_docs_are_open_complete_and_load_nothing_from_elsewhere() {
     let front = front(settings());
     let home = front.get("", "/docs/").await;
     assert_eq!(home.status, 200);
-    assert!(
-        home.header("content-security-policy")
-            .contains("default-src 'none'")
-    );
-    assert!(
-        !home.text.contains("http://") && !home.text.contains("https://"),
-        "{}",
-        home.text
-    );
+    assert!(home.header("content-security-policy").contains("default-src 'none'"));
+    assert!(!home.text.contains("http://") && !home.text.contains("https://"), "{}", home.text);
     for link in home
         .text
         .split(['"'])
         .filter(|part| part.ends_with(".js") || part.ends_with(".css") || part.ends_with(".png"))
     {
-        let file = front
-            .get("", &format!("/docs/{}", link.trim_start_matches("./")))
-            .await;
+        let file = front.get("", &format!("/docs/{}", link.trim_start_matches("./"))).await;
         assert_eq!(file.status, 200, "{link}");
         assert!(!file.text.is_empty());
     }
@@ -465,19 +355,13 @@ async fn every_error_code_has_a_page() {
         let name = code.entry().name;
         assert!(catalogue.contains(&format!("/docs/errors/{name}\"")), "{name}");
         let page = front.get("", &format!("/docs/errors/{name}")).await;
-        assert!(
-            page.status == 200 && page.text.contains(name) && !page.text.contains("://"),
-            "{name}"
-        );
+        assert!(page.status == 200 && page.text.contains(name) && !page.text.contains("://"), "{name}");
     }
 }
 
 #[tokio::test]
 async fn without_docs_the_api_document_stays() {
-    let front = front(Settings {
-        docs: false,
-        ..settings()
-    });
+    let front = front(Settings { docs: false, ..settings() });
     for path in ["/docs", "/docs/", "/docs/errors"] {
         front.get("all", path).await.problem("not_found");
     }
@@ -486,10 +370,7 @@ async fn without_docs_the_api_document_stays() {
 
 #[tokio::test]
 async fn pages_of_listed_origins_may_use_the_api_and_read_its_refusals() {
-    let front = front(Settings {
-        cors_origins: vec!["https://app.example".to_owned()],
-        ..settings()
-    });
+    let front = front(Settings { cors_origins: vec!["https://app.example".to_owned()], ..settings() });
     let preflight = Request::builder()
         .method(Method::OPTIONS)
         .uri("/students")
@@ -500,20 +381,11 @@ async fn pages_of_listed_origins_may_use_the_api_and_read_its_refusals() {
         .unwrap();
     let answer = front.send(preflight).await;
     assert_eq!(
-        (
-            answer.status.as_u16(),
-            answer.header("access-control-allow-origin")
-        ),
+        (answer.status.as_u16(), answer.header("access-control-allow-origin")),
         (200, "https://app.example")
     );
-    for (origin, allowed) in [
-        ("https://app.example", "https://app.example"),
-        ("https://evil.example", ""),
-    ] {
-        let request = ask(Method::GET, "", "/students")
-            .header("origin", origin)
-            .body(Body::empty())
-            .unwrap();
+    for (origin, allowed) in [("https://app.example", "https://app.example"), ("https://evil.example", "")] {
+        let request = ask(Method::GET, "", "/students").header("origin", origin).body(Body::empty()).unwrap();
         let refused = front.send(request).await;
         refused.problem("unauthenticated");
         assert_eq!(refused.header("access-control-allow-origin"), allowed);
@@ -524,17 +396,8 @@ async fn pages_of_listed_origins_may_use_the_api_and_read_its_refusals() {
 async fn head_is_answered_like_get_without_the_body() {
     let front = front(settings());
     let get = front.get("", "/openapi.json").await;
-    let head = front
-        .send(
-            ask(Method::HEAD, "", "/openapi.json")
-                .body(Body::empty())
-                .unwrap(),
-        )
-        .await;
-    assert_eq!(
-        (head.status, head.header("content-length")),
-        (get.status, get.header("content-length"))
-    );
+    let head = front.send(ask(Method::HEAD, "", "/openapi.json").body(Body::empty()).unwrap()).await;
+    assert_eq!((head.status, head.header("content-length")), (get.status, get.header("content-length")));
     assert!(head.text.is_empty());
 }
 
@@ -554,21 +417,13 @@ async fn operators_see_life_readiness_and_metrics_and_nothing_else() {
     readiness.ready();
     assert_eq!(see("/readyz").await.status, 503);
     metrics.cache("students", "hit");
-    assert!(
-        see("/metrics")
-            .await
-            .text
-            .contains("# HELP crm_gateway_cache_requests")
-    );
+    assert!(see("/metrics").await.text.contains("# HELP crm_gateway_cache_requests"));
     see("/students").await.problem("not_found");
 }
 
 #[test]
 fn the_demo_key_does_not_show_in_debug_output() {
-    let settings = Settings {
-        demo_key: Some("crmgw_secret".to_owned()),
-        ..settings()
-    };
+    let settings = Settings { demo_key: Some("crmgw_secret".to_owned()), ..settings() };
     assert!(!format!("{settings:?}").contains("secret"));
 }
 
@@ -615,34 +470,18 @@ async fn a_304_has_neither_a_body_nor_a_length() {
     for header in ["content-length", "transfer-encoding", "content-type"] {
         assert!(!again.contains(&format!("\n{header}:")), "{again}");
     }
-    for header in [
-        "age: 0",
-        "vary: authorization, x-api-key",
-        "cache-status: crm-gateway; hit",
-        "ratelimit: ",
-    ] {
+    for header in
+        ["age: 0", "vary: authorization, x-api-key", "cache-status: crm-gateway; hit", "ratelimit: "]
+    {
         assert!(again.contains(header), "{again}");
     }
     let head = wire(&front, request("HEAD", String::new())).await;
-    assert!(
-        head.contains("content-length: 15") && head.ends_with("\r\n\r\n"),
-        "{head}"
-    );
+    assert!(head.contains("content-length: 15") && head.ends_with("\r\n\r\n"), "{head}");
     let kept = request("GET", format!("if-none-match: {tag}\r\n")).replace("connection: close\r\n", "");
     let both = wire(&front, format!("{kept}{}", request("GET", String::new()))).await;
-    assert!(
-        both.starts_with("HTTP/1.1 304 ") && both.contains("HTTP/1.1 200 OK"),
-        "{both}"
-    );
-    let missing = wire(
-        &front,
-        request("HEAD", String::new()).replace("/tagged", "/nowhere"),
-    )
-    .await;
-    assert!(
-        missing.starts_with("HTTP/1.1 404 ") && missing.ends_with("\r\n\r\n"),
-        "{missing}"
-    );
+    assert!(both.starts_with("HTTP/1.1 304 ") && both.contains("HTTP/1.1 200 OK"), "{both}");
+    let missing = wire(&front, request("HEAD", String::new()).replace("/tagged", "/nowhere")).await;
+    assert!(missing.starts_with("HTTP/1.1 404 ") && missing.ends_with("\r\n\r\n"), "{missing}");
 }
 
 /// Collects log lines.
@@ -663,28 +502,16 @@ impl std::io::Write for Lines {
 async fn a_request_is_one_line_in_the_log_without_ids_values_or_keys() {
     let lines = Lines::default();
     let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .with_writer(move || writer.clone())
-        .finish();
+    let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
     let _guard = tracing::subscriber::set_default(subscriber);
     let front = front(settings());
     let request =
         ask(Method::GET, "all", "/students/alfa-4711?fields=secret-value").header("x-request-id", "rid-1");
-    front
-        .send(request.body(Body::empty()).unwrap())
-        .await
-        .problem("invalid_request");
-    front
-        .get("wrong-key", "/payments?payer=Anna")
-        .await
-        .problem("unauthenticated");
+    front.send(request.body(Body::empty()).unwrap()).await.problem("invalid_request");
+    front.get("wrong-key", "/payments?payer=Anna").await.problem("unauthenticated");
     front.get("all", "/boom").await.problem("internal");
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-    let logged: Vec<Value> = text
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let logged: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(logged.len(), 3, "{text}");
     let fields = &logged[0]["fields"];
     for (name, value) in [

@@ -32,9 +32,7 @@ pub(super) fn fields_of<E: Entity>() -> Vec<String> {
 
 /// The fields that these masks hide.
 pub(super) fn hidden<E: Entity>(mask: &[String]) -> Vec<&'static str> {
-    let masked = E::MASKED
-        .iter()
-        .filter(|(name, _)| mask.iter().any(|mask| mask == name));
+    let masked = E::MASKED.iter().filter(|(name, _)| mask.iter().any(|mask| mask == name));
     let mut hidden = Vec::new();
     for field in masked.flat_map(|(_, fields)| fields.iter()) {
         if !hidden.contains(field) {
@@ -52,14 +50,9 @@ impl View {
         hidden: Vec<&'static str>,
     ) -> Result<Self, Problem> {
         let named = only.iter().flatten().find(|field| hidden.contains(&&***field));
-        let named = named
-            .map(|field| &**field)
-            .or((raw && hidden.contains(&"raw")).then_some("raw"));
+        let named = named.map(|field| &**field).or((raw && hidden.contains(&"raw")).then_some("raw"));
         match named {
-            Some(field) => Err(Problem::new(
-                Code::Forbidden,
-                format!("This key may not see `{field}`."),
-            )),
+            Some(field) => Err(Problem::new(Code::Forbidden, format!("This key may not see `{field}`."))),
             None => Ok(Self { only, raw, hidden }),
         }
     }
@@ -71,11 +64,7 @@ impl View {
 
     /// A page as JSON.
     pub(super) fn page<E: Entity>(&self, page: &Page<E>) -> serde_json::Result<Vec<u8>> {
-        let items = page
-            .items
-            .iter()
-            .map(|record| Shown { record, view: self })
-            .collect();
+        let items = page.items.iter().map(|record| Shown { record, view: self }).collect();
         serde_json::to_vec(&Body {
             items,
             next_cursor: page.next_cursor.as_deref(),
@@ -85,10 +74,7 @@ impl View {
     }
 
     fn shows(&self, field: &str) -> bool {
-        let asked = self
-            .only
-            .as_ref()
-            .is_none_or(|only| only.iter().any(|name| &**name == field));
+        let asked = self.only.as_ref().is_none_or(|only| only.iter().any(|name| &**name == field));
         (asked || field == "id") && !self.hidden.contains(&field)
     }
 
@@ -125,11 +111,7 @@ impl<E: Entity> Serialize for Shown<'_, E> {
             return record.serialize(serializer);
         }
         if view.is_everything() {
-            return WithRaw {
-                record,
-                raw: &record.raw,
-            }
-            .serialize(serializer);
+            return WithRaw { record, raw: &record.raw }.serialize(serializer);
         }
         let Value::Object(mut fields) = serde_json::to_value(record).map_err(S::Error::custom)? else {
             return Err(S::Error::custom("a record is an object"));

@@ -142,7 +142,6 @@ impl Desk {
                 Origin::Stale => CacheUse::Stale,
                 Origin::StaleIfError(error) => CacheUse::StaleIfError(error.status),
             };
-            self.metrics.cache(E::RESOURCE, cache.name());
             trip.add(Provenance {
                 cache,
                 age: read.age,

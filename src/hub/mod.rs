@@ -155,19 +155,6 @@ pub enum CacheUse {
     StaleIfError(Option<u16>),
 }
 
-impl CacheUse {
-    /// The name in metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Hit => "hit",
-            Self::Collapsed => "collapsed",
-            Self::Miss => "miss",
-            Self::Stale => "stale",
-            Self::StaleIfError(_) => "stale_if_error",
-        }
-    }
-}
-
 /// Why there is no answer.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Failure {

@@ -81,7 +81,10 @@ impl Sandbox {
 
     /// The sections of the gateway's configuration that lead here.
     pub fn configuration(&self) -> String {
-        configuration(&format!("http://{}", self.alfa_address()), &format!("http://{}", self.crypto_address()))
+        configuration(
+            &format!("http://{}", self.alfa_address()),
+            &format!("http://{}", self.crypto_address()),
+        )
     }
 }
 
@@ -112,14 +115,27 @@ pub fn configuration(alfa_url: &str, crypto_url: &str) -> String {
     );
     let currencies: Vec<String> =
         crypto::dictionary::CURRENCIES.iter().map(|(id, code)| format!("{id} = \"{code}\"")).collect();
-    let _ = write!(text, "currencies = {{ {} }}\n\n[cryptocrm.semantics]\nstudent_field = \"alfa_customer_id\"\n\n", currencies.join(", "));
+    let _ = write!(
+        text,
+        "currencies = {{ {} }}\n\n[cryptocrm.semantics]\nstudent_field = \"alfa_customer_id\"\n\n",
+        currencies.join(", ")
+    );
     let names = |names: Vec<(u64, &str)>| {
         let names: Vec<String> = names.iter().map(|(id, name)| format!("{id} = \"{name}\"")).collect();
         names.join(", ")
     };
     let steps = crypto::dictionary::STEPS.iter().map(|(step, _, name)| (*step, *name)).collect();
-    let _ = writeln!(text, "[cryptocrm.dictionary]\nfunnels = {{ {} }}", names(crypto::dictionary::FUNNELS.to_vec()));
-    let _ = writeln!(text, "steps = {{ {} }}\nusers = {{ {} }}", names(steps), names(crypto::dictionary::USERS.to_vec()));
+    let _ = writeln!(
+        text,
+        "[cryptocrm.dictionary]\nfunnels = {{ {} }}",
+        names(crypto::dictionary::FUNNELS.to_vec())
+    );
+    let _ = writeln!(
+        text,
+        "steps = {{ {} }}\nusers = {{ {} }}",
+        names(steps),
+        names(crypto::dictionary::USERS.to_vec())
+    );
     let _ = writeln!(text, "groups = {{ {} }}", names(crypto::dictionary::GROUPS.to_vec()));
     text
 }

@@ -12,9 +12,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 /// Upper bounds in seconds, from a cache hit to a long wait.
-const SECONDS: [f64; 13] = [
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0,
-];
+const SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
 type Seconds<L> = Family<L, Histogram, fn() -> Histogram>;
 
@@ -102,11 +100,7 @@ impl Metrics {
         };
         // The registry adds `_total` to counters, `_seconds` to what is measured in seconds, and the full stop.
         let r = &mut metrics.registry;
-        r.register(
-            "http_requests",
-            "Requests answered, by route template",
-            metrics.http_requests.clone(),
-        );
+        r.register("http_requests", "Requests answered, by route template", metrics.http_requests.clone());
         r.register_with_unit(
             "http_request_duration",
             "Time to answer a request, waiting included",
@@ -130,11 +124,7 @@ impl Metrics {
             Unit::Seconds,
             metrics.queue_wait.clone(),
         );
-        r.register(
-            "queue_depth",
-            "Calls waiting for their turn now",
-            metrics.queue_depth.clone(),
-        );
+        r.register("queue_depth", "Calls waiting for their turn now", metrics.queue_depth.clone());
         r.register(
             "cache_requests",
             "Answers by how the cache took part in them",
@@ -145,38 +135,21 @@ impl Metrics {
             "Calls of a CRM's quota spent, by who caused them and why",
             metrics.quota_spent.clone(),
         );
-        r.register(
-            "drift",
-            "Values a CRM sent that could not be mapped",
-            metrics.drift.clone(),
-        );
+        r.register("drift", "Values a CRM sent that could not be mapped", metrics.drift.clone());
         metrics
     }
 
     /// A request was answered.
     pub fn http(&self, route: &str, method: &'static str, status: u16, took: Duration) {
-        let labels = HttpLabels {
-            route: route.to_owned(),
-            method,
-            status,
-        };
+        let labels = HttpLabels { route: route.to_owned(), method, status };
         self.http_requests.get_or_create(&labels).inc();
-        let labels = RouteLabels {
-            route: labels.route,
-            method,
-        };
-        self.http_duration
-            .get_or_create(&labels)
-            .observe(took.as_secs_f64());
+        let labels = RouteLabels { route: labels.route, method };
+        self.http_duration.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
     /// A call to a CRM ended. `status` is its HTTP status, or a word for a failure without one.
     pub fn upstream(&self, upstream: &'static str, operation: &'static str, status: &str, took: Duration) {
-        let labels = UpstreamLabels {
-            upstream,
-            operation,
-            status: status.to_owned(),
-        };
+        let labels = UpstreamLabels { upstream, operation, status: status.to_owned() };
         self.upstream_requests.get_or_create(&labels).inc();
         self.upstream_duration
             .get_or_create(&OperationLabels { upstream, operation })
@@ -185,43 +158,29 @@ impl Metrics {
 
     /// A call left the waiting room.
     pub fn queue_wait(&self, upstream: &'static str, class: &'static str, waited: Duration) {
-        self.queue_wait
-            .get_or_create(&QueueLabels { upstream, class })
-            .observe(waited.as_secs_f64());
+        self.queue_wait.get_or_create(&QueueLabels { upstream, class }).observe(waited.as_secs_f64());
     }
 
     /// So many calls wait now.
     pub fn queue_depth(&self, upstream: &'static str, class: &'static str, depth: usize) {
         let depth = i64::try_from(depth).unwrap_or(i64::MAX);
-        self.queue_depth
-            .get_or_create(&QueueLabels { upstream, class })
-            .set(depth);
+        self.queue_depth.get_or_create(&QueueLabels { upstream, class }).set(depth);
     }
 
     /// An answer was given with the cache taking part in this way.
     pub fn cache(&self, resource: &'static str, result: &'static str) {
-        self.cache_requests
-            .get_or_create(&CacheLabels { resource, result })
-            .inc();
+        self.cache_requests.get_or_create(&CacheLabels { resource, result }).inc();
     }
 
     /// One call of a CRM's quota was spent.
     pub fn quota_spent(&self, upstream: &'static str, consumer: &str, reason: &'static str) {
-        let labels = QuotaLabels {
-            upstream,
-            consumer: consumer.to_owned(),
-            reason,
-        };
+        let labels = QuotaLabels { upstream, consumer: consumer.to_owned(), reason };
         self.quota_spent.get_or_create(&labels).inc();
     }
 
     /// A value could not be mapped.
     pub fn drift(&self, upstream: &'static str, resource: &'static str, field: &str) {
-        let labels = DriftLabels {
-            upstream,
-            resource,
-            field: field.to_owned(),
-        };
+        let labels = DriftLabels { upstream, resource, field: field.to_owned() };
         self.drift.get_or_create(&labels).inc();
     }
 

@@ -46,12 +46,7 @@ pub fn init(format: LogFormat, filter: Option<&str>) -> Result<Flush, SetupError
     let registry = tracing_subscriber::registry().with(filter);
     match format {
         LogFormat::Text => registry
-            .with(
-                tracing_subscriber::fmt::layer()
-                    .with_ansi(false)
-                    .with_target(false)
-                    .with_writer(writer),
-            )
+            .with(tracing_subscriber::fmt::layer().with_ansi(false).with_target(false).with_writer(writer))
             .try_init()?,
         LogFormat::Json => registry
             .with(

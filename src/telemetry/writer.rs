@@ -39,14 +39,8 @@ pub(super) fn start() -> io::Result<(Writer, Flush)> {
     let thread = std::thread::Builder::new()
         .name("log".to_owned())
         .spawn(move || write_out(&waiting, &counter, &mut io::stderr().lock()))?;
-    let writer = Writer {
-        lines: lines.clone(),
-        lost,
-    };
-    let flush = Flush {
-        lines,
-        thread: Some(thread),
-    };
+    let writer = Writer { lines: lines.clone(), lost };
+    let flush = Flush { lines, thread: Some(thread) };
     Ok((writer, flush))
 }
 
@@ -117,10 +111,7 @@ mod tests {
     fn lines_come_out_whole_in_order_and_losses_are_told() {
         let (lines, waiting) = sync_channel(2);
         let lost = Arc::new(AtomicU64::new(0));
-        let mut writer = Writer {
-            lines: lines.clone(),
-            lost: Arc::clone(&lost),
-        };
+        let mut writer = Writer { lines: lines.clone(), lost: Arc::clone(&lost) };
         for line in ["one\n", "two\n", "three\n"] {
             writer.write_all(line.as_bytes()).unwrap();
         }
@@ -128,9 +119,6 @@ mod tests {
         let mut out = Vec::new();
         write_out(&waiting, &lost, &mut out);
         let text = String::from_utf8(out).unwrap();
-        assert_eq!(
-            text,
-            "one\ntwo\n1 log lines were lost: writing them is too slow\n"
-        );
+        assert_eq!(text, "one\ntwo\n1 log lines were lost: writing them is too slow\n");
     }
 }

@@ -13,17 +13,13 @@ use super::store::Store;
 /// Adds an amount to a client's account: to the named subscription's own balance if it has one, else to the common one.
 pub(super) fn post(store: &mut Store, customer: u64, subscription: Option<u64>, amount: i64) {
     let separate = subscription.filter(|id| {
-        store
-            .get(Model::CustomerTariff, *id)
-            .is_some_and(|row| row.int("is_separate_balance") == Some(1))
+        store.get(Model::CustomerTariff, *id).is_some_and(|row| row.int("is_separate_balance") == Some(1))
     });
     let (model, id, column) = match separate {
         Some(id) => (Model::CustomerTariff, id, "balance"),
         None => (Model::Customer, customer, "balance_base"),
     };
-    store
-        .table_mut(model)
-        .change(id, |row| row.set(column, Cell::Money(row.money(column) + amount)));
+    store.table_mut(model).change(id, |row| row.set(column, Cell::Money(row.money(column) + amount)));
     total(store, customer);
 }
 
@@ -31,10 +27,7 @@ pub(super) fn post(store: &mut Store, customer: u64, subscription: Option<u64>, 
 pub(super) fn add_bonus(store: &mut Store, customer: u64, points: i64) {
     if points != 0 {
         store.table_mut(Model::Customer).change(customer, |row| {
-            row.set(
-                "balance_bonus",
-                Cell::Int(row.int("balance_bonus").unwrap_or(0) + points),
-            );
+            row.set("balance_bonus", Cell::Int(row.int("balance_bonus").unwrap_or(0) + points));
         });
     }
 }
@@ -124,10 +117,7 @@ fn show(row: &mut Row, lessons: &Lessons, price: i64) {
     row.set("paid_count", left.into());
     row.set("paid_lesson_count", left.into());
     row.set("last_attend_date", lessons.last_attended.into());
-    row.set(
-        "next_lesson_date",
-        lessons.coming.first().map(|(from, _)| *from).into(),
-    );
+    row.set("next_lesson_date", lessons.coming.first().map(|(from, _)| *from).into());
     // The last of the coming lessons that is paid for.
     let paid = usize::try_from(left)
         .ok()
@@ -144,10 +134,8 @@ fn prices(store: &Store, wanted: &dyn Fn(u64) -> bool) -> BTreeMap<u64, Vec<(u64
         let Some(customer) = row.key("customer_id").filter(|id| wanted(*id)) else {
             continue;
         };
-        let price = row
-            .key("tariff_id")
-            .and_then(|id| store.get(Model::Tariff, id))
-            .map_or(0, tariff::lesson_price);
+        let price =
+            row.key("tariff_id").and_then(|id| store.get(Model::Tariff, id)).map_or(0, tariff::lesson_price);
         prices.entry(customer).or_default().push((row.id, price));
     }
     prices

@@ -114,9 +114,7 @@ pub(super) fn perform(desk: &mut Desk<'_>, action: Action, call: &Call) -> Resul
         Action::Delete(model) => write::delete(desk, model, id, call),
         Action::Teach => {
             let mut call = call.clone();
-            call.body
-                .entry("status")
-                .or_insert_with(|| json!(lesson::CONDUCTED));
+            call.body.entry("status").or_insert_with(|| json!(lesson::CONDUCTED));
             write::update(desk, Model::Lesson, id, &call)
         }
         Action::Calendar => {

@@ -19,11 +19,7 @@ pub(super) struct Tokens {
 
 impl Tokens {
     pub(super) fn new(seed: u64) -> Self {
-        Self {
-            seed,
-            given: 0,
-            live: BTreeMap::new(),
-        }
+        Self { seed, given: 0, live: BTreeMap::new() }
     }
 
     /// Checks e-mail and key and gives out a token.

@@ -17,11 +17,7 @@ pub(super) struct Call {
 impl Call {
     /// Takes a path apart: `/v2api/{branch}/{model}/{action}` with branch and action optional. `None` is no API path.
     pub(super) fn route(path: &str) -> Option<Self> {
-        let mut parts = path
-            .strip_prefix("/v2api/")?
-            .split('/')
-            .filter(|part| !part.is_empty())
-            .peekable();
+        let mut parts = path.strip_prefix("/v2api/")?.split('/').filter(|part| !part.is_empty()).peekable();
         let branch = parts
             .next_if(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
             .map(|part| part.parse::<u64>().unwrap_or(u64::MAX));
@@ -110,22 +106,10 @@ mod tests {
             let call = Call::route(path)?;
             Some((call.branch, call.operation()))
         };
-        assert_eq!(
-            route("/v2api/1/lesson"),
-            Some((Some(1), "lesson/index".to_owned()))
-        );
-        assert_eq!(
-            route("/v2api/branch/index"),
-            Some((None, "branch/index".to_owned()))
-        );
-        assert_eq!(
-            route("/v2api/0/branch/index"),
-            Some((None, "branch/index".to_owned()))
-        );
-        assert_eq!(
-            route("/v2api/1/auth/login"),
-            Some((Some(1), "auth/login".to_owned()))
-        );
+        assert_eq!(route("/v2api/1/lesson"), Some((Some(1), "lesson/index".to_owned())));
+        assert_eq!(route("/v2api/branch/index"), Some((None, "branch/index".to_owned())));
+        assert_eq!(route("/v2api/0/branch/index"), Some((None, "branch/index".to_owned())));
+        assert_eq!(route("/v2api/1/auth/login"), Some((Some(1), "auth/login".to_owned())));
         assert_eq!(route("/v2api/1"), None);
         assert_eq!(route("/api/1/lesson"), None);
         assert_eq!(route("/v2api/1/lesson/index/3"), None);
@@ -133,10 +117,8 @@ mod tests {
 
     #[test]
     fn the_last_of_equal_query_names_counts() {
-        let call = Call {
-            query: parse_query("id=1&name=%D0%9A%D0%BE%D1%82+A&id=2&empty="),
-            ..Call::default()
-        };
+        let call =
+            Call { query: parse_query("id=1&name=%D0%9A%D0%BE%D1%82+A&id=2&empty="), ..Call::default() };
         assert_eq!(call.query_id("id"), Some(2));
         assert_eq!(call.query("name"), Some("Кот A"));
         assert_eq!(call.query("empty"), None);

@@ -88,13 +88,9 @@ impl Cell {
             ),
             Kind::Texts if empty => Self::Texts(Vec::new()),
             Kind::Texts => Self::Texts(many(value).into_iter().map(words).collect::<Option<_>>()?),
-            Kind::Details => Self::Details(
-                value
-                    .as_array()?
-                    .iter()
-                    .map(Detail::read)
-                    .collect::<Option<_>>()?,
-            ),
+            Kind::Details => {
+                Self::Details(value.as_array()?.iter().map(Detail::read).collect::<Option<_>>()?)
+            }
             Kind::Json => Self::Json(Box::new(value.clone())),
         })
     }

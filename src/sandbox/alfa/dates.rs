@@ -18,13 +18,7 @@ pub(super) fn iso(date: Date) -> String {
 
 /// `yyyy-mm-dd hh:mm:ss`
 pub(super) fn stamp(at: DateTime) -> String {
-    format!(
-        "{} {:02}:{:02}:{:02}",
-        iso(at.date()),
-        at.hour(),
-        at.minute(),
-        at.second()
-    )
+    format!("{} {:02}:{:02}:{:02}", iso(at.date()), at.hour(), at.minute(), at.second())
 }
 
 /// Reads `dd.mm.yyyy`.
@@ -72,11 +66,8 @@ pub(super) fn parse_stamp(text: &str) -> Option<DateTime> {
 
 /// Reads any of the formats a row may show, for rows changed behind the API's back.
 pub(super) fn parse_any(text: &str) -> Option<DateTime> {
-    parse_stamp(text).or_else(|| {
-        parse_iso(text)
-            .or_else(|| parse_ru(text))
-            .map(|day| day.to_datetime(Time::midnight()))
-    })
+    parse_stamp(text)
+        .or_else(|| parse_iso(text).or_else(|| parse_ru(text)).map(|day| day.to_datetime(Time::midnight())))
 }
 
 fn parts(text: &str, separator: char, lengths: [usize; 3]) -> Option<[i16; 3]> {
@@ -112,10 +103,7 @@ mod tests {
         assert_eq!(parse_time("17:00"), Time::new(17, 0, 0, 0).ok());
         assert_eq!(parse_time("17:00:59"), Time::new(17, 0, 59, 0).ok());
         assert_eq!(parse_time("25:00"), None);
-        assert_eq!(
-            stamp(parse_stamp("2026-02-18T17:00:01").expect("a time")),
-            "2026-02-18 17:00:01"
-        );
+        assert_eq!(stamp(parse_stamp("2026-02-18T17:00:01").expect("a time")), "2026-02-18 17:00:01");
         assert_eq!(ru(day), "18.02.2026");
     }
 }

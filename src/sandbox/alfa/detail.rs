@@ -30,9 +30,7 @@ pub(super) const ILLNESS: u64 = 2;
 
 impl Detail {
     pub(super) fn json(&self, lesson: u64, branch: &Value) -> Value {
-        let reason = self
-            .reason
-            .and_then(|id| REASONS.iter().find(|(known, _)| *known == id));
+        let reason = self.reason.and_then(|id| REASONS.iter().find(|(known, _)| *known == id));
         json!({
             "id": self.id,
             "branch_id": branch,
@@ -51,18 +49,8 @@ impl Detail {
     }
 
     pub(super) fn read(value: &Value) -> Option<Self> {
-        let text = |key: &str| {
-            value
-                .get(key)
-                .and_then(Value::as_str)
-                .map(|text| Cow::from(text.to_owned()))
-        };
-        let id = |key: &str| {
-            value
-                .get(key)
-                .and_then(int)
-                .and_then(|number| u64::try_from(number).ok())
-        };
+        let text = |key: &str| value.get(key).and_then(Value::as_str).map(|text| Cow::from(text.to_owned()));
+        let id = |key: &str| value.get(key).and_then(int).and_then(|number| u64::try_from(number).ok());
         Some(Self {
             id: id("id").unwrap_or(0),
             customer: id("customer_id")?,

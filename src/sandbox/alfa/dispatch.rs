@@ -31,19 +31,14 @@ pub(super) async fn serve(crm: Crm, request: Request) -> Response {
     let path = parts.uri.path().to_owned();
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let route = Call::route(&path);
-    let operation = route
-        .as_ref()
-        .map_or_else(|| path.trim_matches('/').to_owned(), Call::operation);
+    let operation = route.as_ref().map_or_else(|| path.trim_matches('/').to_owned(), Call::operation);
     let sent = bytes.as_ref().map(read);
     let number = crm.inner.ledger.received(Entry {
         at: Duration::ZERO,
         method: parts.method.to_string(),
         path,
         query: query.clone(),
-        body: redact(
-            &operation,
-            sent.clone().and_then(Result::ok).unwrap_or(Value::Null),
-        ),
+        body: redact(&operation, sent.clone().and_then(Result::ok).unwrap_or(Value::Null)),
         operation: operation.clone(),
         status: 0,
         delayed: Duration::ZERO,
@@ -60,10 +55,7 @@ pub(super) async fn serve(crm: Crm, request: Request) -> Response {
     let response = match course {
         Course::Instead(response) => *response,
         Course::Through(after) => {
-            let call = route.map(|call| Call {
-                query: parse_query(&query),
-                ..call
-            });
+            let call = route.map(|call| Call { query: parse_query(&query), ..call });
             let (status, value) = match answer(&crm, &parts.method, &parts.headers, call, sent) {
                 Ok(value) => (200, value),
                 Err(refusal) => refusal.answer(&crm.current()),
@@ -71,11 +63,7 @@ pub(super) async fn serve(crm: Crm, request: Request) -> Response {
             misbehave::after(after, status, value.to_string())
         }
     };
-    let status = if misbehave::hangs_up(&response) {
-        0
-    } else {
-        response.status().as_u16()
-    };
+    let status = if misbehave::hangs_up(&response) { 0 } else { response.status().as_u16() };
     crm.inner.ledger.answered(number, status, wait);
     response
 }
@@ -101,9 +89,7 @@ fn answer(
     if !action.is_public() {
         crm.tokens().check(header("x-alfacrm-token"), &switches, now)?;
         let permitted = switches.branches.as_ref();
-        let foreign = call
-            .branch
-            .is_some_and(|branch| permitted.is_some_and(|ids| !ids.contains(&branch)));
+        let foreign = call.branch.is_some_and(|branch| permitted.is_some_and(|ids| !ids.contains(&branch)));
         if foreign || switches.denied.contains(&call.model) {
             return Err(Refusal::Denied);
         }
@@ -120,12 +106,8 @@ fn answer(
         return Ok(json!({"token": token}));
     }
     let mut store = crm.store();
-    let mut desk = Desk {
-        store: &mut store,
-        switches: &switches,
-        now: crm.inner.clock.now(),
-        events: Vec::new(),
-    };
+    let mut desk =
+        Desk { store: &mut store, switches: &switches, now: crm.inner.clock.now(), events: Vec::new() };
     let answer = actions::perform(&mut desk, action, &call);
     crm.inner.hooks.fire(&desk.events, &switches);
     answer
@@ -170,8 +152,6 @@ pub(super) const JSON: &str = "application/json; charset=UTF-8";
 pub(super) fn respond(status: u16, kind: &'static str, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, http::HeaderValue::from_static(kind));
+    response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static(kind));
     response
 }

@@ -88,8 +88,7 @@ impl Errors {
 
     /// Takes a fault back that does not apply after all.
     pub(super) fn forgive(&mut self, column: &str, fault: Fault) {
-        self.0
-            .retain(|(known, what)| known.name != column || *what != fault);
+        self.0.retain(|(known, what)| known.name != column || *what != fault);
     }
 
     /// A filled id must name a row.
@@ -145,19 +144,15 @@ impl Refusal {
                 400,
                 format!(
                     "{}: {}",
-                    say(
-                        "Отсутствуют обязательные параметры",
-                        "Missing required parameters"
-                    ),
+                    say("Отсутствуют обязательные параметры", "Missing required parameters"),
                     names.join(", ")
                 ),
             ),
             Self::BadJson => (400, "Invalid JSON data in request body: Syntax error.".to_owned()),
             Self::BadLogin => (switches.bad_login_status, "Not Authorized".to_owned()),
-            Self::BadToken => (
-                switches.bad_token_status,
-                "Your request was made with invalid credentials.".to_owned(),
-            ),
+            Self::BadToken => {
+                (switches.bad_token_status, "Your request was made with invalid credentials.".to_owned())
+            }
             Self::NoAppKey | Self::Denied => (403, "Access Denied".to_owned()),
             Self::NotFound => (404, say("Страница не найдена.", "Page not found.")),
             Self::Method => (

@@ -19,17 +19,11 @@ pub(super) fn test<'a>(spec: &'static Spec, filter: &Filter, value: &Value) -> O
     Some(match filter.how {
         How::Is => {
             let wanted = numbers(value)?;
-            Box::new(move |row| {
-                row.cells[at]
-                    .number()
-                    .is_some_and(|number| wanted.contains(&number))
-            })
+            Box::new(move |row| row.cells[at].number().is_some_and(|number| wanted.contains(&number)))
         }
         How::Holds => {
-            let wanted: Vec<u64> = numbers(value)?
-                .into_iter()
-                .filter_map(|id| u64::try_from(id).ok())
-                .collect();
+            let wanted: Vec<u64> =
+                numbers(value)?.into_iter().filter_map(|id| u64::try_from(id).ok()).collect();
             Box::new(move |row| row.cells[at].ints().iter().any(|id| wanted.contains(id)))
         }
         How::Contains => {
@@ -74,18 +68,15 @@ pub(super) fn day(value: &Value, format: DateFormat) -> Option<Date> {
         DateFormat::Ru => dates::parse_ru(text),
         DateFormat::Iso => dates::parse_iso(text),
         DateFormat::Either => dates::parse_ru(text).or_else(|| dates::parse_iso(text)),
-        DateFormat::Dots => dates::parse_dots(text)
-            .or_else(|| dates::parse_ru(text))
-            .or_else(|| dates::parse_iso(text)),
+        DateFormat::Dots => {
+            dates::parse_dots(text).or_else(|| dates::parse_ru(text)).or_else(|| dates::parse_iso(text))
+        }
     }
 }
 
 /// The numbers of a list, or a single one. Booleans count as 0 and 1.
 pub(super) fn numbers(value: &Value) -> Option<Vec<i64>> {
-    many(value)
-        .into_iter()
-        .map(|item| int(item).or_else(|| item.as_bool().map(i64::from)))
-        .collect()
+    many(value).into_iter().map(|item| int(item).or_else(|| item.as_bool().map(i64::from))).collect()
 }
 
 /// Text, also sent as a number.

@@ -66,25 +66,13 @@ fn report_details(desk: &mut Desk<'_>, old: Option<&Row>, row: &Row) {
             "is_attend": i64::from(detail.attended),
         });
         let new = new.as_object().cloned().unwrap_or_default();
-        note(
-            desk,
-            "create",
-            "LessonDetails",
-            detail.id,
-            row.key("branch_id"),
-            Map::new(),
-            new,
-        );
+        note(desk, "create", "LessonDetails", detail.id, row.key("branch_id"), Map::new(), new);
     }
 }
 
 /// A lesson's date and times are reported under the names they are written with.
 fn lesson_fields(body: &Map<String, Value>, new: &mut Map<String, Value>) {
-    if let Some(day) = body
-        .get("lesson_date")
-        .and_then(Value::as_str)
-        .and_then(dates::parse_ru)
-    {
+    if let Some(day) = body.get("lesson_date").and_then(Value::as_str).and_then(dates::parse_ru) {
         new.insert("lesson_date".to_owned(), json!(dates::iso(day)));
     }
     for key in ["time_from", "time_to", "duration"] {
@@ -129,25 +117,12 @@ fn note(
         .with("fields_rel", Cell::Json(Box::new(json!([]))))
         .with("date_time", desk.now);
     desk.store.table_mut(Model::Log).insert(entry);
-    desk.events.push(Event {
-        branch,
-        event,
-        entity,
-        id,
-        old,
-        new,
-        user: API_USER,
-        at: desk.now,
-    });
+    desk.events.push(Event { branch, event, entity, id, old, new, user: API_USER, at: desk.now });
 }
 
 /// PHP prints an empty map as an empty list.
 pub(super) fn map_or_list(map: &Map<String, Value>) -> Value {
-    if map.is_empty() {
-        json!([])
-    } else {
-        Value::Object(map.clone())
-    }
+    if map.is_empty() { json!([]) } else { Value::Object(map.clone()) }
 }
 
 fn fields(

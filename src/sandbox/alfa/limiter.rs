@@ -50,13 +50,8 @@ mod tests {
     fn burst(limiter: Limiter) -> Vec<Option<u128>> {
         let now = Instant::now();
         let mut bucket = Bucket::default();
-        let switches = Switches {
-            limiter,
-            ..Switches::default()
-        };
-        (0..22)
-            .map(|_| bucket.arrive(now, &switches).map(|wait| wait.as_millis()))
-            .collect()
+        let switches = Switches { limiter, ..Switches::default() };
+        (0..22).map(|_| bucket.arrive(now, &switches).map(|wait| wait.as_millis())).collect()
     }
 
     #[tokio::test(start_paused = true)]

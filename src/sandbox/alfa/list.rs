@@ -17,11 +17,7 @@ pub(super) type Test<'a> = Box<dyn Fn(&Row) -> bool + 'a>;
 /// Answers `{model}/index`.
 pub(super) fn index(desk: &Desk<'_>, model: Model, call: &Call) -> Value {
     let tests = tests(desk, model, call);
-    let found = desk
-        .store
-        .table(model)
-        .iter()
-        .filter(|row| tests.iter().all(|test| test(row)));
+    let found = desk.store.table(model).iter().filter(|row| tests.iter().all(|test| test(row)));
     let mut found: Vec<&Row> = found.collect();
     if model == Model::Customer && customer::leads_only(call) {
         found.sort_by_cached_key(|row| std::cmp::Reverse((row.stamp("created_at"), row.id)));
@@ -32,10 +28,7 @@ pub(super) fn index(desk: &Desk<'_>, model: Model, call: &Call) -> Value {
 /// One page of `found` in its envelope.
 pub(super) fn envelope(desk: &Desk<'_>, call: &Call, found: &[&Row]) -> Value {
     let size = page_size(desk, call);
-    let mut page = call
-        .body_int("page")
-        .and_then(|page| usize::try_from(page).ok())
-        .unwrap_or(0);
+    let mut page = call.body_int("page").and_then(|page| usize::try_from(page).ok()).unwrap_or(0);
     if desk.switches.past_end == PastEnd::RepeatLast {
         page = page.min(found.len().saturating_sub(1) / size);
     }
@@ -58,10 +51,7 @@ fn page_size(desk: &Desk<'_>, call: &Call) -> usize {
         .or_else(|| call.query("per-page").and_then(|size| size.parse().ok()))
         .and_then(|size| usize::try_from(size).ok())
         .filter(|size| *size > 0);
-    asked
-        .unwrap_or(desk.switches.default_page_size)
-        .min(desk.switches.max_page_size)
-        .max(1)
+    asked.unwrap_or(desk.switches.default_page_size).min(desk.switches.max_page_size).max(1)
 }
 
 /// A row as the API shows it.
@@ -95,9 +85,7 @@ fn tests<'a>(desk: &'a Desk<'_>, model: Model, call: &'a Call) -> Vec<Test<'a>> 
     if model != Model::Tariff
         && let Some(ids) = call.body.get("id").and_then(filter::numbers)
     {
-        tests.push(Box::new(move |row| {
-            i64::try_from(row.id).is_ok_and(|id| ids.contains(&id))
-        }));
+        tests.push(Box::new(move |row| i64::try_from(row.id).is_ok_and(|id| ids.contains(&id))));
     }
     for known in spec.filters {
         if let Some(value) = call.body.get(known.key) {

@@ -37,12 +37,7 @@ pub(super) async fn before(fault: Option<Fault>) -> Course {
         }
         Some(Fault::Hang) => pending().await,
         Some(Fault::DropBefore) => hang_up(),
-        Some(Fault::Status {
-            code,
-            body,
-            content_type,
-            retry_after,
-        }) => {
+        Some(Fault::Status { code, body, content_type, retry_after }) => {
             let mut response = respond(code, content_type, Body::from(body));
             if let Some(value) = retry_after.and_then(|text| HeaderValue::from_str(&text).ok()) {
                 response.headers_mut().insert(header::RETRY_AFTER, value);
@@ -88,10 +83,7 @@ pub(super) fn after(fault: Option<Fault>, status: u16, text: String) -> Response
         ),
         Some(Fault::DropMidBody) => {
             let part = Bytes::copy_from_slice(&text.as_bytes()[..half]);
-            let pieces = [
-                Ok(part),
-                Err(io::Error::other("the simulator drops the connection")),
-            ];
+            let pieces = [Ok(part), Err(io::Error::other("the simulator drops the connection"))];
             respond(status, JSON, Body::from_stream(stream::iter(pieces)))
         }
         Some(Fault::Truncated) => respond(status, JSON, Body::from(text.into_bytes()[..half].to_vec())),

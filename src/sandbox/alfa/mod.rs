@@ -230,7 +230,5 @@ impl Crm {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .expect("no code panics while it holds a part of the CRM")
+    mutex.lock().expect("no code panics while it holds a part of the CRM")
 }

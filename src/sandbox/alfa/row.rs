@@ -20,12 +20,7 @@ pub(super) struct Row {
 impl Row {
     /// A fresh row without an id.
     pub(super) fn blank(spec: &'static Spec) -> Self {
-        Self {
-            id: 0,
-            spec,
-            cells: spec.columns.iter().map(Column::blank).collect(),
-            extra: Map::new(),
-        }
+        Self { id: 0, spec, cells: spec.columns.iter().map(Column::blank).collect(), extra: Map::new() }
     }
 
     pub(super) fn cell(&self, name: &str) -> &Cell {
@@ -96,14 +91,9 @@ impl Row {
 
     fn value(&self, column: &Column, cell: &Cell) -> Value {
         if let Cell::Details(details) = cell {
-            let branch = self
-                .spec
-                .find("branch_id")
-                .map_or(Value::Null, |place| self.cells[place].json(Kind::Int));
-            return details
-                .iter()
-                .map(|detail| detail.json(self.id, &branch))
-                .collect();
+            let branch =
+                self.spec.find("branch_id").map_or(Value::Null, |place| self.cells[place].json(Kind::Int));
+            return details.iter().map(|detail| detail.json(self.id, &branch)).collect();
         }
         cell.json(column.kind)
     }

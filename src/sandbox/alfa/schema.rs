@@ -56,16 +56,7 @@ pub(super) struct Column {
 
 /// A writable column.
 pub(super) const fn column(name: &'static str, kind: Kind) -> Column {
-    Column {
-        name,
-        kind,
-        ru: name,
-        en: name,
-        writable: true,
-        shown: true,
-        max: usize::MAX,
-        start: None,
-    }
+    Column { name, kind, ru: name, en: name, writable: true, shown: true, max: usize::MAX, start: None }
 }
 
 impl Column {
@@ -200,8 +191,7 @@ pub(super) enum Writes {
 impl Spec {
     /// Where a column stands. A name that is not there is a mistake in the tables.
     pub(super) fn at(&self, name: &str) -> usize {
-        self.find(name)
-            .unwrap_or_else(|| unreachable!("{} has no column {name}", self.name))
+        self.find(name).unwrap_or_else(|| unreachable!("{} has no column {name}", self.name))
     }
 
     pub(super) fn find(&self, name: &str) -> Option<usize> {
@@ -323,12 +313,7 @@ mod tests {
     fn every_filter_and_order_names_a_column() {
         for spec in SPECS {
             for filter in spec.filters {
-                assert!(
-                    spec.find(filter.column).is_some(),
-                    "{}: {}",
-                    spec.name,
-                    filter.key
-                );
+                assert!(spec.find(filter.column).is_some(), "{}: {}", spec.name, filter.key);
             }
             for name in spec.required {
                 assert!(spec.find(name).is_some(), "{}: {name}", spec.name);

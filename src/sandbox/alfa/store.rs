@@ -22,12 +22,7 @@ pub(super) struct Table {
 
 impl Table {
     fn new() -> Self {
-        Self {
-            first: 1,
-            slots: Vec::new(),
-            order: Vec::new(),
-            next: 1,
-        }
+        Self { first: 1, slots: Vec::new(), order: Vec::new(), next: 1 }
     }
 
     /// Fills an empty table; rows come with ids in ascending order.
@@ -109,9 +104,8 @@ impl Table {
 
     fn place(&mut self, id: u64) {
         let Some(key) = self.get(id).map(key) else { return };
-        let place = self
-            .order
-            .partition_point(|other| self.get(*other).is_some_and(|row| self::key(row) < key));
+        let place =
+            self.order.partition_point(|other| self.get(*other).is_some_and(|row| self::key(row) < key));
         self.order.insert(place, id);
     }
 }
@@ -139,10 +133,7 @@ pub(super) struct Store {
 
 impl Store {
     pub(super) fn new() -> Self {
-        Self {
-            tables: SPECS.iter().map(|_| Table::new()).collect(),
-            last_detail: 0,
-        }
+        Self { tables: SPECS.iter().map(|_| Table::new()).collect(), last_detail: 0 }
     }
 
     pub(super) fn table(&self, model: Model) -> &Table {

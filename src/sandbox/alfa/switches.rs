@@ -23,19 +23,13 @@ impl Credentials {
 
 impl Default for Credentials {
     fn default() -> Self {
-        Self {
-            email: Self::EMAIL.to_owned(),
-            api_key: Self::API_KEY.to_owned(),
-        }
+        Self { email: Self::EMAIL.to_owned(), api_key: Self::API_KEY.to_owned() }
     }
 }
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials")
-            .field("email", &self.email)
-            .field("api_key", &"***")
-            .finish()
+        f.debug_struct("Credentials").field("email", &self.email).field("api_key", &"***").finish()
     }
 }
 

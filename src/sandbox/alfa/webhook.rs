@@ -132,11 +132,7 @@ async fn carry(mut line: UnboundedReceiver<Post>) {
             batch.reverse();
         }
         for post in batch {
-            let times = if post.delivery == WebhookDelivery::Duplicates {
-                2
-            } else {
-                1
-            };
+            let times = if post.delivery == WebhookDelivery::Duplicates { 2 } else { 1 };
             for target in &post.targets {
                 for _ in 0..times {
                     // At most once: a receiver that fails has missed it.

@@ -50,11 +50,7 @@ fn existing(desk: &Desk<'_>, model: Model, id: u64, call: &Call) -> Result<Row, 
     desk.store
         .get(model, id)
         .filter(|row| desk.linked(row, call.branch))
-        .filter(|row| {
-            owners
-                .iter()
-                .all(|(column, key)| row.key(column) == call.query_id(key))
-        })
+        .filter(|row| owners.iter().all(|(column, key)| row.key(column) == call.query_id(key)))
         .cloned()
         .ok_or(Refusal::NotFound)
 }
@@ -63,10 +59,7 @@ fn save(desk: &mut Desk<'_>, model: Model, call: &Call, old: Option<Row>) -> Res
     let spec = model.spec();
     let mut errors = Errors::default();
     let mut row = match &old {
-        Some(old) if model == Model::Cgi => Row {
-            id: old.id,
-            ..Row::blank(spec)
-        },
+        Some(old) if model == Model::Cgi => Row { id: old.id, ..Row::blank(spec) },
         Some(old) => old.clone(),
         None => Row::blank(spec),
     };

@@ -12,13 +12,7 @@ const FIRST_LESSON: u64 = 5001;
 const FIRST_ATTENDANCE: u64 = 70_001;
 /// How far ahead lessons exist; beyond that there is only the timetable.
 const WEEKS_AHEAD: i64 = 3;
-const TOPICS: [&str; 5] = [
-    "Present Simple",
-    "Дроби",
-    "Датчик цвета",
-    "Натюрморт",
-    "Повторение",
-];
+const TOPICS: [&str; 5] = ["Present Simple", "Дроби", "Датчик цвета", "Натюрморт", "Повторение"];
 const HOMEWORK: [&str; 4] = ["Упр. 4", "Стр. 12-13", "", ""];
 
 /// A subscription as a lesson looks for it.
@@ -80,10 +74,7 @@ impl Books {
     fn of(world: &World) -> Self {
         let mut members: BTreeMap<u64, Vec<_>> = BTreeMap::new();
         for link in &world.memberships {
-            members
-                .entry(link.group)
-                .or_default()
-                .push((link.person, link.begins, link.ends));
+            members.entry(link.group).or_default().push((link.person, link.begins, link.ends));
         }
         let mut payers: HashMap<u64, Vec<Payer>> = HashMap::new();
         for row in &world.subscriptions {
@@ -100,16 +91,9 @@ impl Books {
                 price,
             });
         }
-        let discounts = world
-            .discounts
-            .iter()
-            .map(|row| (row.person, (row.percent, row.begins, row.ends)))
-            .collect();
-        Self {
-            members,
-            payers,
-            discounts,
-        }
+        let discounts =
+            world.discounts.iter().map(|row| (row.person, (row.percent, row.begins, row.ends))).collect();
+        Self { members, payers, discounts }
     }
 
     /// Who is charged how much for a lesson of this subject on this day.
@@ -188,27 +172,11 @@ fn held(
         to,
         people,
         attendance,
-        topic: if conducted {
-            TOPICS[dice.below(TOPICS.len())]
-        } else {
-            ""
-        },
-        homework: if conducted {
-            HOMEWORK[dice.below(HOMEWORK.len())]
-        } else {
-            ""
-        },
-        note: if status == Status::Cancelled {
-            "Педагог заболел"
-        } else {
-            ""
-        },
+        topic: if conducted { TOPICS[dice.below(TOPICS.len())] } else { "" },
+        homework: if conducted { HOMEWORK[dice.below(HOMEWORK.len())] } else { "" },
+        note: if status == Status::Cancelled { "Педагог заболел" } else { "" },
         created,
-        updated: if conducted {
-            later(to, 5).min(options.now)
-        } else {
-            created
-        },
+        updated: if conducted { later(to, 5).min(options.now) } else { created },
     }
 }
 
@@ -263,10 +231,7 @@ fn trials(
     attendances: &mut usize,
     options: &Options,
 ) {
-    let leads = world
-        .people
-        .iter()
-        .filter(|person| person.standing == Standing::Lead);
+    let leads = world.people.iter().filter(|person| person.standing == Standing::Lead);
     for lead in leads {
         if !dice.percent(33) {
             continue;
@@ -284,11 +249,7 @@ fn trials(
             Time::new(i8::try_from(dice.between(10, 18)).unwrap_or(12), 30, 0, 0).unwrap_or_default(),
         );
         let to = later(from, 45);
-        let status = if to <= options.now {
-            Status::Conducted
-        } else {
-            Status::Planned
-        };
+        let status = if to <= options.now { Status::Conducted } else { Status::Planned };
         *attendances += 1;
         let number = id(FIRST_ATTENDANCE, *attendances);
         lessons.push(Lesson {
@@ -309,11 +270,7 @@ fn trials(
             homework: "",
             note: "Пробное",
             created: lead.created,
-            updated: if status == Status::Conducted {
-                to
-            } else {
-                lead.created
-            },
+            updated: if status == Status::Conducted { to } else { lead.created },
         });
     }
 }

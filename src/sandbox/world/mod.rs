@@ -36,11 +36,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            seed: 1,
-            students: 500,
-            now: DateTime::constant(2026, 2, 20, 10, 0, 0, 0),
-        }
+        Self { seed: 1, students: 500, now: DateTime::constant(2026, 2, 20, 10, 0, 0, 0) }
     }
 }
 
@@ -108,9 +104,8 @@ struct Terms {
 impl Terms {
     fn around(now: DateTime) -> Self {
         let today = now.date();
-        let monday = today
-            .checked_sub(i64::from(today.weekday().to_monday_zero_offset()).days())
-            .unwrap_or(today);
+        let monday =
+            today.checked_sub(i64::from(today.weekday().to_monday_zero_offset()).days()).unwrap_or(today);
         let week = |weeks: i64| shift(monday, weeks * 7);
         Self {
             begins: week(-24),

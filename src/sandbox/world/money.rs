@@ -46,19 +46,11 @@ pub(super) fn settle(world: &mut World, options: &Options) {
 
 fn charges(world: &World) -> BTreeMap<Account, Vec<Charge>> {
     let mut all: BTreeMap<Account, Vec<Charge>> = BTreeMap::new();
-    for lesson in world
-        .lessons
-        .iter()
-        .filter(|lesson| lesson.status == Status::Conducted)
-    {
+    for lesson in world.lessons.iter().filter(|lesson| lesson.status == Status::Conducted) {
         for row in lesson.attendance.iter().filter(|row| row.charge != 0) {
-            let separate = row
-                .subscription
-                .filter(|id| world.subscriptions[slot(*id, FIRST_SUBSCRIPTION)].separate);
-            let account = Account {
-                person: row.person,
-                separate,
-            };
+            let separate =
+                row.subscription.filter(|id| world.subscriptions[slot(*id, FIRST_SUBSCRIPTION)].separate);
+            let account = Account { person: row.person, separate };
             all.entry(account).or_default().push(Charge {
                 day: lesson.from.date(),
                 amount: row.charge,
@@ -93,9 +85,7 @@ fn pay(
     for charge in charges {
         let debtor = late && charge.day > shift(today, -28);
         if balance < charge.amount && !debtor {
-            let day = shift(charge.day, -dice.between(0, 6))
-                .max(person.created.date())
-                .min(today);
+            let day = shift(charge.day, -dice.between(0, 6)).max(person.created.date()).min(today);
             balance += package;
             payments.push(Payment {
                 id: 0,
@@ -107,11 +97,7 @@ fn pay(
                 created: moment(dice, day, options.now),
                 amount: package,
                 payer: person.parent.clone(),
-                note: if dice.percent(30) {
-                    "Абонемент"
-                } else {
-                    ""
-                },
+                note: if dice.percent(30) { "Абонемент" } else { "" },
                 cash: dice.percent(40),
                 confirmed: day < shift(today, -7) || !dice.percent(20),
             });

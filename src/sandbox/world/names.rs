@@ -98,29 +98,17 @@ pub(super) struct Named {
 pub(super) fn person(dice: &mut Dice) -> Named {
     let (his, hers) = *dice.pick(&SURNAMES);
     let female = dice.percent(50);
-    let (surname, first) = if female {
-        (hers, *dice.pick(&GIRLS))
-    } else {
-        (his, *dice.pick(&BOYS))
-    };
+    let (surname, first) = if female { (hers, *dice.pick(&GIRLS)) } else { (his, *dice.pick(&BOYS)) };
     let parent = if dice.percent(70) {
         format!("{hers} {}", dice.pick(&GIRLS))
     } else {
         format!("{his} {}", dice.pick(&BOYS))
     };
-    Named {
-        full: format!("{surname} {first}"),
-        parent,
-        female,
-    }
+    Named { full: format!("{surname} {first}"), parent, female }
 }
 
 /// The phone of this number, as the CRM formats it or as somebody typed it.
 pub(super) fn phone(number: usize, raw: bool) -> String {
     let (a, b, c) = (number / 10_000 % 1_000, number / 100 % 100, number % 100);
-    if raw {
-        format!("+7900{a:03}{b:02}{c:02}")
-    } else {
-        format!("+7(900){a:03}-{b:02}-{c:02}")
-    }
+    if raw { format!("+7900{a:03}{b:02}{c:02}") } else { format!("+7(900){a:03}-{b:02}-{c:02}") }
 }

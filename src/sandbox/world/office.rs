@@ -31,10 +31,7 @@ pub(super) fn keep(world: &mut World, options: &Options) {
         if open && dice.percent(if person.standing == Standing::Lead { 25 } else { 3 }) {
             let (title, text) = *dice.pick(&TASKS);
             let day = shift(today, -dice.between(0, 20)).max(person.created.date());
-            let created = day
-                .to_datetime(Time::constant(9, 5, 0, 0))
-                .max(person.created)
-                .min(options.now);
+            let created = day.to_datetime(Time::constant(9, 5, 0, 0)).max(person.created).min(options.now);
             let done = dice.percent(40).then_some(options.now);
             tasks.push(Task {
                 id: 0,
@@ -49,17 +46,12 @@ pub(super) fn keep(world: &mut World, options: &Options) {
         }
         if dice.percent(35) {
             let days = dice.between(0, 30);
-            let day = shift(person.created.date(), days)
-                .min(shift(today, -1))
-                .max(person.created.date());
+            let day = shift(person.created.date(), days).min(shift(today, -1)).max(person.created.date());
             comments.push(Comment {
                 id: 0,
                 person: person.id,
                 user: if dice.percent(60) { 3 } else { 1 },
-                at: day
-                    .to_datetime(Time::constant(18, 38, 17, 0))
-                    .max(person.created)
-                    .min(options.now),
+                at: day.to_datetime(Time::constant(18, 38, 17, 0)).max(person.created).min(options.now),
                 text: COMMENTS[dice.below(COMMENTS.len())],
             });
         }

@@ -12,9 +12,7 @@ use super::{
     World, id, shift,
 };
 
-const COLORS: [&str; 7] = [
-    "#ea394c", "#ffcd70", "#ffff00", "#00aa00", "#9acfea", "#1a7bb9", "#3C578C",
-];
+const COLORS: [&str; 7] = ["#ea394c", "#ffcd70", "#ffff00", "#00aa00", "#9acfea", "#1a7bb9", "#3C578C"];
 const FIRST_MEMBERSHIP: u64 = 10;
 const FIRST_DISCOUNT: u64 = 21;
 
@@ -72,10 +70,7 @@ fn arrivals(dice: &mut Dice, options: &Options, terms: &Terms) -> Vec<Arrival> {
                 i8::try_from(dice.between(0, 59)).unwrap_or(0),
                 0,
             );
-            arrivals.push(Arrival {
-                standing,
-                created: day.to_datetime(time.unwrap_or_default()),
-            });
+            arrivals.push(Arrival { standing, created: day.to_datetime(time.unwrap_or_default()) });
         }
     }
     arrivals
@@ -115,14 +110,8 @@ fn card(dice: &mut Dice, index: usize, arrival: Arrival, options: &Options) -> P
         parent: named.parent,
         born: (!dice.percent(12)).then_some(born),
         phones: if dice.percent(2) { Vec::new() } else { phones },
-        emails: if dice.percent(60) {
-            vec![format!("parent{id}@mail.example")]
-        } else {
-            Vec::new()
-        },
-        address: dice
-            .percent(30)
-            .then(|| format!("ул. Выдуманная, {}", 1 + index % 90)),
+        emails: if dice.percent(60) { vec![format!("parent{id}@mail.example")] } else { Vec::new() },
+        address: dice.percent(30).then(|| format!("ул. Выдуманная, {}", 1 + index % 90)),
         color: dice.percent(15).then(|| *dice.pick(&COLORS)),
         note: odd_note(index),
         source: dice.percent(80).then(|| if dice.percent(50) { 5 } else { 2 }),
@@ -183,18 +172,14 @@ impl Seats {
                 .map(|(index, group)| (index, group.limit))
                 .collect()
         };
-        Self {
-            now: of(false),
-            last: of(true),
-        }
+        Self { now: of(false), last: of(true) }
     }
 
     /// Takes a seat in some group that has one.
     fn take(list: &mut [(usize, i64)], dice: &mut Dice) -> Option<usize> {
         let start = dice.below(list.len());
-        let place = (0..list.len())
-            .map(|step| (start + step) % list.len())
-            .find(|place| list[*place].1 > 0)?;
+        let place =
+            (0..list.len()).map(|step| (start + step) % list.len()).find(|place| list[*place].1 > 0)?;
         list[place].1 -= 1;
         Some(list[place].0)
     }
@@ -325,10 +310,7 @@ fn subscribe(
 
 fn discount(world: &mut World, dice: &mut Dice, index: usize, begins: Date, ends: Date) {
     let person = &world.people[index];
-    let subject = world
-        .subscriptions
-        .last()
-        .map_or(2, |subscription| subscription.subject);
+    let subject = world.subscriptions.last().map_or(2, |subscription| subscription.subject);
     world.discounts.push(Discount {
         id: id(FIRST_DISCOUNT, world.discounts.len()),
         person: person.id,

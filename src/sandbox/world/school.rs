@@ -6,12 +6,8 @@ use super::dice::Dice;
 use super::names::{person, phone};
 use super::{Branch, Group, Options, Room, Slot, Subject, Tariff, Teacher, Terms, World, id, shift};
 
-const SUBJECTS: [(u64, &str); 4] = [
-    (2, "Английский язык"),
-    (5, "Робототехника"),
-    (6, "Математика"),
-    (8, "Рисование"),
-];
+const SUBJECTS: [(u64, &str); 4] =
+    [(2, "Английский язык"), (5, "Робототехника"), (6, "Математика"), (8, "Рисование")];
 const AGES: [&str; 5] = ["5-6 лет", "7-9 лет", "10-12 лет", "13-15 лет", "взрослые"];
 const FIRST_TEACHER: u64 = 4;
 const FIRST_GROUP: u64 = 12;
@@ -33,10 +29,7 @@ pub(super) fn build(options: &Options, terms: &Terms) -> World {
             branch(3, "Юг", &[2, 8]),
         ],
         rooms: Vec::new(),
-        subjects: SUBJECTS
-            .map(|(id, name)| Subject { id, name })
-            .into_iter()
-            .collect(),
+        subjects: SUBJECTS.map(|(id, name)| Subject { id, name }).into_iter().collect(),
         tariffs: vec![
             tariff(GROUP_TARIFF, "8 занятий", 1, 76_000, 8, &[1, 2, 3]),
             tariff(41, "Месяц", 2, 120_000, 0, &[1]),
@@ -66,23 +59,11 @@ pub(super) fn build(options: &Options, terms: &Terms) -> World {
 }
 
 fn branch(id: u64, name: &'static str, subjects: &[u64]) -> Branch {
-    Branch {
-        id,
-        name,
-        subjects: subjects.to_vec(),
-    }
+    Branch { id, name, subjects: subjects.to_vec() }
 }
 
 fn tariff(id: u64, name: &'static str, kind: i64, price: i64, lessons: i64, branches: &[u64]) -> Tariff {
-    Tariff {
-        id,
-        name,
-        kind,
-        price,
-        lessons,
-        minutes: 60,
-        branches: branches.to_vec(),
-    }
+    Tariff { id, name, kind, price, lessons, minutes: 60, branches: branches.to_vec() }
 }
 
 fn rooms(world: &mut World, groups: usize) {
@@ -93,11 +74,7 @@ fn rooms(world: &mut World, groups: usize) {
             id: id(1, index),
             branch: branch.id,
             name: format!("К-{}", index + 1),
-            note: if index % 2 == 0 {
-                "Класс на 14 мест"
-            } else {
-                ""
-            },
+            note: if index % 2 == 0 { "Класс на 14 мест" } else { "" },
             enabled: index % per_branch != per_branch - 1 || per_branch < 3,
         });
     }
@@ -142,21 +119,14 @@ fn group(world: &mut World, dice: &mut Dice, index: usize, old: bool, terms: &Te
         .collect();
     let teacher = *dice.pick(&staff);
     let subject = teacher.subject;
-    let taught = SUBJECTS
-        .iter()
-        .find(|(id, _)| *id == subject)
-        .map_or("", |(_, name)| *name);
+    let taught = SUBJECTS.iter().find(|(id, _)| *id == subject).map_or("", |(_, name)| *name);
     let rooms: Vec<u64> = world
         .rooms
         .iter()
         .filter(|room| room.branch == branch.id && room.enabled)
         .map(|room| room.id)
         .collect();
-    let (begins, ends) = if old {
-        (terms.last_begins, terms.last_ends)
-    } else {
-        (terms.begins, terms.ends)
-    };
+    let (begins, ends) = if old { (terms.last_begins, terms.last_ends) } else { (terms.begins, terms.ends) };
     let group_id = id(FIRST_GROUP, index);
     let mut name = format!("{taught} {}", dice.pick(&AGES));
     if index >= 15 {
@@ -170,11 +140,7 @@ fn group(world: &mut World, dice: &mut Dice, index: usize, old: bool, terms: &Te
         subject,
         level: id(1, dice.below(2)),
         limit: 16,
-        note: if index == 5 {
-            "Внимание: \"тихий час\" <до 16:00> 🤫"
-        } else {
-            ""
-        },
+        note: if index == 5 { "Внимание: \"тихий час\" <до 16:00> 🤫" } else { "" },
         begins,
         ends,
         created: shift(begins, -20).to_datetime(Time::constant(12, 0, 0, 0)),

@@ -5,10 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 
 fn options(students: usize) -> Options {
-    Options {
-        students,
-        ..Options::default()
-    }
+    Options { students, ..Options::default() }
 }
 
 #[test]
@@ -18,21 +15,14 @@ fn the_same_seed_and_time_give_the_same_school() {
     assert_eq!(text(&base), text(&base));
     let other = Options { seed: 2, ..base };
     assert_ne!(text(&base), text(&other));
-    let later = Options {
-        now: DateTime::constant(2027, 7, 1, 9, 0, 0, 0),
-        ..base
-    };
+    let later = Options { now: DateTime::constant(2027, 7, 1, 9, 0, 0, 0), ..base };
     assert_ne!(text(&base), text(&later));
 }
 
 #[test]
 fn ids_are_dense_and_counts_grow_with_the_school() {
     let world = World::generate(&options(500));
-    let students = world
-        .people
-        .iter()
-        .filter(|row| row.standing == Standing::Student)
-        .count();
+    let students = world.people.iter().filter(|row| row.standing == Standing::Student).count();
     assert_eq!(students, 500);
     assert_eq!(world.groups.len(), 60);
     assert!(world.lessons.len() > 1_500, "{}", world.lessons.len());
@@ -50,12 +40,8 @@ fn ids_are_dense_and_counts_grow_with_the_school() {
 #[test]
 fn a_balance_is_paid_minus_charged() {
     let world = World::generate(&options(300));
-    let separate: BTreeSet<u64> = world
-        .subscriptions
-        .iter()
-        .filter(|row| row.separate)
-        .map(|row| row.id)
-        .collect();
+    let separate: BTreeSet<u64> =
+        world.subscriptions.iter().filter(|row| row.separate).map(|row| row.id).collect();
     let own = |subscription: Option<u64>| subscription.filter(|id| separate.contains(id));
     let mut sums: BTreeMap<(u64, Option<u64>), i64> = BTreeMap::new();
     for row in &world.payments {
@@ -75,10 +61,7 @@ fn a_balance_is_paid_minus_charged() {
         let sum = sums.get(&(row.person, Some(row.id))).copied().unwrap_or(0);
         assert_eq!(row.balance, sum);
     }
-    assert!(
-        world.people.iter().any(|row| row.balance < 0),
-        "somebody is in debt"
-    );
+    assert!(world.people.iter().any(|row| row.balance < 0), "somebody is in debt");
     assert!(world.people.iter().any(|row| row.balance > 0));
 }
 
@@ -104,10 +87,7 @@ fn nothing_happens_before_its_time() {
     let world = World::generate(&options);
     for row in &world.people {
         assert!(row.created <= options.now && row.updated <= options.now && row.updated >= row.created);
-        assert!(
-            row.archived
-                .is_none_or(|day| day <= options.now.date() && day >= row.created.date())
-        );
+        assert!(row.archived.is_none_or(|day| day <= options.now.date() && day >= row.created.date()));
     }
     for row in &world.lessons {
         assert!(row.status != Status::Conducted || row.to <= options.now);
@@ -116,11 +96,7 @@ fn nothing_happens_before_its_time() {
     for row in &world.payments {
         assert!(row.created <= options.now && row.day <= options.now.date());
     }
-    let created: BTreeMap<u64, Date> = world
-        .people
-        .iter()
-        .map(|row| (row.id, row.created.date()))
-        .collect();
+    let created: BTreeMap<u64, Date> = world.people.iter().map(|row| (row.id, row.created.date())).collect();
     for row in &world.memberships {
         assert!(row.begins <= row.ends && row.begins > created[&row.person]);
     }
@@ -141,12 +117,7 @@ fn there_is_something_odd_for_everybody() {
     any(&|row| row.phones.iter().any(|phone| phone.starts_with("+7(900)")));
     any(&|row| row.color.is_some());
     any(&|row| row.contract.is_none());
-    assert!(
-        world
-            .lessons
-            .iter()
-            .any(|row| row.from.second() == 1 && row.to.second() == 59)
-    );
+    assert!(world.lessons.iter().any(|row| row.from.second() == 1 && row.to.second() == 59));
     assert!(world.people.iter().all(|row| row.name.chars().count() <= 50));
 }
 
@@ -158,11 +129,7 @@ fn a_tiny_school_works_at_any_date() {
         DateTime::constant(2026, 1, 1, 12, 0, 0, 0),
     ] {
         for students in [0, 1, 7] {
-            let world = World::generate(&Options {
-                seed: 3,
-                students,
-                now,
-            });
+            let world = World::generate(&Options { seed: 3, students, now });
             assert!(world.people.len() >= students);
         }
     }

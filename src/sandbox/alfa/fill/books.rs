@@ -6,11 +6,7 @@ use crate::sandbox::alfa::store::Store;
 
 /// A plain reference book.
 pub(super) fn book(store: &mut Store, model: Model, names: &[(u64, &'static str)]) {
-    let weight = if model.spec().find("weight").is_some() {
-        Some("weight")
-    } else {
-        None
-    };
+    let weight = if model.spec().find("weight").is_some() { Some("weight") } else { None };
     let rows = names.iter().zip(1_i64..).map(|((id, name), place)| {
         let mut row = blank(model, *id).with("name", *name);
         if let Some(column) = weight {
@@ -22,11 +18,7 @@ pub(super) fn book(store: &mut Store, model: Model, names: &[(u64, &'static str)
 }
 
 pub(super) fn books(store: &mut Store) {
-    book(
-        store,
-        Model::StudyStatus,
-        &[(1, "Без статуса"), (4, "Занимается"), (10, "Завершил обучение")],
-    );
+    book(store, Model::StudyStatus, &[(1, "Без статуса"), (4, "Занимается"), (10, "Завершил обучение")]);
     book(
         store,
         Model::LeadStatus,
@@ -42,28 +34,16 @@ pub(super) fn books(store: &mut Store) {
     store.set(Model::LeadSource, 2, "code", "recommend".into());
     store.set(Model::LeadSource, 5, "code", "site".into());
     book(store, Model::LeadReject, &[(6, "Не отвечает"), (7, "Дорого")]);
-    book(
-        store,
-        Model::CustomerReject,
-        &[(1, "Переезд"), (3, "Неудобное расписание")],
-    );
+    book(store, Model::CustomerReject, &[(1, "Переезд"), (3, "Неудобное расписание")]);
     book(store, Model::Pipeline, &[(1, "Основная воронка")]);
     book(store, Model::Level, &[(1, "A1"), (2, "A2")]);
     book(store, Model::Company, &[(1, "ООО Пример")]);
     book(store, Model::Streaming, &[(1, "Видеокласс")]);
     book(store, Model::PayType, &[(1, "Доход"), (2, "Расход")]);
     book(store, Model::PayItemCategory, &[(1, "Доходы"), (2, "Расходы")]);
-    let types = [
-        (1, "Индивидуальный", 1, "user"),
-        (2, "Групповой", 2, "users"),
-        (3, "Пробный", 1, "star"),
-    ];
+    let types = [(1, "Индивидуальный", 1, "user"), (2, "Групповой", 2, "users"), (3, "Пробный", 1, "star")];
     let types = types.map(|(id, name, kind, icon)| {
-        blank(Model::LessonType, id)
-            .with("name", name)
-            .with("type", kind)
-            .with("icon", icon)
-            .with("sort", id)
+        blank(Model::LessonType, id).with("name", name).with("type", kind).with("icon", icon).with("sort", id)
     });
     store.table_mut(Model::LessonType).load(types.into());
     let users = [
@@ -78,12 +58,8 @@ pub(super) fn books(store: &mut Store) {
             .with("phone", format!("+7(900)000-0{}-{:02}", phone / 100, phone % 100))
     });
     store.table_mut(Model::User).load(users.into());
-    let items = [
-        (3, 1, 1, "Оплата обучения"),
-        (8, 2, 2, "Аренда"),
-        (9, 2, 2, "Зарплата"),
-        (10, 2, 2, "Возврат"),
-    ];
+    let items =
+        [(3, 1, 1, "Оплата обучения"), (8, 2, 2, "Аренда"), (9, 2, 2, "Зарплата"), (10, 2, 2, "Возврат")];
     let items = items.map(|(id, category, kind, name)| {
         blank(Model::PayItem, id)
             .with("branch_ids", vec![1_u64, 2, 3])

@@ -19,9 +19,7 @@ pub(super) fn card(row: &Person) -> Row {
         Some((number, day)) => (number.clone(), Some(*day)),
         None => (String::new(), None),
     };
-    let class = row
-        .class
-        .map_or(Cell::Null, |class| Cell::from(class.to_string()));
+    let class = row.class.map_or(Cell::Null, |class| Cell::from(class.to_string()));
     // Archived leads nearly always have a reason.
     let rejected = row.standing == Standing::RejectedLead && !row.id.is_multiple_of(97);
     blank(Model::Customer, row.id)

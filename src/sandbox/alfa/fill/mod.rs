@@ -21,17 +21,9 @@ pub(in crate::sandbox::alfa) fn fill(store: &mut Store, mut world: World, now: D
     office::history(store, &world, now);
     let people = world.people.iter().map(cards::card).collect();
     store.table_mut(Model::Customer).load(people);
-    store.last_detail = world
-        .lessons
-        .iter()
-        .flat_map(|lesson| &lesson.attendance)
-        .map(|row| row.id)
-        .max()
-        .unwrap_or(70_000);
-    let lessons = std::mem::take(&mut world.lessons)
-        .into_iter()
-        .map(cards::lesson)
-        .collect();
+    store.last_detail =
+        world.lessons.iter().flat_map(|lesson| &lesson.attendance).map(|row| row.id).max().unwrap_or(70_000);
+    let lessons = std::mem::take(&mut world.lessons).into_iter().map(cards::lesson).collect();
     store.table_mut(Model::Lesson).load(lessons);
     for payment in &world.payments {
         let till = cards::account(payment);
@@ -39,10 +31,7 @@ pub(in crate::sandbox::alfa) fn fill(store: &mut Store, mut world: World, now: D
             row.set("balance", Cell::Money(row.money("balance") + payment.amount));
         });
     }
-    let payments = std::mem::take(&mut world.payments)
-        .into_iter()
-        .map(cards::pay)
-        .collect();
+    let payments = std::mem::take(&mut world.payments).into_iter().map(cards::pay).collect();
     store.table_mut(Model::Pay).load(payments);
     office::office(store, &world, now);
     for row in world.subscriptions.iter().filter(|row| row.balance != 0) {
@@ -54,8 +43,5 @@ pub(in crate::sandbox::alfa) fn fill(store: &mut Store, mut world: World, now: D
 }
 
 fn blank(model: Model, id: u64) -> Row {
-    Row {
-        id,
-        ..Row::blank(model.spec())
-    }
+    Row { id, ..Row::blank(model.spec()) }
 }

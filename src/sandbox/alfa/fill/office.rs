@@ -40,13 +40,8 @@ pub(super) fn office(store: &mut Store, world: &World, now: DateTime) {
     store.table_mut(Model::Communication).load(comments.collect());
     let sent = |model: Model, id: u64, back: u64| {
         let minutes = i64::try_from(back * 97).unwrap_or(0);
-        let at = now
-            .checked_sub(jiff::SignedDuration::from_mins(minutes))
-            .unwrap_or(now);
-        blank(model, id)
-            .with("user_id", 1)
-            .with("added", at)
-            .with("date", at)
+        let at = now.checked_sub(jiff::SignedDuration::from_mins(minutes)).unwrap_or(now);
+        blank(model, id).with("user_id", 1).with("added", at).with("date", at)
     };
     let texted: Vec<&Person> = world
         .people
@@ -55,12 +50,7 @@ pub(super) fn office(store: &mut Store, world: &World, now: DateTime) {
         .take(30)
         .collect();
     let count = u64::try_from(texted.len()).unwrap_or(0);
-    let numbered = || {
-        texted
-            .iter()
-            .zip(1_u64..)
-            .map(|(person, place)| (*person, place, count - place))
-    };
+    let numbered = || texted.iter().zip(1_u64..).map(|(person, place)| (*person, place, count - place));
     let digits = |phone: &str| phone.chars().filter(char::is_ascii_digit).collect::<String>();
     let sms = numbered().map(|(person, place, back)| {
         sent(Model::SmsMessage, 76 + place, back)
@@ -101,10 +91,8 @@ pub(super) fn history(store: &mut Store, world: &World, now: DateTime) {
         });
         events.push((row.created, "Pay", row.id, 1, none(), new));
     }
-    let leads = world
-        .people
-        .iter()
-        .filter(|row| matches!(row.standing, Standing::Lead | Standing::RejectedLead));
+    let leads =
+        world.people.iter().filter(|row| matches!(row.standing, Standing::Lead | Standing::RejectedLead));
     for row in leads {
         let new = json!({"name": row.name, "is_study": 0, "legal_type": 1, "branch_ids": row.branches});
         events.push((row.created, "Customer", row.id, 1, none(), new));
@@ -114,22 +102,14 @@ pub(super) fn history(store: &mut Store, world: &World, now: DateTime) {
             events.push((at, "Customer", row.id, 2, old, new));
         }
     }
-    for row in world
-        .memberships
-        .iter()
-        .filter(|row| row.ends < now.date())
-        .take(20)
-    {
+    for row in world.memberships.iter().filter(|row| row.ends < now.date()).take(20) {
         let at = row.ends.to_datetime(jiff::civil::Time::constant(8, 0, 0, 0));
         let old = json!({"customer_id": row.person, "group_id": row.group});
         events.push((at, "CustomerGroupInvolve", 5_000_000 + row.id, 3, old, none()));
     }
     events.sort_by_key(|(at, _, id, ..)| (*at, *id));
-    let rows = events
-        .into_iter()
-        .zip(90_001_u64..)
-        .map(|((at, entity, entity_id, event, old, new), id)| {
-            blank(Model::Log, id)
+    let rows = events.into_iter().zip(90_001_u64..).map(|((at, entity, entity_id, event, old, new), id)| {
+        blank(Model::Log, id)
                 .with("entity", entity)
                 .with("entity_id", entity_id)
                 .with("user_id", if id % 3 == 0 { 3 } else { 1 })
@@ -139,6 +119,6 @@ pub(super) fn history(store: &mut Store, world: &World, now: DateTime) {
                 // Now and then an empty map is empty text.
                 .with("fields_rel", Cell::Json(Box::new(if id % 5 == 0 { json!("") } else { none() })))
                 .with("date_time", at)
-        });
+    });
     store.table_mut(Model::Log).load(rows.collect());
 }

@@ -102,8 +102,7 @@ pub(super) fn school(store: &mut Store, world: &World) {
 fn teachers(store: &mut Store, world: &World) {
     let skill = |subject: u64| -> Value {
         let row = world.subjects.iter().find(|row| row.id == subject);
-        row.map(|row| json!([{"id": row.id, "name": row.name}]))
-            .unwrap_or(json!([]))
+        row.map(|row| json!([{"id": row.id, "name": row.name}])).unwrap_or(json!([]))
     };
     let teachers = world.teachers.iter().map(|row| {
         blank(Model::Teacher, row.id)
@@ -150,11 +149,7 @@ fn slot(row: &world::Slot) -> Row {
         None => ("Customer", row.person),
     };
     let time = |hour: i8, minute: i8| format!("{hour:02}:{minute:02}");
-    let to = if row.tight {
-        time(row.hour, 59)
-    } else {
-        time(row.hour + 1, 0)
-    };
+    let to = if row.tight { time(row.hour, 59) } else { time(row.hour + 1, 0) };
     let day = u64::try_from(row.day).unwrap_or(1);
     blank(Model::RegularLesson, row.id)
         .with("branch_id", row.branch)

@@ -22,9 +22,7 @@ pub(super) fn join_members(desk: &Desk<'_>, row: &mut Row) {
     let Some(day) = row.date("date") else { return };
     let mut customers = row.ints("customer_ids").to_vec();
     for link in desk.store.table(Model::Cgi).iter() {
-        let here = link
-            .key("group_id")
-            .is_some_and(|id| row.ints("group_ids").contains(&id));
+        let here = link.key("group_id").is_some_and(|id| row.ints("group_ids").contains(&id));
         if let Some(customer) = link.key("customer_id")
             && here
             && is_member(link, day)
@@ -48,14 +46,9 @@ pub(super) fn attend(desk: &mut Desk<'_>, call: &Call, old: Option<&Row>, row: &
             details
                 .iter()
                 .filter_map(|mark| {
-                    let customer = mark
-                        .get("customer_id")
-                        .and_then(int)
-                        .and_then(|id| u64::try_from(id).ok())?;
-                    desk.store
-                        .table(Model::Customer)
-                        .has(customer)
-                        .then_some((customer, mark))
+                    let customer =
+                        mark.get("customer_id").and_then(int).and_then(|id| u64::try_from(id).ok())?;
+                    desk.store.table(Model::Customer).has(customer).then_some((customer, mark))
                 })
                 .collect()
         });
@@ -92,10 +85,7 @@ pub(super) fn attend(desk: &mut Desk<'_>, call: &Call, old: Option<&Row>, row: &
             note: "".into(),
         };
         if conducted && let Some(marks) = &marks {
-            let mark = marks
-                .iter()
-                .find(|(marked, _)| marked == customer)
-                .map(|(_, mark)| *mark);
+            let mark = marks.iter().find(|(marked, _)| marked == customer).map(|(_, mark)| *mark);
             detail.mark(mark, price);
         }
         details.push(detail);
@@ -146,12 +136,7 @@ pub(in crate::sandbox::alfa) fn settle(desk: &mut Desk<'_>, old: Option<&Row>, n
             continue;
         }
         for detail in row.details() {
-            accounts::post(
-                desk.store,
-                detail.customer,
-                detail.subscription,
-                sign * detail.commission,
-            );
+            accounts::post(desk.store, detail.customer, detail.subscription, sign * detail.commission);
             accounts::add_bonus(desk.store, detail.customer, -sign * detail.bonus);
         }
     }

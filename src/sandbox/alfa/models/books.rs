@@ -5,24 +5,15 @@ use crate::sandbox::alfa::schema::{Column, How, Kind, Link, Model, Order, Spec, 
 
 const NAME: Column = column("name", Kind::Text).label("Название", "Name").max(50);
 const WEIGHT: Column = column("weight", Kind::Int).label("Вес", "Weight").start(0);
-const ENABLED: Column = column("is_enabled", Kind::Flag)
-    .label("Доступен", "Enabled")
-    .start(1);
-const ACTIVE: Column = column("is_active", Kind::Flag)
-    .label("Активен", "Active")
-    .start(1);
+const ENABLED: Column = column("is_enabled", Kind::Flag).label("Доступен", "Enabled").start(1);
+const ACTIVE: Column = column("is_active", Kind::Flag).label("Активен", "Active").start(1);
 const BRANCH_ID: Column = column("branch_id", Kind::Int).label("Филиал", "Branch");
 
 pub(crate) static BRANCH: Spec = Spec {
     model: Model::Branch,
     name: "branch",
     entity: "Branch",
-    columns: &[
-        NAME,
-        ACTIVE,
-        column("subject_ids", Kind::Ints).label("Предметы", "Subjects"),
-        WEIGHT,
-    ],
+    columns: &[NAME, ACTIVE, column("subject_ids", Kind::Ints).label("Предметы", "Subjects"), WEIGHT],
     filters: &[
         filter("name", "name", How::Contains),
         filter("is_active", "is_active", How::Is),
@@ -56,9 +47,7 @@ pub(crate) static ROOM: Spec = Spec {
         column("streaming_id", Kind::Int),
         column("color_id", Kind::Int).label("Цвет", "Color"),
         NAME,
-        column("note", Kind::Text)
-            .label("Полное название", "Full name")
-            .max(50),
+        column("note", Kind::Text).label("Полное название", "Full name").max(50),
         ENABLED,
         WEIGHT,
     ],
@@ -81,46 +70,20 @@ pub(crate) static SUBJECT: Spec = Spec {
     writes: Writes::CreateUpdate,
 };
 
-pub(crate) static STUDY_STATUS: Spec = book(
-    Model::StudyStatus,
-    "study-status",
-    "StudyStatus",
-    Writes::CreateUpdate,
-);
-pub(crate) static LEAD_STATUS: Spec = book(
-    Model::LeadStatus,
-    "lead-status",
-    "LeadStatus",
-    Writes::CreateUpdate,
-);
-pub(crate) static LEAD_REJECT: Spec = book(
-    Model::LeadReject,
-    "lead-reject",
-    "LeadReject",
-    Writes::CreateUpdate,
-);
-pub(crate) static CUSTOMER_REJECT: Spec = book(
-    Model::CustomerReject,
-    "customer-reject",
-    "CustomerReject",
-    Writes::CreateUpdate,
-);
+pub(crate) static STUDY_STATUS: Spec =
+    book(Model::StudyStatus, "study-status", "StudyStatus", Writes::CreateUpdate);
+pub(crate) static LEAD_STATUS: Spec =
+    book(Model::LeadStatus, "lead-status", "LeadStatus", Writes::CreateUpdate);
+pub(crate) static LEAD_REJECT: Spec =
+    book(Model::LeadReject, "lead-reject", "LeadReject", Writes::CreateUpdate);
+pub(crate) static CUSTOMER_REJECT: Spec =
+    book(Model::CustomerReject, "customer-reject", "CustomerReject", Writes::CreateUpdate);
 pub(crate) static PIPELINE: Spec = book(Model::Pipeline, "pipeline", "Pipeline", Writes::None);
 pub(crate) static LEVEL: Spec = book(Model::Level, "level", "Level", Writes::None);
 
 pub(crate) static LEAD_SOURCE: Spec = Spec {
-    columns: &[
-        column("code", Kind::Text).label("Код", "Code"),
-        NAME,
-        ENABLED,
-        WEIGHT,
-    ],
-    ..book(
-        Model::LeadSource,
-        "lead-source",
-        "LeadSource",
-        Writes::CreateUpdate,
-    )
+    columns: &[column("code", Kind::Text).label("Код", "Code"), NAME, ENABLED, WEIGHT],
+    ..book(Model::LeadSource, "lead-source", "LeadSource", Writes::CreateUpdate)
 };
 
 /// A plain list of names.
@@ -138,11 +101,8 @@ const fn book(model: Model, name: &'static str, entity: &'static str, writes: Wr
     }
 }
 
-pub(crate) static COMPANY: Spec = Spec {
-    columns: &[NAME],
-    order: Order::Name,
-    ..book(Model::Company, "company", "Company", Writes::None)
-};
+pub(crate) static COMPANY: Spec =
+    Spec { columns: &[NAME], order: Order::Name, ..book(Model::Company, "company", "Company", Writes::None) };
 
 pub(crate) static STREAMING: Spec = Spec {
     columns: &[NAME],

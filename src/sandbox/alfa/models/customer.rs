@@ -44,9 +44,7 @@ pub(crate) static CUSTOMER: Spec = Spec {
         column("dob", Kind::DateRu).label("Дата рождения", "Date of birth"),
         column("balance", Kind::Money).label("Остаток", "Balance"),
         column("balance_base", Kind::Money).fixed(),
-        column("balance_bonus", Kind::Int)
-            .label("Бонусы", "Bonus balance")
-            .fixed(),
+        column("balance_bonus", Kind::Int).label("Бонусы", "Bonus balance").fixed(),
         column("last_attend_date", Kind::DateIso).fixed(),
         column("b_date", Kind::Stamp).fixed(),
         column("e_date", Kind::DateIso).fixed(),
@@ -65,13 +63,8 @@ pub(crate) static CUSTOMER: Spec = Spec {
         column("custom_klass", Kind::TextOrNull).label("Класс", "Class"),
         column("custom_dogovor", Kind::TextOrNull).label("Договор", "Contract"),
         column("custom_datadogovora", Kind::DateRu).label("Дата договора", "Contract date"),
-        column("gender", Kind::Int)
-            .label("Пол", "Gender")
-            .start(0)
-            .hidden(),
-        column("comment", Kind::Text)
-            .label("Комментарий", "Comment")
-            .hidden(),
+        column("gender", Kind::Int).label("Пол", "Gender").start(0).hidden(),
+        column("comment", Kind::Text).label("Комментарий", "Comment").hidden(),
     ],
     // `lead_reject_id`, `archived` and `is_archive` are not here: they do nothing.
     filters: &[
@@ -99,26 +92,10 @@ pub(crate) static CUSTOMER: Spec = Spec {
         filter("date_to", "b_date", How::Until(DateFormat::Ru)),
         filter("dob_from", "dob", How::Since(DateFormat::Ru)),
         filter("dob_to", "dob", How::Until(DateFormat::Ru)),
-        filter(
-            "next_lesson_date_from",
-            "next_lesson_date",
-            How::Since(DateFormat::Iso),
-        ),
-        filter(
-            "next_lesson_date_to",
-            "next_lesson_date",
-            How::Until(DateFormat::Iso),
-        ),
-        filter(
-            "last_attend_date_from",
-            "last_attend_date",
-            How::Since(DateFormat::Iso),
-        ),
-        filter(
-            "last_attend_date_to",
-            "last_attend_date",
-            How::Until(DateFormat::Iso),
-        ),
+        filter("next_lesson_date_from", "next_lesson_date", How::Since(DateFormat::Iso)),
+        filter("next_lesson_date_to", "next_lesson_date", How::Until(DateFormat::Iso)),
+        filter("last_attend_date_from", "last_attend_date", How::Since(DateFormat::Iso)),
+        filter("last_attend_date_to", "last_attend_date", How::Until(DateFormat::Iso)),
         filter("created_at_from", "created_at", How::Since(DateFormat::Ru)),
         filter("created_at_to", "created_at", How::Until(DateFormat::Ru)),
         filter("updated_at_from", "updated_at", How::Since(DateFormat::Ru)),
@@ -153,16 +130,11 @@ pub(in crate::sandbox::alfa) fn tests<'a>(desk: &'a Desk<'_>, call: &'a Call) ->
     {
         tests.push(has_contact(&contact));
     }
-    let day = |key: &str| {
-        call.body
-            .get(key)
-            .and_then(|value| filter::day(value, DateFormat::Ru))
-    };
+    let day = |key: &str| call.body.get(key).and_then(|value| filter::day(value, DateFormat::Ru));
     if day("removed_from").or(day("removed_to")).is_some() {
         let (from, to) = (day("removed_from"), day("removed_to"));
         tests.push(Box::new(move |row| {
-            row.date("e_date")
-                .is_some_and(|end| end <= today && within(end, from, to))
+            row.date("e_date").is_some_and(|end| end <= today && within(end, from, to))
         }));
     }
     if day("tariff_till_from").or(day("tariff_till_to")).is_some() {
@@ -215,9 +187,7 @@ fn has_contact<'a>(wanted: &str) -> Test<'a> {
             _ => false,
         };
         (is_number && holds(phone, &|item| digits(item).contains(&number)))
-            || columns
-                .iter()
-                .any(|at| holds(*at, &|item| item.to_lowercase().contains(&text)))
+            || columns.iter().any(|at| holds(*at, &|item| item.to_lowercase().contains(&text)))
     })
 }
 
@@ -260,10 +230,8 @@ pub(in crate::sandbox::alfa) fn present(
             })
             .filter_map(|link| link.key("group_id"))
             .collect();
-        let named: Vec<Value> = groups
-            .iter()
-            .map(|id| json!({"id": id, "name": desk.store.name(Model::Group, *id)}))
-            .collect();
+        let named: Vec<Value> =
+            groups.iter().map(|id| json!({"id": id, "name": desk.store.name(Model::Group, *id)})).collect();
         item.insert("group_ids".to_owned(), json!(groups));
         item.insert("groups".to_owned(), json!(named));
     }
@@ -272,11 +240,8 @@ pub(in crate::sandbox::alfa) fn present(
 /// Puts names where the switch wants them.
 pub(in crate::sandbox::alfa) fn teacher_names(desk: &Desk<'_>, row: &Row, item: &mut Map<String, Value>) {
     if desk.switches.teacher_ids == TeacherIds::Names {
-        let names: Vec<&str> = row
-            .ints("teacher_ids")
-            .iter()
-            .map(|id| desk.store.name(Model::Teacher, *id))
-            .collect();
+        let names: Vec<&str> =
+            row.ints("teacher_ids").iter().map(|id| desk.store.name(Model::Teacher, *id)).collect();
         item.insert("teacher_ids".to_owned(), json!(names));
     }
 }
@@ -332,13 +297,9 @@ pub(in crate::sandbox::alfa) fn archive(desk: &Desk<'_>, call: &Call, row: &mut 
 pub(in crate::sandbox::alfa) fn format_phone(phone: &str) -> String {
     let number = digits(phone);
     match (number.len(), number.as_bytes().first()) {
-        (11, Some(b'7' | b'8')) => format!(
-            "+7({}){}-{}-{}",
-            &number[1..4],
-            &number[4..7],
-            &number[7..9],
-            &number[9..11]
-        ),
+        (11, Some(b'7' | b'8')) => {
+            format!("+7({}){}-{}-{}", &number[1..4], &number[4..7], &number[7..9], &number[9..11])
+        }
         _ => phone.to_owned(),
     }
 }

@@ -85,12 +85,9 @@ pub(in crate::sandbox::alfa) fn tests<'a>(desk: &'a Desk<'_>, call: &'a Call) ->
         tests.push(Box::new(move |row| {
             desk.store.table(Model::Cgi).iter().any(|link| {
                 link.key("group_id") == Some(row.id)
-                    && link.key("customer_id").is_some_and(|id| {
-                        desk.store
-                            .name(Model::Customer, id)
-                            .to_lowercase()
-                            .contains(&name)
-                    })
+                    && link
+                        .key("customer_id")
+                        .is_some_and(|id| desk.store.name(Model::Customer, id).to_lowercase().contains(&name))
             })
         }));
     }
@@ -107,11 +104,7 @@ pub(in crate::sandbox::alfa) fn membership_tests<'a>(desk: &'a Desk<'_>, call: &
             && row.date("e_date").is_none_or(|end| end >= today)
     })];
     for column in ["b_date", "e_date"] {
-        if let Some(day) = call
-            .body
-            .get(column)
-            .and_then(|value| filter::day(value, DateFormat::Ru))
-        {
+        if let Some(day) = call.body.get(column).and_then(|value| filter::day(value, DateFormat::Ru)) {
             tests.push(Box::new(move |row| row.date(column) == Some(day)));
         }
     }
@@ -179,12 +172,7 @@ pub(in crate::sandbox::alfa) fn enrol(desk: &mut Desk<'_>, old: Option<&Row>, ne
 /// A deleted group takes its memberships, timetable and planned lessons along.
 pub(in crate::sandbox::alfa) fn dissolve(desk: &mut Desk<'_>, group: u64) {
     let of = |desk: &Desk<'_>, model: Model, test: &dyn Fn(&Row) -> bool| -> Vec<u64> {
-        desk.store
-            .table(model)
-            .by_id()
-            .filter(|row| test(row))
-            .map(|row| row.id)
-            .collect()
+        desk.store.table(model).by_id().filter(|row| test(row)).map(|row| row.id).collect()
     };
     for id in of(desk, Model::Cgi, &|row| row.key("group_id") == Some(group)) {
         if let Some(row) = desk.store.table_mut(Model::Cgi).remove(id) {

@@ -36,9 +36,7 @@ pub(crate) static LESSON: Spec = Spec {
         column("lesson_type_id", Kind::Int).label("Тип урока", "Lesson type"),
         // Computed whenever the row is shown.
         column("lesson_type_name", Kind::Text).fixed(),
-        column("status", Kind::Int)
-            .label("Статус", "Status")
-            .start(PLANNED),
+        column("status", Kind::Int).label("Статус", "Status").start(PLANNED),
         column("subject_id", Kind::Int).label("Предмет", "Subject"),
         column("room_id", Kind::Int).label("Аудитория", "Room"),
         column("teacher_ids", Kind::Ints).label("Педагоги", "Teachers"),
@@ -101,10 +99,7 @@ pub(in crate::sandbox::alfa) fn present(
     item: &mut Map<String, Value>,
 ) {
     let kind = row.key("lesson_type_id").unwrap_or(0);
-    item.insert(
-        "lesson_type_name".to_owned(),
-        json!(desk.store.name(Model::LessonType, kind)),
-    );
+    item.insert("lesson_type_name".to_owned(), json!(desk.store.name(Model::LessonType, kind)));
     let shown = match desk.switches.lesson_details {
         LessonDetails::Always => matches!(row.int("status"), Some(PLANNED | CONDUCTED)),
         LessonDetails::WithCustomer => call.body.contains_key("customer_id"),
@@ -153,9 +148,7 @@ pub(in crate::sandbox::alfa) fn check(
 /// A room of another branch is no room.
 pub(in crate::sandbox::alfa) fn check_room(desk: &Desk<'_>, row: &Row, errors: &mut Errors) {
     errors.must_exist(desk, row, "room_id", Model::Room);
-    let room = row
-        .key("room_id")
-        .and_then(|room| desk.store.get(Model::Room, room));
+    let room = row.key("room_id").and_then(|room| desk.store.get(Model::Room, room));
     if room.is_some_and(|room| room.int("branch_id") != row.int("branch_id")) {
         errors.at(row, "room_id", Fault::Unknown);
     }
@@ -245,9 +238,8 @@ pub(in crate::sandbox::alfa) fn calendar(
         })
         .map(|row| {
             let (from, to) = (row.stamp("time_from"), row.stamp("time_to"));
-            let minutes = from
-                .zip(to)
-                .map(|(from, to)| ((to.duration_since(from).as_secs() + 30) / 60).to_string());
+            let minutes =
+                from.zip(to).map(|(from, to)| ((to.duration_since(from).as_secs() + 30) / 60).to_string());
             json!({
                 "id": row.id,
                 "type": row.int("lesson_type_id"),

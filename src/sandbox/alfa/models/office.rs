@@ -31,9 +31,7 @@ pub(crate) static TASK: Spec = Spec {
         column("done_date", Kind::Stamp).fixed(),
         column("is_public_entry", Kind::Flag).start(0),
         column("is_notify", Kind::Flag).start(0),
-        column("priority", Kind::Int)
-            .label("Приоритет", "Priority")
-            .start(2),
+        column("priority", Kind::Int).label("Приоритет", "Priority").start(2),
     ],
     filters: &[
         filter("due_date_from", "due_date", How::Since(DateFormat::Either)),
@@ -60,9 +58,7 @@ pub(crate) static COMMUNICATION: Spec = Spec {
         column("related_id", Kind::Int).label("Объект", "Object").fixed(),
         column("user_id", Kind::Int).label("Пользователь", "User"),
         column("added", Kind::Stamp).fixed(),
-        column("comment", Kind::Text)
-            .label("Комментарий", "Comment")
-            .max(2048),
+        column("comment", Kind::Text).label("Комментарий", "Comment").max(2048),
     ],
     filters: &[
         filter("type_id", "type_id", How::Is),
@@ -212,11 +208,7 @@ pub(crate) static LOG: Spec = Spec {
 };
 
 pub(crate) static USER: Spec = Spec {
-    columns: &[
-        column("name", Kind::Text),
-        column("email", Kind::Text),
-        column("phone", Kind::Text),
-    ],
+    columns: &[column("name", Kind::Text), column("email", Kind::Text), column("phone", Kind::Text)],
     filters: &[filter("email", "email", How::Same)],
     order: Order::Id,
     ..journal(Model::User, "user", "User")
@@ -224,13 +216,8 @@ pub(crate) static USER: Spec = Spec {
 
 /// Comments of the object in the query.
 pub(in crate::sandbox::alfa) fn communication_tests(call: &Call) -> Vec<Test<'_>> {
-    let (class, related) = (
-        call.query("class").unwrap_or_default(),
-        call.query_id("related_id"),
-    );
-    vec![Box::new(move |row| {
-        row.text("class") == class && row.key("related_id") == related
-    })]
+    let (class, related) = (call.query("class").unwrap_or_default(), call.query_id("related_id"));
+    vec![Box::new(move |row| row.text("class") == class && row.key("related_id") == related)]
 }
 
 /// A comment belongs to the object in the query.
@@ -279,13 +266,8 @@ pub(in crate::sandbox::alfa) fn check_task(desk: &Desk<'_>, call: &Call, row: &m
 /// The card a public form makes: a lead with what the visitor typed.
 pub(in crate::sandbox::alfa) fn form_lead(desk: &Desk<'_>, call: &Call) -> Option<Row> {
     let text = |key: &str| call.body_text(key).map(str::trim).filter(|text| !text.is_empty());
-    let branch = call.branch.or_else(|| {
-        desk.store
-            .table(Model::Branch)
-            .iter()
-            .next()
-            .map(|branch| branch.id)
-    });
+    let branch =
+        call.branch.or_else(|| desk.store.table(Model::Branch).iter().next().map(|branch| branch.id));
     let list = |key: &str| -> Vec<String> { text(key).map(customer::format_phone).into_iter().collect() };
     Some(
         Row::blank(&customer::CUSTOMER)

@@ -37,13 +37,9 @@ pub(crate) static PAY: Spec = Spec {
         column("group_id", Kind::Int),
         column("document_date", Kind::DateRu).label("Дата", "Date"),
         column("income", Kind::Money).label("Сумма", "Sum"),
-        column("payer_name", Kind::Text)
-            .label("Плательщик", "Payer")
-            .max(50),
+        column("payer_name", Kind::Text).label("Плательщик", "Payer").max(50),
         column("note", Kind::Text).label("Примечание", "Note"),
-        column("is_confirmed", Kind::Flag)
-            .label("Подтверждён", "Confirmed")
-            .start(1),
+        column("is_confirmed", Kind::Flag).label("Подтверждён", "Confirmed").start(1),
         column("created_at", Kind::Stamp).fixed(),
         column("updated_at", Kind::Stamp).fixed(),
         column("custom_md_order", Kind::TextOrNull),
@@ -161,9 +157,7 @@ pub(in crate::sandbox::alfa) fn tests<'a>(desk: &'a Desk<'_>, call: &'a Call) ->
             .filter(|item| item.int("category_id") == Some(category))
             .map(|item| item.id)
             .collect();
-        tests.push(Box::new(move |row| {
-            row.key("pay_item_id").is_some_and(|item| items.contains(&item))
-        }));
+        tests.push(Box::new(move |row| row.key("pay_item_id").is_some_and(|item| items.contains(&item))));
     }
     tests
 }
@@ -172,11 +166,8 @@ pub(in crate::sandbox::alfa) fn tests<'a>(desk: &'a Desk<'_>, call: &'a Call) ->
 pub(in crate::sandbox::alfa) fn check(desk: &Desk<'_>, row: &mut Row, errors: &mut Errors) {
     if row.cell("location_id").is_empty() {
         let branch = row.key("branch_id");
-        let location = desk
-            .store
-            .table(Model::Location)
-            .iter()
-            .find(|location| location.key("branch_id") == branch);
+        let location =
+            desk.store.table(Model::Location).iter().find(|location| location.key("branch_id") == branch);
         row.set("location_id", location.map(|location| location.id).into());
     }
     for (column, model) in [
@@ -190,10 +181,7 @@ pub(in crate::sandbox::alfa) fn check(desk: &Desk<'_>, row: &mut Row, errors: &m
         errors.must_exist(desk, row, column, model);
     }
     if let Some(kind) = row.key("pay_type_id") {
-        row.set(
-            "pay_type_name",
-            desk.store.name(Model::PayType, kind).to_owned().into(),
-        );
+        row.set("pay_type_name", desk.store.name(Model::PayType, kind).to_owned().into());
     }
     // An expense is kept negative however it was sent.
     if row.int("pay_type_id") == Some(EXPENSE) {
@@ -216,10 +204,6 @@ pub(in crate::sandbox::alfa) fn book(desk: &mut Desk<'_>, old: Option<&Row>, new
             });
         }
     }
-    let touched = old
-        .into_iter()
-        .chain([new])
-        .filter_map(|row| row.key("customer_id"))
-        .collect();
+    let touched = old.into_iter().chain([new]).filter_map(|row| row.key("customer_id")).collect();
     accounts::refresh(desk.store, desk.now, Some(&touched));
 }

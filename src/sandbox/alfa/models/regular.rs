@@ -33,20 +33,14 @@ pub(crate) static REGULAR_LESSON: Spec = Spec {
         column("streaming", Kind::Bool),
         column("teacher_ids", Kind::Ints).label("Педагоги", "Teachers"),
         column("room_id", Kind::Int).label("Аудитория", "Room"),
-        column("day", Kind::Int)
-            .label("День недели", "Day of week")
-            .fixed(),
+        column("day", Kind::Int).label("День недели", "Day of week").fixed(),
         column("days", Kind::Ints).label("День недели", "Day of week"),
         column("time_from_v", Kind::Clock).label("Время начала", "Start time"),
         column("time_to_v", Kind::Clock).label("Время окончания", "End time"),
         column("b_date_v", Kind::DateRu).label("Начало периода", "Start date"),
         column("e_date_v", Kind::DateRu).label("Конец периода", "End date"),
-        column("b_date", Kind::DateIso)
-            .label("Начало периода", "Start date")
-            .fixed(),
-        column("e_date", Kind::DateIso)
-            .label("Конец периода", "End date")
-            .fixed(),
+        column("b_date", Kind::DateIso).label("Начало периода", "Start date").fixed(),
+        column("e_date", Kind::DateIso).label("Конец периода", "End date").fixed(),
         column("is_public", Kind::Flag).start(0),
         column("customer_limit", Kind::Int),
     ],
@@ -81,11 +75,7 @@ pub(in crate::sandbox::alfa) fn tests(call: &Call) -> Vec<Test<'_>> {
 pub(in crate::sandbox::alfa) fn present(desk: &Desk<'_>, item: &mut Map<String, Value>) {
     if desk.switches.regular_day == RegularDay::SundayZero {
         let turn = |value: &Value| {
-            if value.as_i64() == Some(7) {
-                json!(0)
-            } else {
-                value.clone()
-            }
+            if value.as_i64() == Some(7) { json!(0) } else { value.clone() }
         };
         if let Some(day) = item.get_mut("day") {
             *day = turn(day);
@@ -112,11 +102,7 @@ pub(in crate::sandbox::alfa) fn check(desk: &Desk<'_>, call: &Call, row: &mut Ro
         _ => errors.at(row, "related_class", Fault::Unknown),
     }
     // Inside, Sunday is always 7.
-    let days: Vec<u64> = row
-        .ints("days")
-        .iter()
-        .map(|day| if *day == 0 { 7 } else { *day })
-        .collect();
+    let days: Vec<u64> = row.ints("days").iter().map(|day| if *day == 0 { 7 } else { *day }).collect();
     if days.iter().any(|day| *day > 7) {
         errors.at(row, "days", Fault::Unknown);
     }
@@ -178,24 +164,11 @@ pub(in crate::sandbox::alfa) fn plan(desk: &mut Desk<'_>, slot: &Row) {
             .with("time_to", day.to_datetime(to))
             .with("created_at", desk.now)
             .with("updated_at", desk.now);
-        for column in [
-            "branch_id",
-            "lesson_type_id",
-            "subject_id",
-            "room_id",
-            "teacher_ids",
-        ] {
+        for column in ["branch_id", "lesson_type_id", "subject_id", "room_id", "teacher_ids"] {
             row.set(column, slot.cell(column).clone());
         }
-        let owner = if slot.text("related_class") == "Group" {
-            "group_ids"
-        } else {
-            "customer_ids"
-        };
-        row.set(
-            owner,
-            slot.key("related_id").into_iter().collect::<Vec<u64>>().into(),
-        );
+        let owner = if slot.text("related_class") == "Group" { "group_ids" } else { "customer_ids" };
+        row.set(owner, slot.key("related_id").into_iter().collect::<Vec<u64>>().into());
         attendance::join_members(desk, &mut row);
         attendance::attend(desk, &Call::default(), None, &mut row);
         touched.extend(row.ints("customer_ids"));

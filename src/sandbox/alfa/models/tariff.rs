@@ -23,13 +23,9 @@ pub(crate) static TARIFF: Spec = Spec {
         column("type", Kind::Int).label("Тип", "Type").start(1),
         column("name", Kind::Text).label("Название", "Name").max(50),
         column("price", Kind::Money).label("Цена", "Price"),
-        column("lesson_count", Kind::Int)
-            .label("Количество уроков", "Lessons")
-            .start(0),
+        column("lesson_count", Kind::Int).label("Количество уроков", "Lessons").start(0),
         column("lessons_count", Kind::Int).fixed(),
-        column("duration", Kind::Int)
-            .label("Длительность", "Duration")
-            .start(60),
+        column("duration", Kind::Int).label("Длительность", "Duration").start(60),
         column("added", Kind::Stamp).fixed(),
         BRANCH_IDS,
     ],
@@ -49,9 +45,7 @@ pub(crate) static CUSTOMER_TARIFF: Spec = Spec {
         column("tariff_id", Kind::Int).label("Абонемент", "Tariff"),
         SUBJECTS,
         LESSON_TYPES,
-        column("is_separate_balance", Kind::Flag)
-            .label("Отдельный баланс", "Separate balance")
-            .start(0),
+        column("is_separate_balance", Kind::Flag).label("Отдельный баланс", "Separate balance").start(0),
         column("balance", Kind::Money).fixed(),
         column("paid_count", Kind::Int).fixed(),
         column("paid_till", Kind::Stamp).fixed(),
@@ -106,11 +100,7 @@ pub(in crate::sandbox::alfa) fn check(desk: &Desk<'_>, call: &Call, row: &mut Ro
     if row.id == 0 {
         row.set("customer_id", call.query_id("customer_id").into());
         for column in ["balance", "paid_count", "paid_lesson_count"] {
-            let empty = if column == "balance" {
-                Cell::Money(0)
-            } else {
-                Cell::Int(0)
-            };
+            let empty = if column == "balance" { Cell::Money(0) } else { Cell::Int(0) };
             row.set(column, empty);
         }
     }
@@ -131,9 +121,8 @@ pub(in crate::sandbox::alfa) fn settle(desk: &mut Desk<'_>, row: &Row) {
 /// of template. Without `customer_id` in the query the list is empty, whatever the body says.
 pub(in crate::sandbox::alfa) fn tests<'a>(desk: &'a Desk<'_>, call: &'a Call) -> Vec<Test<'a>> {
     let customer = call.query_id("customer_id");
-    let mut tests: Vec<Test<'a>> = vec![Box::new(move |row| {
-        customer.is_some() && row.key("customer_id") == customer
-    })];
+    let mut tests: Vec<Test<'a>> =
+        vec![Box::new(move |row| customer.is_some() && row.key("customer_id") == customer)];
     if let Some(balance) = call.body.get("balance") {
         match many(balance)[..] {
             [low, high] => {
@@ -153,9 +142,7 @@ pub(in crate::sandbox::alfa) fn tests<'a>(desk: &'a Desk<'_>, call: &'a Call) ->
     }
     if let Some(dead) = call.body.get("dead").and_then(flag) {
         let today = desk.now.date();
-        tests.push(Box::new(move |row| {
-            row.date("e_date").is_some_and(|end| end < today) == dead
-        }));
+        tests.push(Box::new(move |row| row.date("e_date").is_some_and(|end| end < today) == dead));
     }
     if let Some(kind) = call.body.get("tariff_type").and_then(int) {
         tests.push(Box::new(move |row| {
@@ -200,10 +187,7 @@ pub(in crate::sandbox::alfa) fn charge(desk: &Desk<'_>, customer: u64, lesson: &
     let Some(row) = subscription(desk, customer, lesson) else {
         return (None, single_price(desk, lesson));
     };
-    let price = row
-        .key("tariff_id")
-        .and_then(|id| desk.store.get(Model::Tariff, id))
-        .map_or(0, lesson_price);
+    let price = row.key("tariff_id").and_then(|id| desk.store.get(Model::Tariff, id)).map_or(0, lesson_price);
     let day = lesson.date("date");
     let percent = desk
         .store
@@ -226,10 +210,5 @@ fn single_price(desk: &Desk<'_>, lesson: &Row) -> i64 {
     if lesson.int("lesson_type_id") == Some(super::lesson::TRIAL) {
         return 0;
     }
-    desk.store
-        .table(Model::Tariff)
-        .iter()
-        .map(lesson_price)
-        .find(|price| *price > 0)
-        .unwrap_or(0)
+    desk.store.table(Model::Tariff).iter().map(lesson_price).find(|price| *price > 0).unwrap_or(0)
 }

@@ -78,11 +78,7 @@ pub(crate) static WORKING_HOUR: Spec = Spec {
 /// Working teachers unless asked, and by phone digits.
 pub(in crate::sandbox::alfa) fn tests<'a>(desk: &'a Desk<'_>, call: &'a Call) -> Vec<Test<'a>> {
     let mut tests: Vec<Test<'a>> = Vec::new();
-    tests.extend(filter::removed(
-        &TEACHER,
-        call.body_int("removed"),
-        desk.now.date(),
-    ));
+    tests.extend(filter::removed(&TEACHER, call.body_int("removed"), desk.now.date()));
     if let Some(wanted) = call.body.get("phone").and_then(filter::text) {
         let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
         let wanted = digits(&wanted);

@@ -11,10 +11,7 @@ async fn a_token_is_32_hex_characters_and_several_are_valid_at_once() {
     assert_ne!(caller.token, second);
     assert!(second.len() == 32 && second.bytes().all(|byte| byte.is_ascii_hexdigit()));
     caller.ok("1/customer/index", json!({})).await;
-    let second = Caller {
-        token: second,
-        crm: caller.crm.clone(),
-    };
+    let second = Caller { token: second, crm: caller.crm.clone() };
     second.ok("1/customer/index", json!({})).await;
 }
 
@@ -32,9 +29,7 @@ async fn a_token_lasts_as_long_as_the_switch_says() {
     caller.ok("branch/index", json!({})).await;
     tokio::time::advance(Duration::from_secs(1)).await;
     assert_eq!(caller.call("branch/index", json!({})).await.0, 401);
-    caller
-        .crm
-        .switches(|switches| switches.token_ttl = Duration::from_secs(3600));
+    caller.crm.switches(|switches| switches.token_ttl = Duration::from_secs(3600));
     caller.ok("branch/index", json!({})).await;
 }
 
@@ -47,22 +42,14 @@ async fn bad_tokens_and_logins_answer_what_the_switches_say() {
         switches.bad_login_status = 401;
     });
     assert_eq!(caller.call("branch/index", json!({})).await.0, 403);
-    assert_eq!(
-        caller
-            .call("auth/login", json!({"email": "x", "api_key": "y"}))
-            .await
-            .0,
-        401
-    );
+    assert_eq!(caller.call("auth/login", json!({"email": "x", "api_key": "y"})).await.0, 401);
     assert_eq!(caller.call("auth/login", json!({})).await.0, 401);
 }
 
 #[tokio::test(start_paused = true)]
 async fn credentials_can_be_changed_and_never_show() {
     let caller = Caller::new().await;
-    caller
-        .crm
-        .switches(|switches| switches.credentials.api_key = "other".to_owned());
+    caller.crm.switches(|switches| switches.credentials.api_key = "other".to_owned());
     let old = json!({"email": Credentials::EMAIL, "api_key": Credentials::API_KEY});
     assert_eq!(caller.call("auth/login", old).await.0, 403);
     assert!(!format!("{:?}", Credentials::default()).contains(Credentials::API_KEY));
@@ -74,9 +61,7 @@ async fn credentials_can_be_changed_and_never_show() {
 #[tokio::test(start_paused = true)]
 async fn a_required_app_key_is_asked_of_every_call() {
     let caller = Caller::new().await;
-    caller
-        .crm
-        .switches(|switches| switches.app_key = Some("secret".to_owned()));
+    caller.crm.switches(|switches| switches.app_key = Some("secret".to_owned()));
     assert_eq!(caller.call("branch/index", json!({})).await.0, 403);
     let request = Request::post("/v2api/branch/index")
         .header("X-ALFACRM-TOKEN", &caller.token)
@@ -101,14 +86,9 @@ async fn a_user_sees_only_permitted_branches() {
 #[tokio::test(start_paused = true)]
 async fn only_post_is_served_and_unknown_addresses_are_not_found() {
     let caller = Caller::new().await;
-    for path in [
-        "customer/view",
-        "pay/delete",
-        "report",
-        "1/lesson/index/3",
-        "customer_tariff/index",
-        "log/create",
-    ] {
+    for path in
+        ["customer/view", "pay/delete", "report", "1/lesson/index/3", "customer_tariff/index", "log/create"]
+    {
         assert_eq!(caller.call(path, json!({})).await.0, 404, "{path}");
     }
     for method in ["GET", "PUT", "DELETE"] {
@@ -136,9 +116,7 @@ async fn an_empty_body_is_no_filter_and_broken_json_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn messages_come_in_the_language_of_the_switch() {
     let caller = Caller::new().await;
-    caller
-        .crm
-        .switches(|switches| switches.message_language = Language::En);
+    caller.crm.switches(|switches| switches.message_language = Language::En);
     let body = json!({"name": "N", "legal_type": 1, "is_study": 0, "branch_ids": [1], "dob": "2014-05-14"});
     let errors = caller.refused("1/customer/create", body).await;
     assert_eq!(errors["dob"][0], "The format of Date of birth is invalid.");

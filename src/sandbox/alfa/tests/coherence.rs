@@ -52,33 +52,20 @@ async fn cards_agree_with_payments_and_lessons() {
             }
         }
     }
-    let cards = caller
-        .all("customer/index", json!({"is_study": 2, "removed": 1}))
-        .await;
+    let cards = caller.all("customer/index", json!({"is_study": 2, "removed": 1})).await;
     let mut in_debt = 0;
     for card in &cards {
         let id = key(&card["id"]);
         let money = balance.get(&id).copied().unwrap_or(0);
         assert_eq!(cents(&card["balance"]), money, "{card}");
-        assert_eq!(
-            card["last_attend_date"].as_str(),
-            attended.get(&id).copied(),
-            "{id}"
-        );
+        assert_eq!(card["last_attend_date"].as_str(), attended.get(&id).copied(), "{id}");
         assert_eq!(card["next_lesson_date"].as_str(), next.get(&id).copied(), "{id}");
-        assert_eq!(
-            card["balance_bonus"].as_i64(),
-            Some(bonus.get(&id).copied().unwrap_or(0))
-        );
+        assert_eq!(card["balance_bonus"].as_i64(), Some(bonus.get(&id).copied().unwrap_or(0)));
         let paid = card["paid_count"].as_i64().expect("a count");
         assert_eq!(card["paid_lesson_count"], paid);
         assert!(paid.signum() * money.signum() >= 0, "{card}");
         assert!((paid < 0) == (money < 0), "{card}");
-        assert_eq!(
-            card["paid_till"].is_string(),
-            paid > 0 && next.contains_key(&id),
-            "{card}"
-        );
+        assert_eq!(card["paid_till"].is_string(), paid > 0 && next.contains_key(&id), "{card}");
         in_debt += usize::from(paid < 0);
     }
     assert!(in_debt > 0);
@@ -108,10 +95,7 @@ async fn calendars_and_memberships_agree_with_lessons() {
     let lessons = lessons(&caller).await;
     let some: Vec<Value> = caller.items("customer/index", json!({"pageSize": 15})).await;
     for card in &some {
-        let path = format!(
-            "calendar/customer?id={}&date1=2025-01-01&date2=2026-12-31",
-            card["id"]
-        );
+        let path = format!("calendar/customer?id={}&date1=2025-01-01&date2=2026-12-31", card["id"]);
         let calendar = caller.ok(&path, json!({})).await;
         let calendar: BTreeSet<u64> = ids(calendar.as_array().expect("a list")).into_iter().collect();
         let his: BTreeSet<u64> = lessons
@@ -126,18 +110,9 @@ async fn calendars_and_memberships_agree_with_lessons() {
     });
     let lesson = today.expect("a planned group lesson");
     let path = format!("cgi/index?group_id={}", lesson["group_ids"][0]);
-    let members: BTreeSet<u64> = caller
-        .all(&path, json!({}))
-        .await
-        .iter()
-        .map(|row| key(&row["customer_id"]))
-        .collect();
-    let present: BTreeSet<u64> = lesson["customer_ids"]
-        .as_array()
-        .expect("ids")
-        .iter()
-        .map(key)
-        .collect();
+    let members: BTreeSet<u64> =
+        caller.all(&path, json!({})).await.iter().map(|row| key(&row["customer_id"])).collect();
+    let present: BTreeSet<u64> = lesson["customer_ids"].as_array().expect("ids").iter().map(key).collect();
     assert_eq!(present, members);
 }
 
@@ -145,18 +120,8 @@ async fn calendars_and_memberships_agree_with_lessons() {
 async fn the_same_seed_and_time_answer_the_same() {
     let (one, two) = (Caller::new().await, Caller::new().await);
     assert_eq!(one.token, two.token);
-    for path in [
-        "customer/index",
-        "lesson/index",
-        "pay/index",
-        "log/index",
-        "group/index",
-    ] {
-        assert_eq!(
-            one.ok(path, json!({})).await,
-            two.ok(path, json!({})).await,
-            "{path}"
-        );
+    for path in ["customer/index", "lesson/index", "pay/index", "log/index", "group/index"] {
+        assert_eq!(one.ok(path, json!({})).await, two.ok(path, json!({})).await, "{path}");
     }
 }
 
@@ -191,17 +156,7 @@ async fn every_reference_leads_somewhere() {
             assert!(exists(target, &row[column]), "{model} {column}: {row}");
         }
     }
-    let tills: i64 = caller
-        .crm
-        .rows("pay-account")
-        .iter()
-        .map(|row| cents(&row["balance"]))
-        .sum();
-    let paid: i64 = caller
-        .crm
-        .rows("pay")
-        .iter()
-        .map(|row| cents(&row["income"]))
-        .sum();
+    let tills: i64 = caller.crm.rows("pay-account").iter().map(|row| cents(&row["balance"])).sum();
+    let paid: i64 = caller.crm.rows("pay").iter().map(|row| cents(&row["income"])).sum();
     assert_eq!(tills, paid);
 }

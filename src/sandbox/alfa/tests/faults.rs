@@ -24,15 +24,10 @@ const LEAD: &str = r#"{"name":"Лид","legal_type":1,"is_study":0,"branch_ids":
 async fn a_drop_before_changes_nothing_and_a_drop_after_does() {
     let caller = Caller::new().await;
     let count = caller.crm.count("customer");
-    for (fault, added) in [
-        (Fault::DropBefore, 0),
-        (Fault::DropAfter, 1),
-        (Fault::StatusAfter { code: 502 }, 2),
-    ] {
-        caller
-            .crm
-            .faults()
-            .next(Some("customer/create"), 1, fault.clone());
+    for (fault, added) in
+        [(Fault::DropBefore, 0), (Fault::DropAfter, 1), (Fault::StatusAfter { code: 502 }, 2)]
+    {
+        caller.crm.faults().next(Some("customer/create"), 1, fault.clone());
         let response = caller.send("POST", "1/customer/create", LEAD.to_owned()).await;
         let dropped = response.extensions().get::<HangUp>().is_some();
         assert_eq!(dropped, !matches!(fault, Fault::StatusAfter { .. }));
@@ -48,10 +43,7 @@ async fn answers_can_be_spoiled() {
     let right = caller.ok("branch/index", json!({})).await.to_string();
     let cut = text(strike(&caller, Fault::Truncated).await).await;
     assert!(right.starts_with(&cut[..cut.len() - 4]) && cut.len() == right.len() / 2);
-    assert_eq!(
-        text(strike(&caller, Fault::ByteOrderMark).await).await,
-        format!("\u{feff}{right}")
-    );
+    assert_eq!(text(strike(&caller, Fault::ByteOrderMark).await).await, format!("\u{feff}{right}"));
     let warned = text(strike(&caller, Fault::WarningText).await).await;
     assert!(warned.contains("Warning:") && warned.ends_with(&right));
     let page = text(strike(&caller, Fault::LoginPage).await).await;
@@ -93,9 +85,5 @@ async fn an_answer_can_be_late_or_never_come() {
     strike(&caller, Fault::Latency(Duration::from_secs(4))).await;
     assert_eq!(start.elapsed().as_secs(), 4);
     let hanging = strike(&caller, Fault::Hang);
-    assert!(
-        tokio::time::timeout(Duration::from_secs(3600), hanging)
-            .await
-            .is_err()
-    );
+    assert!(tokio::time::timeout(Duration::from_secs(3600), hanging).await.is_err());
 }

@@ -36,27 +36,16 @@ const LISTS: [(&str, &str, &str); 38] = [
     ("pay-item-category", "1/pay-item-category/index", "{}"),
     ("pay-type", "1/pay-type/index", "{}"),
     ("tariff", "1/tariff/index", "{}"),
-    (
-        "customer-tariff",
-        "customer-tariff/index?customer_id=CUSTOMER",
-        "{}",
-    ),
+    ("customer-tariff", "customer-tariff/index?customer_id=CUSTOMER", "{}"),
     ("discount", "discount/index", "{}"),
     ("task", "task/index", "{}"),
-    (
-        "communication",
-        "1/communication/index?class=Customer&related_id=COMMENTED",
-        "{}",
-    ),
+    ("communication", "1/communication/index?class=Customer&related_id=COMMENTED", "{}"),
     ("sms-message", "1/sms-message", "{}"),
     ("log", "1/log/index", "{}"),
 ];
 
 fn fixture(name: &str) -> Value {
-    let path = format!(
-        "{}/tests/fixtures/alfacrm/{name}.json",
-        env!("CARGO_MANIFEST_DIR")
-    );
+    let path = format!("{}/tests/fixtures/alfacrm/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     serde_json::from_str(&text).expect("a fixture is JSON")
 }
@@ -65,8 +54,7 @@ fn fixture(name: &str) -> Value {
 fn fill_in(caller: &Caller, path: &str) -> String {
     let member = &caller.crm.rows("cgi")[20]["customer_id"];
     let commented = &caller.crm.rows("communication")[0]["related_id"];
-    path.replace("CUSTOMER", &member.to_string())
-        .replace("COMMENTED", &commented.to_string())
+    path.replace("CUSTOMER", &member.to_string()).replace("COMMENTED", &commented.to_string())
 }
 
 #[tokio::test(start_paused = true)]
@@ -75,9 +63,7 @@ async fn every_row_has_the_keys_and_types_of_the_example() {
     for (name, path, body) in LISTS {
         let example = fixture(name);
         let path = fill_in(&caller, path);
-        let answer = caller
-            .ok(&path, serde_json::from_str(body).expect("a body"))
-            .await;
+        let answer = caller.ok(&path, serde_json::from_str(body).expect("a body")).await;
         for key in ["total", "count", "page"] {
             assert!(answer[key].is_u64(), "{name}: {key}");
         }
@@ -151,16 +137,10 @@ async fn calendars_and_bonus_are_bare() {
     let path = format!("calendar/customer?id={member}&date1=2026-01-01&date2=2026-03-31");
     let calendar = caller.ok(&path, json!({})).await;
     let first = calendar[0].as_object().expect("a bare list of lessons");
-    for key in fixture("calendar-customer")[0]
-        .as_object()
-        .expect("an item")
-        .keys()
-    {
+    for key in fixture("calendar-customer")[0].as_object().expect("an item").keys() {
         assert!(first.contains_key(key), "{key}");
     }
-    let bonus = caller
-        .ok(&format!("bonus/balance-bonus?customer_id={member}"), json!({}))
-        .await;
+    let bonus = caller.ok(&format!("bonus/balance-bonus?customer_id={member}"), json!({})).await;
     assert!(bonus["balance_bonus"].is_i64(), "{bonus}");
 }
 

@@ -26,23 +26,13 @@ pub(super) struct Caller {
 
 impl Caller {
     pub(super) async fn new() -> Self {
-        Self::of(&Options {
-            students: 120,
-            ..Options::default()
-        })
-        .await
+        Self::of(&Options { students: 120, ..Options::default() }).await
     }
 
     pub(super) async fn of(options: &Options) -> Self {
-        let switches = Switches {
-            rate: 1e9,
-            ..Switches::default()
-        };
+        let switches = Switches { rate: 1e9, ..Switches::default() };
         let crm = Crm::new(options, switches, Clock::starting_at(options.now));
-        let mut caller = Self {
-            crm,
-            token: String::new(),
-        };
+        let mut caller = Self { crm, token: String::new() };
         caller.token = caller.login().await;
         caller
     }
@@ -97,10 +87,7 @@ impl Caller {
     }
 
     pub(super) async fn items(&self, path: &str, body: Value) -> Vec<Value> {
-        self.ok(path, body).await["items"]
-            .as_array()
-            .expect("items")
-            .clone()
+        self.ok(path, body).await["items"].as_array().expect("items").clone()
     }
 
     /// All pages of a list.
@@ -122,16 +109,12 @@ impl Caller {
 
 pub(super) async fn read(response: Response) -> (u16, Value) {
     let status = response.status().as_u16();
-    let bytes = to_bytes(response.into_body(), usize::MAX)
-        .await
-        .expect("a whole body");
+    let bytes = to_bytes(response.into_body(), usize::MAX).await.expect("a whole body");
     (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
 }
 
 pub(super) fn ids(rows: &[Value]) -> Vec<u64> {
-    rows.iter()
-        .map(|row| row["id"].as_u64().expect("an id"))
-        .collect()
+    rows.iter().map(|row| row["id"].as_u64().expect("an id")).collect()
 }
 
 /// The decimal text of an amount in hundredths.

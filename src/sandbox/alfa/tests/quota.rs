@@ -8,11 +8,7 @@ use super::*;
 
 async fn burst(caller: &Caller, count: usize) -> Vec<u16> {
     let calls = (0..count).map(|_| caller.send("POST", "branch/index", String::new()));
-    join_all(calls)
-        .await
-        .iter()
-        .map(|response| response.status().as_u16())
-        .collect()
+    join_all(calls).await.iter().map(|response| response.status().as_u16()).collect()
 }
 
 async fn limited() -> Caller {
@@ -33,11 +29,7 @@ async fn of_twenty_at_once_sixteen_are_served_over_three_seconds_and_four_refuse
     assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 4);
     let ledger = caller.crm.ledger();
     assert_eq!((ledger.len(), ledger.count_status(429)), (20, 4));
-    let delays: Vec<u128> = ledger
-        .entries()
-        .iter()
-        .map(|entry| entry.delayed.as_millis())
-        .collect();
+    let delays: Vec<u128> = ledger.entries().iter().map(|entry| entry.delayed.as_millis()).collect();
     assert_eq!(delays[..4], [0, 200, 400, 600]);
 }
 
@@ -61,9 +53,7 @@ async fn the_alternatives_serve_five_at_once() {
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 20);
     assert!(start.elapsed() >= Duration::from_secs(3));
     tokio::time::advance(Duration::from_secs(10)).await;
-    caller
-        .crm
-        .switches(|switches| switches.limiter = Limiter::Immediate);
+    caller.crm.switches(|switches| switches.limiter = Limiter::Immediate);
     let start = tokio::time::Instant::now();
     let statuses = burst(&caller, 8).await;
     assert_eq!(statuses[..5], [200; 5]);
@@ -74,9 +64,7 @@ async fn the_alternatives_serve_five_at_once() {
 #[tokio::test(start_paused = true)]
 async fn logins_and_refused_calls_count() {
     let caller = limited().await;
-    caller
-        .crm
-        .switches(|switches| switches.limiter = Limiter::Immediate);
+    caller.crm.switches(|switches| switches.limiter = Limiter::Immediate);
     let body = json!({"email": "nobody@school.example", "api_key": "x"});
     caller.call("auth/login", body).await;
     caller.call("nothing/index", json!({})).await;
@@ -95,10 +83,7 @@ async fn a_429_is_the_proxys_page_or_the_applications_error() {
     assert_eq!(response.headers()["content-type"], "text/html");
     assert!(!response.headers().contains_key("retry-after"));
     let bytes = to_bytes(response.into_body(), 4096).await.expect("a page");
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/fixtures/alfacrm/error-429-body.html"
-    );
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/alfacrm/error-429-body.html");
     let page = std::fs::read_to_string(path).expect("a fixture");
     assert_eq!(String::from_utf8_lossy(&bytes).trim(), page.trim());
     caller.crm.switches(|switches| {

@@ -6,11 +6,7 @@ use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn a_big_school_is_big() {
-    let caller = Caller::of(&Options {
-        students: 2_000,
-        ..Options::default()
-    })
-    .await;
+    let caller = Caller::of(&Options { students: 2_000, ..Options::default() }).await;
     let crm = &caller.crm;
     assert_eq!(caller.total("customer/index", json!({})).await, 2_000);
     assert!(crm.count("lesson") > 6_000, "{}", crm.count("lesson"));
@@ -20,10 +16,7 @@ async fn a_big_school_is_big() {
 
 #[tokio::test(start_paused = true)]
 async fn the_clock_may_be_shared() {
-    let options = Options {
-        students: 20,
-        ..Options::default()
-    };
+    let options = Options { students: 20, ..Options::default() };
     let clock = Arc::new(Clock::starting_at(options.now));
     let crm = Crm::new(&options, Switches::default(), Arc::clone(&clock));
     clock.advance(std::time::Duration::from_secs(3600));

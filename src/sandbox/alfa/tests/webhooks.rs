@@ -31,15 +31,8 @@ async fn writes_fire_events_in_the_recorded_shape() {
     assert_eq!(new["document_date"], "2026-02-16");
     assert_eq!(new["confirmed"], true);
     assert_eq!(new["pay_type_id"], "1");
-    caller
-        .crm
-        .switches(|switches| switches.webhook_fields_rel = false);
-    caller
-        .write(
-            &format!("1/pay/update?id={}", made["id"]),
-            json!({"income": "100"}),
-        )
-        .await;
+    caller.crm.switches(|switches| switches.webhook_fields_rel = false);
+    caller.write(&format!("1/pay/update?id={}", made["id"]), json!({"income": "100"})).await;
     let event = caller.crm.fired().pop().expect("an event");
     assert_eq!(event["fields_old"], json!({"income": "10.00"}));
     assert_eq!(event["fields_new"], json!({"income": "100"}));
@@ -50,16 +43,11 @@ async fn writes_fire_events_in_the_recorded_shape() {
 async fn conducting_fires_one_event_per_student() {
     let caller = Caller::new().await;
     let lesson = caller
-        .items(
-            "lesson/index",
-            json!({"status": 1, "lesson_type_id": 2, "date_to": "20.02.2026"}),
-        )
+        .items("lesson/index", json!({"status": 1, "lesson_type_id": 2, "date_to": "20.02.2026"}))
         .await
         .swap_remove(0);
     let students = lesson["customer_ids"].as_array().expect("ids").len();
-    caller
-        .write(&format!("lesson/teach?id={}", lesson["id"]), json!({}))
-        .await;
+    caller.write(&format!("lesson/teach?id={}", lesson["id"]), json!({})).await;
     let fired = caller.crm.fired();
     assert_eq!(fired.len(), students + 1);
     assert_eq!(fired[0]["fields_new"]["status"], 3);
@@ -74,10 +62,7 @@ async fn receiver() -> (Server, String, mpsc::UnboundedReceiver<(String, Value)>
     let router = Router::new().fallback(move |request: Request<Body>| {
         let sender = sender.clone();
         async move {
-            let kind = request.headers()["content-type"]
-                .to_str()
-                .unwrap_or_default()
-                .to_owned();
+            let kind = request.headers()["content-type"].to_str().unwrap_or_default().to_owned();
             assert_eq!(request.uri().query(), Some("token=hidden"));
             let bytes = to_bytes(request.into_body(), 1 << 20).await.unwrap_or_default();
             let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
@@ -99,24 +84,14 @@ async fn webhooks_arrive_as_the_switch_says() {
     caller.crm.set_webhooks(vec![target]);
     let expected = [
         (WebhookDelivery::Once, "application/json", vec!["1", "2", "3"]),
-        (
-            WebhookDelivery::FormContentType,
-            "application/x-www-form-urlencoded",
-            vec!["1", "2", "3"],
-        ),
-        (
-            WebhookDelivery::Duplicates,
-            "application/json",
-            vec!["1", "1", "2", "2", "3", "3"],
-        ),
+        (WebhookDelivery::FormContentType, "application/x-www-form-urlencoded", vec!["1", "2", "3"]),
+        (WebhookDelivery::Duplicates, "application/json", vec!["1", "1", "2", "2", "3", "3"]),
         (WebhookDelivery::Reorder, "application/json", vec!["3", "2", "1"]),
         // The twelve before make the thirteenth to fifteenth: every even one is lost.
         (WebhookDelivery::Drop, "application/json", vec!["1", "3"]),
     ];
     for (delivery, kind, amounts) in expected {
-        caller
-            .crm
-            .switches(|switches| switches.webhook_delivery = delivery);
+        caller.crm.switches(|switches| switches.webhook_delivery = delivery);
         for amount in ["1", "2", "3"] {
             let mut body = pay();
             body["income"] = json!(amount);
