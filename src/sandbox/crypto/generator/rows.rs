@@ -13,7 +13,7 @@ use super::plan::{Item, Moment, Place, Project};
 use super::wording::{self, CHECKLISTS, COMMENTS, EXPENSES, ITEMS, NOTES, PAYMENTS, TASKS, chosen};
 
 /// Generated projects have ids from here on.
-const FIRST_PROJECT: u64 = 1_001;
+const FIRST_PROJECT: u64 = 101;
 /// Ids of rows are the id of their project and two digits.
 const ROWS_PER_PROJECT: u64 = 100;
 
