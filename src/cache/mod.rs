@@ -36,6 +36,8 @@ pub(crate) struct Entry {
     value: Arc<dyn Any + Send + Sync>,
     stored: Instant,
     generation: u64,
+    since: u64,
+    digest: u64,
     weight: u32,
     keep: Duration,
     queued: Duration,
@@ -49,6 +51,8 @@ pub struct Filled<T> {
     pub value: T,
     /// Its size in memory, in bytes.
     pub weight: usize,
+    /// Equal digests are equal values: then the value in memory stays, and with it everything made of it.
+    pub digest: u64,
     /// Time it waited for its turn.
     pub queued: Duration,
     /// Time the CRM took.
@@ -66,8 +70,10 @@ pub struct Read<T, F> {
     pub age: Duration,
     /// Seconds it stays fresh; negative since when it is not.
     pub ttl: i64,
-    /// When its fill began, on a scale that only grows, also over restarts.
+    /// When its last fill began, on a scale that only grows, also over restarts.
     pub generation: u64,
+    /// When the fill began that first brought this value; it was the same ever since.
+    pub since: u64,
     /// Time its fill waited, if this caller waited for it.
     pub queued: Duration,
     /// Time the CRM took, if this caller waited for it.
@@ -265,14 +271,23 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
         tokio::spawn(async move {
             // Also when the fill panics, nobody must join it any more.
             let gone = Gone { cache: Arc::clone(&cache), key: Arc::clone(&key), generation };
-            let outcome = task.await.map(|filled| Entry {
-                value: Arc::new(filled.value),
-                stored: Instant::now(),
-                generation,
-                weight: u32::try_from(filled.weight).unwrap_or(u32::MAX),
-                keep,
-                queued: filled.queued,
-                took: filled.took,
+            let outcome = task.await.map(|filled| {
+                let known = cache.store.get(&key).filter(|entry| entry.digest == filled.digest);
+                let (value, since) = match known {
+                    Some(entry) => (entry.value, entry.since),
+                    None => (Arc::new(filled.value) as Arc<dyn Any + Send + Sync>, generation),
+                };
+                Entry {
+                    value,
+                    stored: Instant::now(),
+                    generation,
+                    since,
+                    digest: filled.digest,
+                    weight: u32::try_from(filled.weight).unwrap_or(u32::MAX),
+                    keep,
+                    queued: filled.queued,
+                    took: filled.took,
+                }
             });
             if let Ok(entry) = &outcome {
                 cache.store.insert(key, entry.clone());
@@ -332,6 +347,7 @@ impl Entry {
             age,
             ttl: seconds(policy.fresh) - seconds(age),
             generation: self.generation,
+            since: self.since,
             queued: Duration::ZERO,
             took: Duration::ZERO,
         })

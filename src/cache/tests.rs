@@ -44,7 +44,13 @@ impl Source {
         if self.fails || !passed {
             return Err("broken");
         }
-        Ok(Filled { value: n as u32, weight: 4, queued: Duration::ZERO, took: Duration::ZERO })
+        Ok(Filled {
+            value: n as u32,
+            weight: 4,
+            digest: n as u64,
+            queued: Duration::ZERO,
+            took: Duration::ZERO,
+        })
     }
 }
 
@@ -178,10 +184,28 @@ async fn memory_is_bounded_by_weight() {
     for n in 0..1000 {
         let key: Arc<str> = format!("key {n}").into();
         let fill = |_, _| async {
-            Ok(Filled { value: 0_u32, weight: 1000, queued: Duration::ZERO, took: Duration::ZERO })
+            Ok(Filled { value: 0_u32, weight: 1000, digest: 0, queued: Duration::ZERO, took: Duration::ZERO })
         };
         cache.read(&key, &POLICY, &Wish::default(), fill, |_| true).await.unwrap();
     }
     cache.len();
     assert!(cache.weight() <= 100_000, "{}", cache.weight());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_that_brings_nothing_new_leaves_the_value_where_it_is() {
+    let cache = cache();
+    let key: Arc<str> = "key".into();
+    let again = Wish { max_age: Some(Duration::ZERO), ..Wish::default() };
+    let mut found = Vec::new();
+    for digest in [1, 1, 2] {
+        let fill = |_, _| async move {
+            Ok(Filled { value: digest, weight: 8, digest, queued: Duration::ZERO, took: Duration::ZERO })
+        };
+        found.push(cache.read(&key, &POLICY, &again, fill, |_: &&str| true).await.unwrap());
+    }
+    assert!(Arc::ptr_eq(&found[0].value, &found[1].value));
+    assert_eq!(found[0].since, found[1].since);
+    assert!(found[1].generation > found[0].generation);
+    assert_eq!((*found[2].value, found[2].since), (2, found[2].generation));
 }

@@ -153,6 +153,16 @@ pub struct Asked<E> {
     pub took: Duration,
     /// Size of the answer in bytes.
     pub size: usize,
+    /// Equal digests are equal answers.
+    pub digest: u64,
+}
+
+/// A digest of an answer's body.
+pub(crate) fn digest(body: &[u8]) -> u64 {
+    use std::hash::{DefaultHasher, Hasher as _};
+    let mut hasher = DefaultHasher::new();
+    hasher.write(body);
+    hasher.finish()
 }
 
 /// A page of records.

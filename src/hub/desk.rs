@@ -29,8 +29,10 @@ pub(super) struct Desk {
 #[derive(Debug)]
 pub(super) struct Found<E> {
     pub(super) chunk: Arc<Chunk<E>>,
-    /// When its fill began; later pages of one list must not be older.
+    /// When its last fill began; later pages of one list must not be older than the page before.
     pub(super) generation: u64,
+    /// Since when the CRM gave exactly this page.
+    pub(super) since: u64,
 }
 
 /// One request's way through the hub: on what terms it asks and what it used so far.
@@ -149,7 +151,7 @@ impl Desk {
                 queued: read.queued,
                 upstream: read.took,
             });
-            return Ok(Found { chunk: read.value, generation: read.generation });
+            return Ok(Found { chunk: read.value, generation: read.generation, since: read.since });
         }
         unreachable!("the second round returns")
     }
@@ -180,7 +182,13 @@ fn fill<E: Entity>(
             metrics.drift(source.crm().name(), E::RESOURCE, field);
         }
         let weight = asked.size * EXPANSION + size_of::<Chunk<E>>();
-        Ok(Filled { value: asked.chunk, weight, queued: asked.queued, took: asked.took })
+        Ok(Filled {
+            value: asked.chunk,
+            weight,
+            digest: asked.digest,
+            queued: asked.queued,
+            took: asked.took,
+        })
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) struct PerProject<E> {
     lane: Lane,
     projects: Pages<Project>,
     inner: Option<Pages<E>>,
+    /// How many more projects may be opened for this page of the list.
+    patience: usize,
 }
 
 /// Which projects have payments, newest first: the one question that saves asking every project.
@@ -39,7 +41,7 @@ impl<E: Entity> Walk<E> {
             LaneKind::PerProject => {
                 let projects = Pages::new(Lane::pages("projects"), left.outer.unwrap_or_default());
                 let inner = left.parent.map(|parent| Pages::new(below(&lane, parent), left.mark));
-                Self::PerProject(Box::new(PerProject { lane, projects, inner }))
+                Self::PerProject(Box::new(PerProject { lane, projects, inner, patience: usize::MAX }))
             }
         }
     }
@@ -59,6 +61,14 @@ impl<E: Entity> Walk<E> {
             Self::PerProject(nested) => {
                 nested.projects.mark.done && nested.inner.as_ref().is_none_or(|inner| inner.mark.done)
             }
+        }
+    }
+
+    /// Limits how many lists may be opened for one page: each costs a call. Behind the last the sequence pauses, which is
+    /// not its end.
+    pub(super) fn limit(&mut self, lists: usize) {
+        if let Self::PerProject(nested) = self {
+            nested.patience = lists;
         }
     }
 
@@ -125,10 +135,13 @@ impl<E: Entity> PerProject<E> {
             {
                 return Ok(Some(record));
             }
-            // The budget of a request is for the caller to watch: here one project after the other is opened.
+            if self.patience == 0 {
+                return Ok(None);
+            }
             let Some(project) = self.projects.peek(projects).await? else { return Ok(None) };
             self.inner = Some(Pages::new(below(&self.lane, project.id.number()), Mark::default()));
             self.projects.pass(&project);
+            self.patience -= 1;
         }
     }
 }

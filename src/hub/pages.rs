@@ -203,7 +203,8 @@ impl<E: Entity> Pages<E> {
         self.mark.before = before;
         self.mark.index = index;
         self.mark.total = found.chunk.total;
-        self.mark.generation = self.mark.generation.max(found.generation);
+        // Not when it was last asked for: a cursor stays the same as long as the page does, and so does the answer's tag.
+        self.mark.generation = self.mark.generation.max(found.since);
         self.chunk = Some(Arc::clone(&found.chunk));
         found.chunk
     }
@@ -218,7 +219,7 @@ impl<E: Entity> Pages<E> {
         if pages == 1 || reaches(&first.chunk) {
             return Ok(self.settle(first, 0, 0, 0));
         }
-        let generation = first.generation;
+        let generation = first.since;
         let (mut newer, mut reaching) = (0, pages - 1);
         let mut last_newer = last_day(&first.chunk);
         while reaching - newer > 1 {

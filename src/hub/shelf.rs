@@ -20,6 +20,9 @@ use crate::model::{Ctx, Entity, Filter, Incomplete, Order, Page, Record, RecordI
 /// Calls to a CRM that one page of a list may cost. A page that would cost more is cut short and says where to go on.
 const CALLS_PER_PAGE: usize = 24;
 
+/// How many of these calls may go into lists of lists while there is something else to read.
+const LISTS_BESIDE_OTHERS: usize = 5;
+
 /// All records of one kind.
 pub struct Shelf<E: Entity> {
     desk: Arc<Desk>,
@@ -218,6 +221,8 @@ impl<E: Entity> Shelf<E> {
                 Err(error) => incomplete.push((missing(&error, None), error)),
             }
         }
+        let lists = if readers.len() > 1 { LISTS_BESIDE_OTHERS } else { CALLS_PER_PAGE };
+        readers.iter_mut().for_each(|reader: &mut Reader<'_, E>| reader.walk.limit(lists));
         Ok(readers)
     }
 
