@@ -18,7 +18,7 @@ use crate::model::reference::{Book, ReferenceEntry, ReferenceFilter};
 use crate::model::{Ctx, Entity, Filter, Incomplete, Order, Page, Record, RecordId, Source as CrmName};
 
 /// Calls to a CRM that one page of a list may cost. A page that would cost more is cut short and says where to go on.
-const CALLS_PER_PAGE: usize = 24;
+const CALLS_PER_PAGE: usize = 48;
 
 /// How many of these calls may go into lists of lists while there is something else to read.
 const LISTS_BESIDE_OTHERS: usize = 5;
@@ -221,7 +221,8 @@ impl<E: Entity> Shelf<E> {
                 Err(error) => incomplete.push((missing(&error, None), error)),
             }
         }
-        let lists = if readers.len() > 1 { LISTS_BESIDE_OTHERS } else { CALLS_PER_PAGE };
+        let open = readers.iter().filter(|reader: &&Reader<'_, E>| !reader.walk.is_done()).count();
+        let lists = if open > 1 { LISTS_BESIDE_OTHERS } else { CALLS_PER_PAGE };
         readers.iter_mut().for_each(|reader: &mut Reader<'_, E>| reader.walk.limit(lists));
         Ok(readers)
     }
