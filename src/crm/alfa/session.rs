@@ -133,13 +133,9 @@ impl Session {
 
     async fn sign_in(&self, others_wait: bool) -> Result<u64, Error> {
         let upstream = self.upstream.get().expect("connected when the client was built");
-        if others_wait {
-            upstream.pacer().signing_in(true);
-        }
+        let first = others_wait.then(|| upstream.pacer().sign_in_first());
         let outcome = self.fetch_token(upstream).await;
-        if others_wait {
-            upstream.pacer().signing_in(false);
-        }
+        drop(first);
         let mut state = self.lock();
         state.under_way = None;
         match outcome {

@@ -53,6 +53,10 @@ struct State {
     signing_in: bool,
 }
 
+/// Keeps everything but sign-ins waiting while it lives.
+#[derive(Debug)]
+pub struct SignInFirst(Arc<Room>);
+
 /// A place in the waiting room; dropping it is leaving.
 #[derive(Debug)]
 struct Seat {
@@ -101,10 +105,11 @@ impl Pacer {
         self.0.room.changed.notify_one();
     }
 
-    /// While true only sign-ins get a turn: what else is sent would be refused.
-    pub fn signing_in(&self, going_on: bool) {
-        self.0.room.lock().signing_in = going_on;
-        self.0.room.changed.notify_one();
+    /// Until the answer is dropped only sign-ins get a turn: what else is sent would be refused.
+    #[must_use]
+    pub fn sign_in_first(&self) -> SignInFirst {
+        self.0.room.sign_in_first(true);
+        SignInFirst(Arc::clone(&self.0.room))
     }
 
     /// How many wait.
@@ -122,6 +127,11 @@ impl Drop for Owner {
 impl Room {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no code panics while it holds the waiting room")
+    }
+
+    fn sign_in_first(&self, going_on: bool) {
+        self.lock().signing_in = going_on;
+        self.changed.notify_one();
     }
 
     fn admit(
@@ -166,6 +176,12 @@ impl State {
             }
         }
         None
+    }
+}
+
+impl Drop for SignInFirst {
+    fn drop(&mut self) {
+        self.0.sign_in_first(false);
     }
 }
 
@@ -270,14 +286,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn while_signing_in_nothing_else_is_sent() {
         let pacer = Pacer::start(LIMITS);
-        pacer.signing_in(true);
+        let first = pacer.sign_in_first();
         let waiting = tokio::spawn({
             let pacer = pacer.clone();
             async move { pacer.turn(Reason::Miss, far(), None).await }
         });
         pacer.turn(Reason::Auth, far(), None).await.unwrap();
         assert!(!waiting.is_finished());
-        pacer.signing_in(false);
+        drop(first);
         waiting.await.unwrap().unwrap();
     }
 }
