@@ -56,13 +56,16 @@ pub(super) async fn authenticate(State(front): State<Shared>, mut request: Reque
     response
 }
 
-/// `Authorization: Bearer KEY`, else `X-Api-Key: KEY`.
+/// `Authorization: Bearer KEY`, else `X-Api-Key: KEY`. Who sends the first is judged by it, whatever the second says.
 fn credential(headers: &HeaderMap) -> Option<&str> {
-    let bearer = headers.get(AUTHORIZATION).and_then(|value| {
-        let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
-    });
-    bearer.or_else(|| headers.get(X_API_KEY)?.to_str().ok()).filter(|key| !key.is_empty())
+    let key = match headers.get(AUTHORIZATION) {
+        Some(value) => {
+            let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+        }
+        None => headers.get(X_API_KEY)?.to_str().ok(),
+    };
+    key.filter(|key| !key.is_empty())
 }
 
 /// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10). Set here, outside anything that is

@@ -59,13 +59,9 @@ fn record<E: Entity>() -> RefOr<Schema> {
     else {
         unreachable!("records are structs, and the schemas of structs are objects");
     };
-    let masked: Vec<&str> = E::MASKED.iter().flat_map(|(_, fields)| fields.iter().copied()).collect();
-    let mut record = ObjectBuilder::new().description(own.description.clone());
+    // Every field but the id may be pruned by `fields` or hidden by a mask.
+    let mut record = ObjectBuilder::new().description(own.description.clone()).required("id");
     for (name, schema) in common.properties.into_iter().chain(own.properties) {
-        // A field that a mask may hide is there for most keys, but not for all.
-        if !masked.contains(&name.as_str()) {
-            record = record.required(&name);
-        }
         record = record.property(name, schema);
     }
     let raw = ObjectBuilder::new()
@@ -218,7 +214,7 @@ fn parameter(param: Param, fields: &[String]) -> Parameter {
         matches!(&param.schema, RefOr::T(Schema::Object(object)) if object.additional_properties.is_some());
     let listed = |values: &[String]| -> RefOr<Schema> {
         let item = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(values.iter().cloned()));
-        ArrayBuilder::new().items(item).into()
+        ArrayBuilder::new().items(item).min_items(Some(1)).into()
     };
     // Lists are repeated parameters, but for these two, which are separated by commas.
     let (schema, style, explode) = match param.name {

@@ -223,7 +223,7 @@ impl Text for String {
         }
     }
     fn schema() -> RefOr<Schema> {
-        of_type(Type::String, None)
+        ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(MAX_VALUE)).into()
     }
     fn example() -> Option<Value> {
         None
