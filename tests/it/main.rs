@@ -1,2 +1,2 @@
-#[test]
-fn t() {}
+//! Everything from outside.
+mod architecture;
