@@ -126,7 +126,39 @@ pub fn on_the_way(crm: Source, error: upstream::Error) -> Error {
     Error { retry_after, cause: Some(Arc::new(error)), ..Error::new(crm, kind, detail) }
 }
 
-/// A message of a CRM as it may be passed on: short, printable, without markup.
+/// A message of a CRM as it may be passed on: short, printable, without markup, and without words that may be a key, an
+/// address or a telephone number. CRMs quote what they were sent, our credentials included.
 pub fn passed_on(message: &str) -> String {
-    message.chars().filter(|c| !c.is_control()).take(200).collect()
+    if message.contains('<') {
+        return "(a web page)".to_owned();
+    }
+    let words = message.split_whitespace().map(|word| if is_confidential(word) { "***" } else { word });
+    let words: Vec<&str> = words.collect();
+    words.join(" ").chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+/// Whether a word may be a key (long, with digits), an e-mail address or a telephone number.
+fn is_confidential(word: &str) -> bool {
+    let digits = word.bytes().filter(u8::is_ascii_digit).count();
+    word.contains('@') || digits >= 7 || (word.len() >= 16 && digits > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crms_words_are_passed_on_without_what_is_nobody_elses_business() {
+        for (message, passed) in [
+            ("Unknown field: colour", "Unknown field: colour"),
+            ("count must be at most 500", "count must be at most 500"),
+            ("Token 5c0f7e2a-9b1d-4c3e-8f60 is unknown", "Token *** is unknown"),
+            ("+7(900)000-00-01 belongs to anna@mail.example", "*** belongs to ***"),
+            ("<html>5c0f7e2a</html>", "(a web page)"),
+            ("two\nlines\u{7}", "two lines"),
+        ] {
+            assert_eq!(passed_on(message), passed);
+        }
+        assert_eq!(passed_on(&"long ".repeat(100)).chars().count(), 200);
+    }
 }

@@ -1,2 +1,24 @@
-#[test]
-fn t() {}
+//! Tests of the whole gateway, as its consumers and the CRMs meet it. One line per module:
+//!
+//! * `support`: the real gateway in front of both simulators, and who asks it
+//! * `resources`: what a consumer sees, one file per resource
+//! * `stack`: the order of the layers, inbound and outbound, which is behaviour
+//! * `quota`: the CRMs' own limiters judge what the gateway spends
+//! * `cache`: what is answered from memory, and what is said about it
+//! * `chaos`: one CRM fails in every way there is, the other still answers
+//! * `openapi`, `coverage`: the document against the committed one, the answers and these tests
+//! * `program`, `cli`, `config`, `secrets`: the program itself, as operators run it
+//! * `architecture`: who may import whom
+//!
+//! Run one with `cargo nextest run -E 'test(paging)'` or `cargo test --test it paging`. A snapshot that is meant to
+//! change is accepted with `INSTA_UPDATE=always cargo test --test it NAME`; read the difference in `tests/snapshots`
+//! before committing it.
+#![allow(clippy::unwrap_used, clippy::large_futures, reason = "tests may fail loudly and hold large futures")]
+
+mod support;
+
+mod architecture;
+mod cli;
+mod config;
+mod program;
+mod secrets;
