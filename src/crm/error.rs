@@ -92,7 +92,9 @@ impl Error {
     /// Whether the same question may be answered later.
     pub fn retryable(&self) -> bool {
         match self.kind {
-            Kind::Overloaded | Kind::Failed | Kind::Unavailable | Kind::Timeout | Kind::Abandoned => true,
+            // Below 500 it is the question or the configuration that is wrong.
+            Kind::Failed => self.status.is_none_or(|status| status >= 500),
+            Kind::Overloaded | Kind::Unavailable | Kind::Timeout | Kind::Abandoned => true,
             Kind::NotFound
             | Kind::Invalid
             | Kind::Unauthorized
@@ -101,6 +103,17 @@ impl Error {
             | Kind::Unreadable
             | Kind::NotCached => false,
         }
+    }
+
+    /// What happened, as a sentence for the consumer.
+    pub fn sentence(&self) -> String {
+        let mut letters = self.detail.chars();
+        let first = letters.next().map(char::to_uppercase).into_iter().flatten();
+        let mut sentence: String = first.chain(letters).collect();
+        if !sentence.ends_with(['.', '?', '…']) {
+            sentence.push('.');
+        }
+        sentence
     }
 }
 

@@ -180,25 +180,17 @@ impl From<Failure> for Problem {
 impl From<crm::Error> for Problem {
     fn from(error: crm::Error) -> Self {
         let retryable = error.retryable();
-        let code = match error.kind {
-            Kind::NotFound => Code::NotFound,
-            Kind::Invalid => Code::ValidationFailed,
-            Kind::Unsupported => Code::NotSupported,
-            Kind::Overloaded | Kind::Abandoned => Code::Overloaded,
-            Kind::Unavailable => Code::UpstreamUnavailable,
-            Kind::Failed | Kind::Unauthorized | Kind::Denied => Code::UpstreamError,
-            Kind::Unreadable => Code::UpstreamInvalid,
-            Kind::Timeout => Code::UpstreamTimeout,
-            Kind::NotCached => Code::NotCached,
-        };
+        let code = Code::named(error.code())
+            .expect("every failure of a CRM has a code; a test goes through all kinds");
         let mut cause = error.status.map(|status| format!("status {status}")).unwrap_or_default();
         let mut link = error.source();
         while let Some(inner) = link {
             let _ = write!(cause, "{}{inner}", if cause.is_empty() { "" } else { ": " });
             link = inner.source();
         }
-        let mut problem = Self::new(code, error.detail);
-        problem.0.source = Some(error.crm);
+        let mut problem = Self::new(code, error.sentence());
+        // That memory has no answer says nothing about the CRM.
+        problem.0.source = (error.kind != Kind::NotCached).then_some(error.crm);
         problem.0.retryable = retryable;
         problem.0.retry_after = error.retry_after;
         problem.0.cause = (!cause.is_empty()).then_some(cause);
@@ -291,7 +283,7 @@ mod tests {
             let example = of(kind).example();
             assert_eq!(example["code"], code, "{kind:?}");
             assert_eq!(example["retryable"], retryable, "{kind:?}");
-            assert_eq!(example["source"], "alfacrm");
+            assert_eq!(example["source"], if kind == Kind::NotCached { "gateway" } else { "alfacrm" });
             assert_eq!(example["type"], format!("/docs/errors/{code}"));
         }
     }

@@ -341,7 +341,7 @@ fn missing(error: &crm::Error, branch: Option<u64>) -> Incomplete {
         source: error.crm,
         branch_id: branch.map(|branch| RecordId::new(error.crm, branch)),
         reason: error.code().to_owned(),
-        detail: error.detail.clone(),
+        detail: error.sentence(),
     }
 }
 
