@@ -11,7 +11,7 @@ use axum::response::Response;
 use axum::serve::{Listener as _, ListenerExt as _};
 use crm_gateway::app::{App, Instead};
 use crm_gateway::config::Config;
-use crm_gateway::consumers::{KeyHash, new_key};
+use crm_gateway::consumers::{hash, new_key};
 use crm_gateway::sandbox::{Sandbox, Size};
 use crm_gateway::telemetry::{self, LogFormat};
 use http::{HeaderName, HeaderValue, StatusCode};
@@ -37,7 +37,7 @@ pub(crate) fn gateway() -> io::Result<()> {
              [cache.policy.students]\nfresh = \"1h\"\n\n\
              [consumers.bench]\nkey_hashes = [\"{}\"]\nscopes = [\"students:read\"]\nrate_limit = 1000000\n",
             sandbox.configuration(),
-            KeyHash::of(&key)
+            hash(&key)
         );
         let config = Config::from_toml(&config).map_err(io::Error::other)?;
         let app = App::bind(&config, Instead::default()).await.map_err(io::Error::other)?;

@@ -13,7 +13,7 @@ use tower::util::BoxCloneSyncService;
 
 use crate::cache::{Cache, Policy};
 use crate::config::{self, Config};
-use crate::consumers::{Consumer, Consumers, Scope, Scopes, Verb};
+use crate::consumers::{Consumer, Consumers};
 use crate::crm::Crm;
 use crate::crm::alfa::Alfa;
 use crate::crm::crypto::Crypto;
@@ -127,20 +127,10 @@ fn policy(config: &Config, resource: &str) -> Policy {
 }
 
 fn consumer(config: &config::Consumer) -> Consumer {
-    let scope = |scope: &config::Scope| match scope {
-        config::Scope::All => Scope::All,
-        config::Scope::Of { resource, access } => Scope::Of(
-            resource.clone(),
-            match access {
-                config::Access::Read => Verb::Read,
-                config::Access::Write => Verb::Write,
-            },
-        ),
-    };
     Consumer {
         name: config.name.as_str().into(),
-        keys: config.key_hashes.iter().map(|hash| hash.0.into()).collect(),
-        scopes: config.scopes.iter().map(scope).collect::<Scopes>(),
+        keys: config.key_hashes.clone(),
+        scopes: config.scopes.iter().cloned().collect(),
         branches: config.branches.clone(),
         class: match config.class {
             config::Class::Interactive => Class::Interactive,
@@ -149,15 +139,7 @@ fn consumer(config: &config::Consumer) -> Consumer {
         },
         weight: config.weight,
         rate_limit: NonZeroU32::new(config.rate_limit).unwrap_or(NonZeroU32::MIN),
-        mask: config
-            .mask
-            .iter()
-            .map(|mask| match mask {
-                config::Mask::Contacts => "contacts".to_owned(),
-                config::Mask::Balances => "balances".to_owned(),
-                config::Mask::Notes => "notes".to_owned(),
-            })
-            .collect(),
+        mask: config.mask.iter().map(|mask| mask.name().to_owned()).collect(),
     }
 }
 

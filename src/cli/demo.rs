@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use super::{Failure, block_on, print, serve, signals};
 use crate::app::{App, Instead};
 use crate::config::Config;
-use crate::consumers::{KeyHash, new_key};
+use crate::consumers::{hash, new_key};
 use crate::sandbox::fault::{Fault, Rule};
 use crate::sandbox::{Sandbox, Size};
 
@@ -79,7 +79,7 @@ fn configuration(listen: SocketAddr, admin: SocketAddr, sandbox: &Sandbox, keys:
     for ((name, rights), key) in CONSUMERS.iter().zip(keys) {
         text += &format!(
             "\n[consumers.{name}]\nkey_hashes = [\"{}\"]\nrate_limit = 1000000\n{rights}\n",
-            KeyHash::of(key)
+            hash(key)
         );
     }
     text

@@ -3,8 +3,8 @@
 use clap::Subcommand;
 
 use super::{Failure, print};
-use crate::config::SCOPE_RESOURCES;
-use crate::consumers::{KeyHash, Scope, new_key};
+use crate::config::Scope;
+use crate::consumers::{hash, new_key};
 
 /// What can be done with keys.
 #[derive(Debug, Subcommand)]
@@ -31,17 +31,7 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
         return Err(Failure::wrong("the name of a consumer is made of small letters, digits and dashes"));
     }
     for text in scopes {
-        let known = match text.parse::<Scope>() {
-            Ok(Scope::All) => true,
-            Ok(Scope::Of(resource, _)) => SCOPE_RESOURCES.contains(&resource.as_str()),
-            Err(error) => return Err(Failure::wrong(format!("`{text}` {error}"))),
-        };
-        if !known {
-            return Err(Failure::wrong(format!(
-                "`{text}` names no resource; there are {}",
-                SCOPE_RESOURCES.join(", ")
-            )));
-        }
+        text.parse::<Scope>().map_err(|hint| Failure::wrong(format!("`{text}` is no scope: {hint}")))?;
     }
     let key = new_key();
     let scopes: Vec<String> = scopes.iter().map(|scope| format!("\"{scope}\"")).collect();
@@ -50,7 +40,7 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
     eprintln!("\nFor the configuration:");
     print(&format!(
         "\n[consumers.{name}]\nkey_hashes = [\"{}\"]\nscopes = [{}]",
-        KeyHash::of(&key),
+        hash(&key),
         scopes.join(", ")
     ));
     Ok(())

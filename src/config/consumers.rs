@@ -2,6 +2,7 @@
 //! stored as its hash only; `crm-gateway key new` makes both. `[auth.jwt]` shares these words.
 
 use std::fmt;
+use std::str::FromStr;
 
 use super::kind::{self, Kind, word};
 use super::problem::suggest;
@@ -30,9 +31,17 @@ pub struct Consumer {
     pub mask: Vec<Mask>,
 }
 
-/// SHA-256 of an API key. Prints `***`: a hash is what an attacker would test guesses against.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// SHA-256 of an API key. Debug output is `***`: a hash is what an attacker would test guesses against.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyHash(pub [u8; 32]);
+
+/// As the configuration holds it.
+impl fmt::Display for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("sha256:")?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
 
 impl fmt::Debug for KeyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -63,6 +72,13 @@ pub enum Access {
     Write,
 }
 
+impl Access {
+    /// The word in scopes.
+    pub fn name(self) -> &'static str {
+        word(&ACCESSES, &self)
+    }
+}
+
 /// How urgent a consumer's calls are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
@@ -72,6 +88,13 @@ pub enum Class {
     Partner,
     /// Nightly work that may wait.
     Batch,
+}
+
+impl Mask {
+    /// The name in the configuration.
+    pub fn name(self) -> &'static str {
+        word(&MASKS, &self)
+    }
 }
 
 /// A group of fields that can be hidden.
@@ -227,15 +250,17 @@ impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::All => f.write_str("*"),
-            Self::Of { resource, access } => write!(f, "{resource}:{}", word(&ACCESSES, access)),
+            Self::Of { resource, access } => write!(f, "{resource}:{}", access.name()),
         }
     }
 }
 
-fn scope() -> Kind<Scope> {
-    Kind::text("a scope such as \"students:read\", or \"*\"", |text| {
+impl FromStr for Scope {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
         if text == "*" {
-            return Ok(Scope::All);
+            return Ok(Self::All);
         }
         let Some((resource, access)) = text.split_once(':') else {
             return Err("a resource and what may be done with it, joined by a colon".into());
@@ -245,10 +270,14 @@ fn scope() -> Kind<Scope> {
             return Err(format!("there is no resource of that name; {hint}"));
         }
         match ACCESSES.iter().find(|(word, _)| *word == access) {
-            Some((_, access)) => Ok(Scope::Of { resource: resource.to_owned(), access: *access }),
+            Some((_, access)) => Ok(Self::Of { resource: resource.to_owned(), access: *access }),
             None => Err("after the colon stands read or write".into()),
         }
-    })
+    }
+}
+
+fn scope() -> Kind<Scope> {
+    Kind::text("a scope such as \"students:read\", or \"*\"", str::parse)
 }
 
 /// A hash; never quoted, because what stands in its place by mistake is usually the key itself.

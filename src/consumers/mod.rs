@@ -12,9 +12,11 @@ use std::sync::{Arc, RwLock};
 
 use subtle::ConstantTimeEq;
 
-pub use key::{BadKeyHash, KeyHash, new_key};
+pub use key::{hash, new_key};
 pub use limit::{Limit, Verdict};
-pub use scope::{BadScope, Scope, Scopes, Verb};
+pub use scope::Scopes;
+
+pub use crate::config::{Access, KeyHash};
 
 use crate::model::Class;
 
@@ -71,10 +73,10 @@ impl Consumers {
 
     /// The consumer a key belongs to.
     pub fn find(&self, presented: &str) -> Option<Arc<Member>> {
-        let hash = KeyHash::of(presented);
+        let presented = hash(presented);
         let members = self.members();
-        let (known, member) = members.get_key_value(&hash)?;
-        bool::from(known.bytes().ct_eq(hash.bytes())).then(|| Arc::clone(member))
+        let (known, member) = members.get_key_value(&presented)?;
+        bool::from(known.0.ct_eq(&presented.0)).then(|| Arc::clone(member))
     }
 
     fn members(&self) -> Arc<Members> {
@@ -106,7 +108,7 @@ mod tests {
     fn consumer(name: &str, keys: &[&str]) -> Consumer {
         Consumer {
             name: name.into(),
-            keys: keys.iter().map(|key| KeyHash::of(key)).collect(),
+            keys: keys.iter().map(|key| hash(key)).collect(),
             scopes: Scopes::all(),
             branches: None,
             class: Class::Partner,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::Shared;
 use super::codes::Code;
 use super::problem::{Problem, internal};
-use crate::consumers::{Member, Verb, Verdict};
+use crate::consumers::{Access, Member, Verdict};
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -80,20 +80,20 @@ fn tell(headers: &mut HeaderMap, verdict: Verdict) {
 
 /// What a route needs: the scope of each resource its path names.
 #[derive(Debug, Clone)]
-pub(super) struct Needed(Arc<[(String, Verb)]>);
+pub(super) struct Needed(Arc<[(String, Access)]>);
 
 impl Needed {
     /// Derived from the path: its first segment always, further segments where they are resources of their own.
-    pub(super) fn of(path: &str, verb: Verb, resources: &[&str]) -> Self {
+    pub(super) fn of(path: &str, access: Access, resources: &[&str]) -> Self {
         let mut segments = path.split('/').filter(|segment| !segment.is_empty());
         let first = segments.next().map(str::to_owned);
         let further = segments.filter(|segment| resources.contains(segment)).map(str::to_owned);
-        Self(first.into_iter().chain(further).map(|name| (name, verb)).collect())
+        Self(first.into_iter().chain(further).map(|name| (name, access)).collect())
     }
 
     /// The scopes as they are written.
     pub(super) fn names(&self) -> impl Iterator<Item = String> {
-        self.0.iter().map(|(name, verb)| format!("{name}:{}", verb.name()))
+        self.0.iter().map(|(name, access)| format!("{name}:{}", access.name()))
     }
 }
 
@@ -104,10 +104,10 @@ pub(super) async fn permit(State(needed): State<Needed>, request: Request, next:
         return internal("a protected route is mounted outside authentication").into_response();
     };
     let scopes = &member.consumer.scopes;
-    match needed.0.iter().find(|(name, verb)| !scopes.allow(name, *verb)) {
+    match needed.0.iter().find(|(name, access)| !scopes.allow(name, *access)) {
         None => next.run(request).await,
-        Some((name, verb)) => {
-            let detail = format!("This key lacks the scope `{name}:{}`.", verb.name());
+        Some((name, access)) => {
+            let detail = format!("This key lacks the scope `{name}:{}`.", access.name());
             Problem::new(Code::Forbidden, detail).into_response()
         }
     }
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn a_sub_resource_with_a_resource_of_its_own_needs_both_scopes() {
         let resources = ["students", "projects"];
-        let names = |path| Needed::of(path, Verb::Read, &resources).names().collect::<Vec<_>>();
+        let names = |path| Needed::of(path, Access::Read, &resources).names().collect::<Vec<_>>();
         assert_eq!(names("/students/{id}"), ["students:read"]);
         assert_eq!(names("/students/{id}/projects"), ["students:read", "projects:read"]);
         assert_eq!(names("/students/{id}/calendar"), ["students:read"]);

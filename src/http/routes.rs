@@ -13,7 +13,7 @@ use utoipa::openapi::{RefOr, Schema, tag::TagBuilder};
 use super::Shared;
 use super::auth::{Needed, permit};
 use super::describe;
-use crate::consumers::Verb;
+use crate::consumers::Access;
 
 /// Routes with their documents.
 #[derive(Debug, Default)]
@@ -64,11 +64,11 @@ impl Routes {
         let mut router = Router::new();
         let mut operations = Vec::new();
         for entry in self.entries {
-            let verb = match entry.method {
-                HttpMethod::Get | HttpMethod::Head | HttpMethod::Options | HttpMethod::Trace => Verb::Read,
-                HttpMethod::Post | HttpMethod::Put | HttpMethod::Patch | HttpMethod::Delete => Verb::Write,
+            let access = match entry.method {
+                HttpMethod::Get | HttpMethod::Head | HttpMethod::Options | HttpMethod::Trace => Access::Read,
+                HttpMethod::Post | HttpMethod::Put | HttpMethod::Patch | HttpMethod::Delete => Access::Write,
             };
-            let needed = Needed::of(&entry.path, verb, &resources);
+            let needed = Needed::of(&entry.path, access, &resources);
             let operation = describe::with_scopes(entry.operation, &needed);
             let guarded = entry.handler.route_layer(from_fn_with_state(needed, permit));
             router = router.route(&format!("{base_path}{}", entry.path), guarded);

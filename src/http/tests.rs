@@ -14,7 +14,7 @@ use tower::ServiceExt as _;
 use utoipa::openapi::path::Operation;
 
 use super::{Api, Readiness, Settings, admin, freshness, resources, with_routes};
-use crate::consumers::{Consumer, Consumers, KeyHash, Scopes};
+use crate::consumers::{Consumer, Consumers, Scopes, hash};
 use crate::hub::{Hub, Provenance};
 use crate::model::Class;
 use crate::telemetry::Metrics;
@@ -33,7 +33,7 @@ struct Answer {
 fn consumer(name: &str, scopes: &[&str]) -> Consumer {
     Consumer {
         name: name.into(),
-        keys: vec![KeyHash::of(name)],
+        keys: vec![hash(name)],
         scopes: scopes.iter().map(|scope| scope.parse().unwrap()).collect::<Scopes>(),
         branches: None,
         class: Class::Interactive,

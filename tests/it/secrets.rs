@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crm_gateway::consumers::KeyHash;
+use crm_gateway::consumers::hash;
 use crm_gateway::sandbox::clock::Clock;
 use crm_gateway::sandbox::fault::Fault;
 use crm_gateway::sandbox::server::Server;
@@ -70,7 +70,7 @@ fn configuration(crms: &Crms) -> String {
          [cryptocrm]\nbase_url = \"http://{crypto}\"\nbase_path = \"{}\"\ntoken = \"{TOKEN}\"\nsecret = \"{SECRET}\"\nrequest_timeout = \"1s\"\nquota = {{ rate = 900.0, burst = 50 }}\n\
          [consumers.web-app]\nkey_hashes = [\"{}\"]\nscopes = [\"*\"]\n",
         crms.crypto.access().base_path,
-        KeyHash::of(CONSUMER_KEY),
+        hash(CONSUMER_KEY),
     )
 }
 

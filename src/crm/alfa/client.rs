@@ -32,15 +32,9 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new(config: &config::AlfaCrm, transport: Transport, metrics: Arc<Metrics>) -> Self {
         let session = Arc::new(Session::new(config));
-        let limits = Limits {
-            rate: config.quota.rate,
-            burst: config.quota.burst,
-            max_wait: config.quota.max_wait,
-            max_queue: config.quota.max_queue,
-        };
         let meter = Meter { crm: Source::AlfaCrm, metrics };
         let wire = Wire::new(transport, Arc::clone(&session) as _, meter.clone(), config.request_timeout);
-        let upstream = Upstream::new(Pacer::start(limits), &meter, wire);
+        let upstream = Upstream::new(Pacer::start(Limits::from(&config.quota)), &meter, wire);
         session.connect(upstream.clone());
         let dialect = Dialect {
             crm: Source::AlfaCrm,

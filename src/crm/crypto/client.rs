@@ -64,18 +64,12 @@ impl Client {
                 value.set_sensitive(true);
                 Some((name, value))
             });
-        let limits = Limits {
-            rate: config.quota.rate,
-            burst: config.quota.burst,
-            max_wait: config.quota.max_wait,
-            max_queue: config.quota.max_queue,
-        };
         let meter = Meter { crm: CRM, metrics };
         let wire =
             Wire::new(transport, Arc::new(Keys(keys.collect())), meter.clone(), config.request_timeout);
         let dialect = Dialect { crm: CRM, zone: config.timezone.clone(), currency: None };
         Self {
-            upstream: Upstream::new(Pacer::start(limits), &meter, wire),
+            upstream: Upstream::new(Pacer::start(Limits::from(&config.quota)), &meter, wire),
             config: config.clone(),
             dialect,
             longest_page: LongestPages::default(),

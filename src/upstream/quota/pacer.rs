@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::bucket::Bucket;
 use super::queue::{Place, Queue};
+use crate::config;
 use crate::model::context::Reason;
 use crate::upstream::Error;
 
@@ -27,6 +28,12 @@ pub struct Limits {
     pub max_wait: Duration,
     /// Most calls that wait at once.
     pub max_queue: usize,
+}
+
+impl From<&config::Quota> for Limits {
+    fn from(quota: &config::Quota) -> Self {
+        Self { rate: quota.rate, burst: quota.burst, max_wait: quota.max_wait, max_queue: quota.max_queue }
+    }
 }
 
 /// The only one who knows whose turn it is. Cheap to clone; the clones share one waiting room.

@@ -13,7 +13,7 @@ use axum::Router;
 use axum::body::Body;
 use crm_gateway::app::{self, App, Instead};
 use crm_gateway::config::Config;
-use crm_gateway::consumers::KeyHash;
+use crm_gateway::consumers::hash;
 use crm_gateway::sandbox::server::Server;
 use crm_gateway::sandbox::{self, Size, alfa, crypto};
 use crm_gateway::upstream::wire::Transport;
@@ -107,7 +107,7 @@ impl Setup {
     pub(crate) fn config(&self, alfa_url: &str, crypto_url: &str) -> Config {
         let mut text = sandbox::configuration(alfa_url, crypto_url);
         for (name, rights) in ACTORS {
-            let hash = KeyHash::of(&key(name));
+            let hash = hash(&key(name));
             text +=
                 &format!("\n[consumers.{name}]\nkey_hashes = [\"{hash}\"]\nrate_limit = 1000000\n{rights}\n");
         }
