@@ -316,7 +316,8 @@ pub fn point(value: &Value) -> Result<Option<Point>, Unread> {
     if let Some(day) = dotted(text) {
         return Ok(Some(Point::Local(day)));
     }
-    let zoned = text.len() > 19 && (text.ends_with('Z') || text[19..].contains(['+', '-']));
+    let zoned = text.len() > 19
+        && (text.ends_with('Z') || text.get(19..).is_some_and(|zone| zone.contains(['+', '-'])));
     if zoned {
         return text.parse().map(|at| Some(Point::Absolute(at))).map_err(|_| Unread);
     }

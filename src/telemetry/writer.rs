@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Lines that may wait to be written.
 const BACKLOG: usize = 16_384;
+/// How long lines gather before they are written: without it each line wakes the thread and costs a system call.
+const GATHER: Duration = Duration::from_millis(5);
 /// Bytes written at once at most, give or take a line.
 const BATCH: usize = 64 * 1024;
 
@@ -47,6 +50,7 @@ pub(super) fn start() -> io::Result<(Writer, Flush)> {
 fn write_out(waiting: &Receiver<Message>, lost: &AtomicU64, to: &mut dyn Write) {
     let mut batch = Vec::with_capacity(BATCH);
     while let Ok(first) = waiting.recv() {
+        gather();
         let mut next = Some(first);
         let mut ended = false;
         while let Some(message) = next.take() {
@@ -71,6 +75,11 @@ fn write_out(waiting: &Receiver<Message>, lost: &AtomicU64, to: &mut dyn Write) 
             return;
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this thread has nothing else to do")]
+fn gather() {
+    std::thread::sleep(GATHER);
 }
 
 impl Write for Writer {
