@@ -18,7 +18,14 @@
 mod support;
 
 mod architecture;
+mod cache;
+mod chaos;
 mod cli;
 mod config;
+mod coverage;
+mod openapi;
 mod program;
+mod quota;
+mod resources;
 mod secrets;
+mod stack;
