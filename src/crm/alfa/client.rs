@@ -82,6 +82,7 @@ impl Client {
                 safe: true,
             },
             at,
+            overlap: 0,
             exact,
         }
     }
