@@ -172,20 +172,30 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
                 (read.queued, read.took) = (entry.queued, entry.took);
                 Ok(read)
             }
-            Some(Err(failure)) => {
-                let last = known.filter(|entry| {
-                    let age = entry.age(now);
-                    covered(&failure) && wish.accepts(age, entry.generation) && age < policy.kept()
-                });
-                match last {
-                    Some(entry) => {
-                        entry.read(Origin::StaleIfError(failure), policy, now).ok_or(NoValue::Lost)
-                    }
-                    None => Err(NoValue::Failed { failure, joined }),
-                }
-            }
+            Some(Err(failure)) if covered(&failure) => match known
+                .filter(|entry| entry.covers(policy, wish, now))
+            {
+                Some(entry) => entry.read(Origin::StaleIfError(failure), policy, now).ok_or(NoValue::Lost),
+                None => Err(NoValue::Failed { failure, joined }),
+            },
+            Some(Err(failure)) => Err(NoValue::Failed { failure, joined }),
             None => Err(NoValue::Lost),
         }
+    }
+
+    /// What is answered in place of a failure that the caller found by itself: a fill that takes too long.
+    pub fn instead<T: Send + Sync + 'static>(
+        &self,
+        key: &Arc<str>,
+        policy: &Policy,
+        wish: &Wish,
+        failure: F,
+    ) -> Result<Read<T, F>, F> {
+        let now = Instant::now();
+        let last = self.store.get(key).filter(|entry| entry.covers(policy, wish, now));
+        let value =
+            last.as_ref().and_then(|entry| entry.read(Origin::StaleIfError(failure.clone()), policy, now));
+        value.ok_or(failure)
     }
 
     /// Bytes in use, as far as the table has counted them.
@@ -331,6 +341,12 @@ impl<F: Clone + Send + Sync + 'static> Drop for Gone<F> {
 impl Entry {
     fn age(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.stored)
+    }
+
+    /// Whether it is better than a failure.
+    fn covers(&self, policy: &Policy, wish: &Wish, now: Instant) -> bool {
+        let age = self.age(now);
+        wish.accepts(age, self.generation) && age < policy.kept()
     }
 
     fn read<T: Send + Sync + 'static, F>(

@@ -36,6 +36,9 @@ pub enum Kind {
     Abandoned,
 }
 
+/// The pause after a CRM limits us without saying for how long.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// A failure of a CRM.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{crm}: {detail}")]
@@ -137,6 +140,11 @@ pub fn on_the_way(crm: Source, error: upstream::Error) -> Error {
         _ => None,
     };
     Error { retry_after, cause: Some(Arc::new(error)), ..Error::new(crm, kind, detail) }
+}
+
+/// When a refused call may be made again: as the CRM says, else soon after it limited us.
+pub fn retry_after(answer: &upstream::Answer) -> Option<Duration> {
+    answer.retry_after().or_else(|| (answer.status == 429).then_some(PAUSE))
 }
 
 /// A message of a CRM as it may be passed on: short, printable, without markup, and without words that may be a key, an

@@ -138,6 +138,8 @@ pub struct Question {
     pub call: crate::upstream::Call,
     /// Where its page starts.
     pub at: Position,
+    /// How many rows of the page before it asks for again.
+    pub overlap: u64,
     /// Whether the CRM's total counts exactly what was asked for.
     pub exact: bool,
 }

@@ -15,6 +15,8 @@ use crate::telemetry::Metrics;
 
 /// How long a background refresh may take.
 const REFRESH_TIME: Duration = Duration::from_secs(60);
+/// The part of the time left that one answer may take where several CRMs are asked.
+const PART: f64 = 0.75;
 /// Bytes in memory for each byte of an answer: the record and the raw form beside it.
 const EXPANSION: usize = 4;
 
@@ -39,6 +41,7 @@ pub(super) struct Found<E> {
 #[derive(Debug)]
 pub(super) struct Trip<'a> {
     pub(super) ctx: &'a Ctx,
+    sources: usize,
     tally: Mutex<Tally>,
 }
 
@@ -49,8 +52,19 @@ struct Tally {
 }
 
 impl<'a> Trip<'a> {
-    pub(super) fn new(ctx: &'a Ctx) -> Self {
-        Self { ctx, tally: Mutex::default() }
+    /// A way to so many CRMs.
+    pub(super) fn new(ctx: &'a Ctx, sources: usize) -> Self {
+        Self { ctx, sources, tally: Mutex::default() }
+    }
+
+    /// How long to wait for one answer. Where another CRM has a part in the list, a silent one must not use up the time
+    /// in which the other could still be asked.
+    fn patience(&self) -> Instant {
+        if self.sources < 2 {
+            return self.ctx.deadline;
+        }
+        let now = Instant::now();
+        now + self.ctx.deadline.saturating_duration_since(now).mul_f64(PART)
     }
 
     /// How many answers were not in memory.
@@ -104,9 +118,11 @@ impl Desk {
         let wish = Wish { max_age: freshness.max_age, newer_than, only_if_cached: freshness.only_if_cached };
         // Somebody else's fill ends on their terms; then it is asked again on ours.
         for last in [false, true] {
+            let deadline = trip.patience();
             let fill = |interest, purpose| {
                 fill(
                     trip.ctx,
+                    deadline,
                     Arc::clone(source),
                     question.clone(),
                     interest,
@@ -115,10 +131,11 @@ impl Desk {
                 )
             };
             let reading = self.cache.read(&key, policy, &wish, fill, Error::is_covered_by_memory);
-            let read = match timeout_at(trip.ctx.deadline, reading).await {
+            let read = match timeout_at(deadline, reading).await {
                 Ok(Ok(read)) => read,
                 Ok(Err(NoValue::Failed { failure, joined: true }))
-                    if !last && matches!(failure.kind, Kind::Overloaded | Kind::Abandoned) =>
+                    if !last
+                        && matches!(failure.kind, Kind::Overloaded | Kind::Abandoned | Kind::Timeout) =>
                 {
                     continue;
                 }
@@ -134,7 +151,8 @@ impl Desk {
                     return Err(Error::new(crm, Kind::Failed, "the call ended without a result"));
                 }
                 Err(_) => {
-                    return Err(Error::new(crm, Kind::Timeout, "no answer before the request's deadline"));
+                    let late = Error::new(crm, Kind::Timeout, "no answer before the request's deadline");
+                    self.cache.instead(&key, policy, &wish, late)?
                 }
             };
             let cache = match &read.origin {
@@ -160,13 +178,14 @@ impl Desk {
 /// Asks the CRM on a task of its own; gives up when nobody waits and nothing was sent.
 fn fill<E: Entity>(
     ctx: &Ctx,
+    deadline: Instant,
     source: Arc<dyn Source<E>>,
     question: Question,
     interest: Interest,
     purpose: Purpose,
     metrics: Arc<Metrics>,
 ) -> impl Future<Output = Result<Filled<Chunk<E>>, Error>> + Send + use<E> {
-    let mut ctx = Ctx { interest, ..ctx.clone() };
+    let mut ctx = Ctx { interest, deadline, ..ctx.clone() };
     if purpose == Purpose::Refresh {
         ctx.reason = Reason::Refresh;
         ctx.deadline = Instant::now() + REFRESH_TIME;

@@ -11,7 +11,8 @@ use super::Failure;
 use crate::model::RecordId;
 
 /// How many of the last records a mark remembers: as many as may vanish together without the place being lost.
-pub(super) const REMEMBERED: usize = 4;
+/// More than an adapter reads again, so that the one before them shows where the place was.
+pub(super) const REMEMBERED: usize = 6;
 /// A cursor longer than this is not ours.
 const LONGEST: usize = 64 * 1024;
 const CHECK: usize = 6;

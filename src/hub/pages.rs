@@ -2,9 +2,14 @@
 //!
 //! Page numbers and offsets lie as soon as a row is added or removed before the place where one stopped. So the place
 //! is remembered by the records themselves: when the next page is not what it should be, the last records read are
-//! looked for, in it, behind it when rows were added, before it when rows were removed. As long as nothing moves this
-//! costs no call; the signs that something did are the CRM's total, the rows read again on purpose, and the last
-//! records showing up where they should not.
+//! looked for, in it, before it and behind it. As long as nothing moves this costs no call; the signs that something
+//! did are the CRM's total, the rows read again on purpose, and the last records showing up where they should not.
+//!
+//! Rows that are only added make no record skipped or doubled. Where rows are deleted too, none that stays is skipped
+//! but in three cases that leave no sign: as many rows added as deleted between two pages, so that the total is the
+//! same, in a list without rows read again; a deletion of more rows than pages are searched, together with all
+//! records remembered; and a record that is moved by a change of the very field the list is sorted by. When the
+//! records remembered are gone, rows are read twice rather than not at all.
 
 use std::sync::Arc;
 
@@ -16,8 +21,10 @@ use crate::cache::Policy;
 use crate::crm::{Chunk, Error, Kind, Lane, Position, Source};
 use crate::model::{Entity, Record};
 
-/// How many pages the last records are looked for before the place is given up.
-const SEARCHED: usize = 4;
+/// How many pages behind the place are searched, where the CRM does not tell how many rows were added.
+const SEARCHED_BEHIND: u64 = 24;
+/// How many pages before the place are searched, where it does not tell how many were removed.
+const SEARCHED_BEFORE: u64 = 4;
 /// Pages in a row without anything new: the CRM ignores the position.
 const FRUITLESS: u32 = 3;
 
@@ -35,6 +42,13 @@ impl<E: Entity> Spring<'_, E> {
         let question = self.source.question(self.filter, lane, Position(at));
         self.desk.ask(self.trip, self.source, &question, self.policy, newer_than).await
     }
+}
+
+/// A page before the place that did not hold it.
+struct Before<E> {
+    found: Found<E>,
+    position: u64,
+    rows_before: u64,
 }
 
 /// One sequence, half read.
@@ -150,8 +164,10 @@ impl<E: Entity> Pages<E> {
     /// Rows moved: looks for the last records read.
     async fn search(&mut self, spring: &Spring<'_, E>, here: Found<E>) -> Result<Arc<Chunk<E>>, Error> {
         let (position, before) = (self.mark.position, self.mark.before);
+        let totals = here.chunk.total.zip(self.mark.total);
         if let Some(index) = self.after_last(&here.chunk) {
-            let nothing_new = self.mark.index == 0 && index == here.chunk.records.len();
+            let grew = totals.is_some_and(|(now, then)| now > then);
+            let nothing_new = self.mark.index == 0 && index == here.chunk.records.len() && !grew;
             self.fruitless = if nothing_new { self.fruitless + 1 } else { 0 };
             if self.fruitless >= FRUITLESS {
                 let detail = "the CRM gives the same page for every position";
@@ -159,43 +175,90 @@ impl<E: Entity> Pages<E> {
             }
             return Ok(self.settle(here, position, before, index));
         }
-        let generation = self.mark.generation;
-        let removed = here.chunk.total.zip(self.mark.total).is_some_and(|(now, then)| now < then)
-            || here.chunk.overlap > 0;
-        if removed {
-            let (mut at, mut rows_before) = (self.mark.position, before);
-            let mut step = here.chunk.previous;
-            for _ in 0..SEARCHED {
-                let Some(previous) = step else { break };
-                at = previous.0.min(at);
-                let found = spring.page(&self.lane, at, Some(generation)).await?;
-                rows_before =
-                    rows_before.saturating_sub(found.chunk.rows.saturating_sub(found.chunk.overlap));
-                if let Some(index) = self.after_last(&found.chunk) {
-                    return Ok(self.settle(found, at, rows_before, index));
-                }
-                step = found.chunk.previous;
-            }
-        } else {
-            let mut rows_before = before + here.chunk.rows;
-            let mut step = here.chunk.next;
-            for _ in 0..SEARCHED {
-                let Some(next) = step else { break };
-                let found = spring.page(&self.lane, next.0, Some(generation)).await?;
-                if let Some(index) = self.after_last(&found.chunk) {
-                    return Ok(self.settle(found, next.0, rows_before, index));
-                }
-                rows_before += found.chunk.rows;
-                step = found.chunk.next;
-            }
+        let rows = here.chunk.rows.max(1);
+        let pages = |rows_moved: u64| rows_moved.div_ceil(rows) + 1;
+        let behind = totals.map_or(SEARCHED_BEHIND, |(now, then)| pages(now.saturating_sub(then)));
+        let ahead = totals.map_or(SEARCHED_BEFORE, |(now, then)| pages(then.saturating_sub(now)));
+        // The likeliest first: what moved, moved behind the place.
+        let mut seen = Vec::new();
+        if let Some(chunk) = self.look_before(spring, &here, 1, &mut seen).await? {
+            return Ok(chunk);
         }
-        // Not to be found: they are gone, and what follows them is here.
-        let index = if self.mark.index > 0 {
-            self.mark.index
-        } else {
-            usize::try_from(here.chunk.overlap).unwrap_or(0)
-        };
-        Ok(self.settle(here, position, before, index))
+        if let Some(chunk) = self.look_behind(spring, &here, behind).await? {
+            return Ok(chunk);
+        }
+        if let Some(chunk) = self.look_before(spring, &here, ahead, &mut seen).await? {
+            return Ok(chunk);
+        }
+        let removed = totals.map_or(u64::MAX, |(now, then)| then.saturating_sub(now));
+        Ok(self.give_up(here, removed, seen))
+    }
+
+    /// Looks in up to `pages` pages before `here`, of which `seen` were looked at already; those looked at are added.
+    async fn look_before(
+        &mut self,
+        spring: &Spring<'_, E>,
+        here: &Found<E>,
+        pages: u64,
+        seen: &mut Vec<Before<E>>,
+    ) -> Result<Option<Arc<Chunk<E>>>, Error> {
+        while (seen.len() as u64) < pages {
+            let (step, before) = match seen.last() {
+                Some(last) => (last.found.chunk.previous, last.rows_before),
+                None => (here.chunk.previous, self.mark.before),
+            };
+            let Some(at) = step else { break };
+            let found = spring.page(&self.lane, at.0, Some(self.mark.generation)).await?;
+            let rows_before = before.saturating_sub(found.chunk.rows.saturating_sub(found.chunk.overlap));
+            if let Some(index) = self.after_last(&found.chunk) {
+                return Ok(Some(self.settle(found, at.0, rows_before, index)));
+            }
+            seen.push(Before { found, position: at.0, rows_before });
+        }
+        Ok(None)
+    }
+
+    /// Looks in up to `pages` pages behind `here`.
+    async fn look_behind(
+        &mut self,
+        spring: &Spring<'_, E>,
+        here: &Found<E>,
+        pages: u64,
+    ) -> Result<Option<Arc<Chunk<E>>>, Error> {
+        let new = |chunk: &Chunk<E>| chunk.rows.saturating_sub(chunk.overlap);
+        let (mut step, mut before) = (here.chunk.next, self.mark.before + new(&here.chunk));
+        for _ in 0..pages {
+            let Some(at) = step else { break };
+            let found = spring.page(&self.lane, at.0, Some(self.mark.generation)).await?;
+            if let Some(index) = self.after_last(&found.chunk) {
+                return Ok(Some(self.settle(found, at.0, before, index)));
+            }
+            before += new(&found.chunk);
+            step = found.chunk.next;
+        }
+        Ok(None)
+    }
+
+    /// The last records read are gone, and `removed` rows at most were before the place: what follows it is so many
+    /// rows further ahead at the furthest, among the pages `seen`. Rows in between may be read twice; none is skipped.
+    fn give_up(&mut self, here: Found<E>, removed: u64, seen: Vec<Before<E>>) -> Arc<Chunk<E>> {
+        let (position, before) = (self.mark.position, self.mark.before);
+        let index = self.mark.index.max(usize::try_from(here.chunk.overlap).unwrap_or(0));
+        let mut removed = usize::try_from(removed).unwrap_or(usize::MAX);
+        if removed <= index || seen.is_empty() {
+            return self.settle(here, position, before, index.saturating_sub(removed));
+        }
+        removed -= index;
+        let furthest = seen.len() - 1;
+        for (number, page) in seen.into_iter().enumerate() {
+            let records = page.found.chunk.records.len();
+            if removed <= records || number == furthest {
+                let index = records.saturating_sub(removed);
+                return self.settle(page.found, page.position, page.rows_before, index);
+            }
+            removed -= records;
+        }
+        unreachable!("the furthest page returns")
     }
 
     fn settle(&mut self, found: Found<E>, position: u64, before: u64, index: usize) -> Arc<Chunk<E>> {
@@ -222,13 +285,15 @@ impl<E: Entity> Pages<E> {
         let generation = first.since;
         let (mut newer, mut reaching) = (0, pages - 1);
         let mut last_newer = last_day(&first.chunk);
+        let mut removed = 0;
         while reaching - newer > 1 {
             let middle = newer + (reaching - newer) / 2;
             let found = spring.page(&self.lane, middle, None).await?;
-            if last_day(&found.chunk) > last_newer {
+            if last_day(&found.chunk) > last_newer && found.chunk.total == first.chunk.total {
                 // Not from new to old after all: then only reading it through is right.
                 return Ok(self.settle(first, 0, 0, 0));
             }
+            removed = removed.max(lost(first.chunk.total, found.chunk.total));
             if reaches(&found.chunk) {
                 reaching = middle;
             } else {
@@ -236,10 +301,17 @@ impl<E: Entity> Pages<E> {
                 last_newer = last_day(&found.chunk);
             }
         }
+        // Rows deleted meanwhile moved what follows them ahead; rows added only make the way longer.
+        reaching = reaching.saturating_sub(removed.div_ceil(size));
         let found = spring.page(&self.lane, reaching, None).await?;
         self.mark.generation = generation;
         Ok(self.settle(found, reaching, reaching * size, 0))
     }
+}
+
+/// How many rows fewer there are now.
+fn lost(then: Option<u64>, now: Option<u64>) -> u64 {
+    then.zip(now).map_or(0, |(then, now)| then.saturating_sub(now))
 }
 
 fn last_day<E: Entity>(chunk: &Chunk<E>) -> Option<Date> {

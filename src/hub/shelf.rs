@@ -75,7 +75,7 @@ impl<E: Entity> Shelf<E> {
         filter: &E::Filter,
         page: &PageRequest,
     ) -> Result<Answer<Page<E>>, Failure> {
-        let trip = Trip::new(ctx);
+        let trip = Trip::new(ctx, self.sources.len());
         let question = fingerprint(&format!("{} {filter:?} {scope:?}", E::RESOURCE));
         let cursor = page.cursor.as_deref().map(|text| Cursor::decode(text, &question)).transpose()?;
         let visible = self.visible(scope)?;
@@ -117,7 +117,7 @@ impl<E: Entity> Shelf<E> {
         scope: &Scope,
         id: &RecordId,
     ) -> Result<Answer<Arc<Record<E>>>, Failure> {
-        let trip = Trip::new(ctx);
+        let trip = Trip::new(ctx, 1);
         let visible = self.visible(scope)?;
         let Some(source) = self.sources.iter().find(|source| source.crm() == id.source()) else {
             return Err(Failure::NotFound);

@@ -1,6 +1,10 @@
 //! Tests of the whole gateway, as its consumers and the CRMs meet it. One line per module:
 //!
 //! * `support`: the real gateway in front of both simulators, and who asks it
+//! * `conformance`: one suite for every kind of record that an adapter declares
+//! * `adapters`: every habit of the CRMs gives the same records; recorded answers; signing in
+//! * `paging`: lists are whole while rows are added and deleted between their pages
+//! * `payments_by_day`: a range of days is found in a long journal with few calls
 //! * `resources`: what a consumer sees, one file per resource
 //! * `stack`: the order of the layers, inbound and outbound, which is behaviour
 //! * `quota`: the CRMs' own limiters judge what the gateway spends
@@ -15,10 +19,21 @@
 //! before committing it.
 #![allow(clippy::unwrap_used, clippy::large_futures, reason = "tests may fail loudly and hold large futures")]
 
+mod adapters;
+mod conformance;
+mod paging;
+mod payments_by_day;
 mod support;
 
 mod architecture;
+mod cache;
+mod chaos;
 mod cli;
 mod config;
+mod coverage;
+mod openapi;
 mod program;
+mod quota;
+mod resources;
 mod secrets;
+mod stack;

@@ -76,6 +76,7 @@ impl Client {
                 safe: true,
             },
             at,
+            overlap: 0,
             exact,
         }
     }

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::crm::error::passed_on;
+use crate::crm::error::{passed_on, retry_after};
 use crate::crm::{Error, Kind};
 use crate::model::Source;
 use crate::upstream::Answer;
@@ -31,7 +31,7 @@ pub(super) fn read(answer: &Answer) -> Result<Value, Error> {
         500..=599 => (Kind::Failed, "AlfaCRM failed"),
         _ => (Kind::Failed, "AlfaCRM answers with an unexpected status"),
     };
-    let retry_after = answer.retry_after();
+    let retry_after = retry_after(answer);
     Err(Error { status: Some(answer.status), retry_after, ..Error::new(CRM, kind, detail) })
 }
 

@@ -24,8 +24,8 @@ use crate::upstream::{Answer, Call, Meter, Upstream};
 const TOKEN: HeaderName = HeaderName::from_static("x-crypto-token");
 const SECRET: HeaderName = HeaderName::from_static("x-crypto-secret");
 
-/// Rows read again at the start of each page but the first: rows deleted meanwhile shift later ones forward.
-pub(super) const OVERLAP: u64 = 5;
+/// Rows read again at the start of each page of projects but the first: rows deleted meanwhile move later ones ahead.
+const OVERLAP: u64 = 5;
 
 /// The way to one tenant.
 pub(super) struct Client {
@@ -83,6 +83,7 @@ impl Client {
             key: format!("cryptocrm GET {target}"),
             call: Call { operation, method: Method::GET, target, body: None, safe: true },
             at,
+            overlap: 0,
             exact,
         }
     }
@@ -95,13 +96,20 @@ impl Client {
             key: format!("cryptocrm POST {target} {body}"),
             call: Call { operation, method: Method::POST, target, body: Some(body.into()), safe: true },
             at,
+            overlap: 0,
             exact: true,
         }
     }
 
+    /// How many rows to read again in front of the page at `at`. Fewer where the server gives short pages, so that
+    /// each brings something new.
+    pub(super) fn overlap(&self, at: Position) -> u64 {
+        let page = u64::from(self.config.page_size).min(self.longest_page.projects.load(Ordering::Relaxed));
+        OVERLAP.min(at.0).min(page / 2)
+    }
+
     /// `count` and `offset` of the page at `at`, `overlap` rows of the page before included.
     pub(super) fn window(&self, at: Position, overlap: u64) -> (u64, u64) {
-        let overlap = overlap.min(at.0);
         (u64::from(self.config.page_size) + overlap, at.0 - overlap)
     }
 
@@ -127,7 +135,6 @@ impl Client {
         &self,
         ctx: &Ctx,
         question: &Question,
-        overlap: u64,
         mapping: &Mapping,
         translate: impl Fn(&Row<'_>, &Laid) -> Option<Read<E>>,
     ) -> Result<Asked<E>, Error> {
@@ -140,7 +147,7 @@ impl Client {
         let total = pointer.and_then(|pointer| number(body.pointer(pointer)?).ok().flatten());
         let items = envelope::list(body, &self.config.envelope.list)?;
         let rows = items.len() as u64;
-        let overlap = overlap.min(question.at.0);
+        let overlap = question.overlap;
         let longest = match question.call.operation {
             "projects/payments" => &self.longest_page.payments,
             _ => &self.longest_page.projects,

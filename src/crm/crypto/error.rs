@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::crm::error::passed_on;
+use crate::crm::error::{passed_on, retry_after};
 use crate::crm::{Error, Kind};
 use crate::model::Source;
 use crate::upstream::Answer;
@@ -44,7 +44,7 @@ pub(super) fn read(answer: &Answer) -> Result<Option<Value>, Error> {
     let detail = said.map_or_else(|| detail.to_owned(), |message| format!("{detail}: {message}"));
     Err(Error {
         status: Some(answer.status),
-        retry_after: answer.retry_after(),
+        retry_after: retry_after(answer),
         ..Error::new(CRM, kind, detail)
     })
 }

@@ -78,12 +78,21 @@ impl Mapping {
             // An empty map arrives as a list, or as null.
             return record.get("data").and_then(Value::as_object).cloned().unwrap_or_default();
         }
-        let known = |name: &str| used.contains(&name) || name == "buildin_data" || self.is_alias(name);
+        let known = |name: &str| {
+            let built_in = used.contains(&name) || name == "buildin_data" || self.is_alias(name);
+            built_in && !self.is_dynamic(name)
+        };
         record
             .iter()
             .filter(|(name, _)| !known(name))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect()
+    }
+
+    /// Whether a field that we know is one of the tenant's own all the same: it has a name below `data` too.
+    fn is_dynamic(&self, name: &str) -> bool {
+        let names = self.fields.iter().flat_map(|(_, aliases)| aliases.iter());
+        names.filter_map(|alias| alias.strip_prefix("data.")).any(|below| below == name)
     }
 
     fn is_alias(&self, name: &str) -> bool {

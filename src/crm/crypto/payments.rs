@@ -102,11 +102,10 @@ impl Source<Payment> for Payments {
         async move {
             let project = asked_project(question);
             let translate = |row: &Row<'_>, _: &_| payment(&self.client, &self.mapping, row, project);
-            let mut asked = self.client.page(ctx, question, 0, &self.mapping, translate).await?;
-            if question.at == Position(0) && asked.chunk.next.is_none() {
-                // The CRM's order is not documented; where all are here, they are put in ours.
-                asked.chunk.records.sort_by(|a, b| newest_first(a.data.date, b.data.date));
-            }
+            let mut asked = self.client.page(ctx, question, &self.mapping, translate).await?;
+            // The CRM's order is not documented; each page is put in ours. Always, not only where it surely is the only
+            // one: a page must not change its order while a cursor stands in it.
+            asked.chunk.records.sort_by(|a, b| newest_first(a.data.date, b.data.date));
             Ok(asked)
         }
         .boxed()

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use jiff::civil::date;
 use serde_json::{Value, json};
 
-use super::client::{Client, Conditions, OVERLAP, Read, query};
+use super::client::{Client, Conditions, Read, query};
 use super::error::CRM;
 use super::mapping::{Fields, Laid, Mapping};
 use crate::crm::wire::{Row, number};
@@ -133,7 +133,8 @@ impl Source<Project> for Projects {
     }
 
     fn question(&self, filter: &ProjectFilter, _: &Lane, at: Position) -> Question {
-        let (count, offset) = self.client.window(at, OVERLAP);
+        let overlap = self.client.overlap(at);
+        let (count, offset) = self.client.window(at, overlap);
         let (order_by, reverse) = order(filter.sort);
         let deleted = if filter.deleted { "1" } else { "0" };
         let mut body = self.body(filter).unwrap_or_default();
@@ -145,7 +146,7 @@ impl Source<Project> for Projects {
                 ("reverse", reverse.to_owned()),
                 ("deleted", deleted.to_owned()),
             ]);
-            return self.client.get("projects", &query, at, true);
+            return Question { overlap, ..self.client.get("projects", &query, at, true) };
         }
         for (key, value) in [
             ("count", json!(count)),
@@ -156,7 +157,7 @@ impl Source<Project> for Projects {
         ] {
             body[key] = value;
         }
-        self.client.post("projects/filter", &body, at)
+        Question { overlap, ..self.client.post("projects/filter", &body, at) }
     }
 
     fn by_id(&self, id: &RecordId, _: &Branches) -> Vec<Question> {
@@ -175,7 +176,7 @@ impl Source<Project> for Projects {
         if question.call.operation == "projects/info" {
             async move { self.client.object(ctx, question, &self.mapping, translate).await }.boxed()
         } else {
-            async move { self.client.page(ctx, question, OVERLAP, &self.mapping, translate).await }.boxed()
+            async move { self.client.page(ctx, question, &self.mapping, translate).await }.boxed()
         }
     }
 }

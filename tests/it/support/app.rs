@@ -95,7 +95,7 @@ impl Setup {
     /// Gives nothing from memory: every page is asked for.
     pub(crate) fn forgetful(self) -> Self {
         let mut setup = self;
-        for resource in ["students", "lessons", "payments", "projects"] {
+        for resource in ["students", "lessons", "payments", "projects", "reference"] {
             for window in ["fresh", "stale", "if_error"] {
                 setup = setup.set(&format!("cache.policy.{resource}.{window}"), "\"0s\"");
             }
@@ -136,6 +136,18 @@ impl Setup {
     pub(crate) fn start(self) -> TestApp {
         let (alfa, crypto) = self.crms();
         self.start_with(alfa, crypto)
+    }
+
+    /// Starts it without sockets; `change` is applied to every good answer of a CRM on its way.
+    pub(crate) fn start_altered(
+        self,
+        change: impl Fn(&str, &mut Value) + Send + Sync + Clone + 'static,
+    ) -> TestApp {
+        let (alfa, crypto) = self.crms();
+        let to_alfa = transport::altered(transport::to_router(alfa.router(), ""), change.clone());
+        let to_crypto = transport::to_router(crypto.router(), &crypto.access().base_path);
+        let to_crypto = transport::altered(to_crypto, change);
+        self.start_over(alfa, crypto, to_alfa, to_crypto)
     }
 
     /// Starts it without sockets in front of these CRMs.

@@ -11,11 +11,12 @@ use crm_gateway::upstream::Error;
 use crm_gateway::upstream::wire::Transport;
 use http::{Request, Response, header};
 use http_body_util::BodyExt as _;
+use serde_json::Value;
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 
 /// Largest answer that is read.
-pub(crate) const MAX_RESPONSE: usize = 32 << 20;
+pub(crate) const MAX_RESPONSE: usize = 4 << 20;
 
 /// To `router`, below `base_path`.
 pub(crate) fn to_router(router: Router, base_path: &str) -> Transport {
@@ -33,6 +34,29 @@ pub(crate) fn to_answers(
     BoxCloneSyncService::new(tower::service_fn(move |request: Request<Bytes>| {
         let answer = Arc::clone(&answer);
         async move { Ok(answer(&request)) }
+    }))
+}
+
+/// As `inner`, with `change` applied to the JSON of every good answer on its way; it is told the operation's path.
+pub(crate) fn altered(
+    inner: Transport,
+    change: impl Fn(&str, &mut Value) + Send + Sync + 'static,
+) -> Transport {
+    let change = Arc::new(change);
+    BoxCloneSyncService::new(tower::service_fn(move |request: Request<Bytes>| {
+        let (inner, change) = (inner.clone(), Arc::clone(&change));
+        async move {
+            let path = request.uri().path().to_owned();
+            let (parts, body) = inner.oneshot(request).await?.into_parts();
+            let changed = match serde_json::from_slice(&body) {
+                Ok(mut json) if parts.status == 200 => {
+                    change(&path, &mut json);
+                    json.to_string().into()
+                }
+                _ => body,
+            };
+            Ok(Response::from_parts(parts, changed))
+        }
     }))
 }
 
