@@ -218,13 +218,12 @@ impl Filter<Project> for ProjectFilter {
             overlap(&self.participant_group_ids, &project.participant_group_ids),
         ];
         let mut told = conditions.iter().flatten();
-        let fits = match self.condition {
+        match self.condition {
             Condition::And => told.all(|holds| *holds),
             Condition::Or => {
                 self.only_crm_can_tell() || told.clone().next().is_none() || told.any(|holds| *holds)
             }
-        };
-        fits
+        }
     }
 }
 
