@@ -316,7 +316,9 @@ pub fn point(value: &Value) -> Result<Option<Point>, Unread> {
     if let Some(day) = dotted(text) {
         return Ok(Some(Point::Local(day)));
     }
-    let zoned = text.len() > 19 && (text.ends_with('Z') || text[19..].contains(['+', '-']));
+    // Behind the seconds; where that is in the middle of a character, it is no time at all.
+    let zone = text.get(19..).unwrap_or_default();
+    let zoned = zone.ends_with('Z') || zone.contains(['+', '-']);
     if zoned {
         return text.parse().map(|at| Some(Point::Absolute(at))).map_err(|_| Unread);
     }
@@ -431,7 +433,8 @@ mod tests {
         for none in [json!(""), json!(null), json!("0000-00-00"), json!("0000-00-00 00:00:00")] {
             assert_eq!(point(&none), Ok(None));
         }
-        for bad in [json!("31.02.2026"), json!("soon"), json!(5), json!("2026-13-01")] {
+        let odd = json!("2026-02-25 17:00:0\u{1f574}");
+        for bad in [json!("31.02.2026"), json!("soon"), json!(5), json!("2026-13-01"), odd] {
             assert_eq!(point(&bad), Err(Unread), "{bad}");
         }
     }
