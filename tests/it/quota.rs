@@ -200,8 +200,9 @@ async fn both_crms_have_their_own_quota() {
     limit(&app.alfa, Limiter::Delayed);
     app.crypto.switches(|switches| switches.quota = Some(6));
     let ids = some_ids(&app.alfa, 0, 50);
-    let paths: Vec<String> =
-        (0..50).map(|n| format!("/projects?created_from=2020-{:02}-{:02}", 1 + n / 28, 1 + n % 28)).collect();
+    let paths: Vec<String> = (0..50)
+        .map(|n| format!("/projects?limit=1&created_from=2020-{:02}-{:02}", 1 + n / 28, 1 + n % 28))
+        .collect();
     let owner = app.owner();
     let crypto = join_all(paths.iter().map(|path| owner.get(path)));
     let (_, answers) = tokio::join!(read_all(&app, &ids), crypto);
