@@ -155,15 +155,7 @@ fn serve_runs_in_front_of_the_sandbox_and_ends_on_sigterm() {
         &["sandbox", "--alfacrm", "127.0.0.1:0", "--cryptocrm", "127.0.0.1:0", "--students", "30"],
         &[],
     );
-    let mut text = String::new();
-    while !text.contains("groups = ") {
-        let seen = text.lines().count();
-        let all = std::cell::Cell::new(0);
-        text += &sandbox.line(|line| {
-            all.set(all.get() + 1);
-            (all.get() > seen).then(|| format!("{line}\n"))
-        });
-    }
+    let text = sandbox.lines_to(|line| line.starts_with("groups = "));
     let made = run(&["key", "new", "partner"], &[]);
     let (key, stanza) = made.out.split_once('\n').unwrap();
     let listen = "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n";

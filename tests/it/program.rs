@@ -59,7 +59,14 @@ impl Program {
         self.out.find(find)
     }
 
-    /// The same on stderr.
+    /// All lines on stdout up to the first one that `is_last`.
+    pub(crate) fn lines_to(&mut self, is_last: impl Fn(&str) -> bool) -> String {
+        self.out.find(|line| is_last(line).then_some(()));
+        let last = self.out.seen.iter().position(|line| is_last(line)).unwrap_or_default();
+        self.out.seen[..=last].join("\n") + "\n"
+    }
+
+    /// The same as [`Program::line`] on stderr.
     pub(crate) fn word<T>(&mut self, find: impl Fn(&str) -> Option<T>) -> T {
         self.err.find(find)
     }

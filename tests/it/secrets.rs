@@ -66,8 +66,8 @@ fn configuration(crms: &Crms) -> String {
     let [alfa, crypto] = crms.servers.each_ref().map(Server::address);
     format!(
         "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n\
-         [alfacrm]\nbase_url = \"http://{alfa}\"\nemail = \"{EMAIL}\"\napi_key = \"{API_KEY}\"\napp_key = \"{APP_KEY}\"\nrequest_timeout = \"1s\"\nquota = {{ rate = 900.0, burst = 50 }}\n\
-         [cryptocrm]\nbase_url = \"http://{crypto}\"\nbase_path = \"{}\"\ntoken = \"{TOKEN}\"\nsecret = \"{SECRET}\"\nrequest_timeout = \"1s\"\nquota = {{ rate = 900.0, burst = 50 }}\n\
+         [alfacrm]\nbase_url = \"http://{alfa}\"\nemail = \"{EMAIL}\"\napi_key = \"{API_KEY}\"\napp_key = \"{APP_KEY}\"\nrequest_timeout = \"300ms\"\nquota = {{ rate = 900.0, burst = 50 }}\n\
+         [cryptocrm]\nbase_url = \"http://{crypto}\"\nbase_path = \"{}\"\ntoken = \"{TOKEN}\"\nsecret = \"{SECRET}\"\nrequest_timeout = \"300ms\"\nquota = {{ rate = 900.0, burst = 50 }}\n\
          [consumers.web-app]\nkey_hashes = [\"{}\"]\nscopes = [\"*\"]\n",
         crms.crypto.access().base_path,
         hash(CONSUMER_KEY),
@@ -98,7 +98,7 @@ fn faults() -> Vec<Fault> {
         Fault::DropMidBody,
         Fault::DropBefore,
         Fault::WarningText,
-        Fault::Latency(Duration::from_millis(1500)),
+        Fault::Latency(Duration::from_millis(500)),
     ]
 }
 

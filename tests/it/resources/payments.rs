@@ -83,7 +83,8 @@ async fn the_journal_is_newest_first_and_a_day_is_a_stretch_of_it() {
     let mut wanted =
         ids(&journal.iter().filter(|payment| payment["date"] == day.as_str()).cloned().collect::<Vec<_>>());
     let mut got = ids(&one_day);
-    (wanted.sort(), got.sort());
+    wanted.sort();
+    got.sort();
     assert!(!wanted.is_empty());
     assert_eq!(got, wanted);
 }

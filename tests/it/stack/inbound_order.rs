@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use crm_gateway::sandbox::fault::Fault;
+use crm_gateway::upstream::Error;
 use crm_gateway::upstream::wire::Transport;
-use http::{Method, Request, Response};
+use http::{Method, Response};
 use tower::util::BoxCloneSyncService;
 
 use super::Log;
@@ -30,18 +31,17 @@ fn is_problem(answer: &Answer, status: u16, code: &str) {
     assert_eq!(answer.json["type"], format!("/docs/errors/{code}"));
 }
 
+fn short_fuse() -> Result<Response<Bytes>, Error> {
+    panic!("the fuse is short")
+}
+
 /// A handler that panics is tested beside the stack; here the panic comes from below, on the task that asks the CRM.
 #[tokio::test(start_paused = true)]
 async fn a_panic_becomes_a_problem_with_its_request_id_and_the_gateway_lives_on() {
     let (log, _listening) = Log::listen();
     let setup = Setup::new().students(20).projects(10);
     let (alfa, crypto) = setup.crms();
-    let panics: Transport = BoxCloneSyncService::new(tower::service_fn(|_: Request<Bytes>| async {
-        if true {
-            panic!("the fuse is short");
-        }
-        Ok(Response::new(Bytes::new()))
-    }));
+    let panics: Transport = BoxCloneSyncService::new(tower::service_fn(async |_| short_fuse()));
     let to_crypto = transport::to_router(crypto.router(), &crypto.access().base_path);
     let app = setup.start_over(alfa, crypto, panics, to_crypto);
     let answer = app.owner().with("x-request-id", "my-request-1").get("/students").await;
