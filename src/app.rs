@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tower::util::BoxCloneSyncService;
 
@@ -17,7 +16,7 @@ use crate::consumers::{Consumer, Consumers};
 use crate::crm::Crm;
 use crate::crm::alfa::Alfa;
 use crate::crm::crypto::Crypto;
-use crate::http::{self, Api, Readiness, Settings};
+use crate::http::{self, Api, Readiness, Settings, listen};
 use crate::hub::Hub;
 use crate::model::Class;
 use crate::telemetry::Metrics;
@@ -66,6 +65,8 @@ pub struct Routers {
     pub admin: Router,
     /// Whether requests should come.
     pub readiness: Readiness,
+    /// Who may call.
+    pub consumers: Arc<Consumers>,
 }
 
 /// Builds everything between the listeners and the CRMs. Must be called within a runtime; nothing is sent yet.
@@ -101,7 +102,7 @@ pub fn build(config: &Config, instead: Instead) -> Result<Routers, StartError> {
     let branches = config.alfacrm.as_ref().map(|alfa| alfa.branches.clone()).unwrap_or_default();
     let cache = Arc::new(Cache::new(config.cache.max_size));
     let hub = Hub::new(&crms, cache, Arc::clone(&metrics), &branches, |resource| policy(config, resource));
-    let consumers = Consumers::new(config.consumers.iter().map(consumer).collect());
+    let consumers = Arc::new(Consumers::new(consumers(config)));
     let settings = Settings {
         base_path: config.server.base_path.clone(),
         request_timeout: config.server.request_timeout,
@@ -112,8 +113,9 @@ pub fn build(config: &Config, instead: Instead) -> Result<Routers, StartError> {
     };
     let readiness = Readiness::new();
     let admin = http::admin(readiness.clone(), Arc::clone(&metrics));
-    let public = http::router(Api { hub: Arc::new(hub), consumers: Arc::new(consumers), metrics, settings });
-    Ok(Routers { public, admin, readiness })
+    let public =
+        http::router(Api { hub: Arc::new(hub), consumers: Arc::clone(&consumers), metrics, settings });
+    Ok(Routers { public, admin, readiness, consumers })
 }
 
 fn over_http(settings: transport::Settings) -> Result<Transport, StartError> {
@@ -174,35 +176,29 @@ impl App {
         self.admin.local_addr()
     }
 
-    /// Serves until `stop` completes, then ends in order: not ready, a pause of `grace` for the word to spread, no new
-    /// connections, and at most the drain timeout for requests under way.
+    /// Who may call; the set can be exchanged while the gateway runs.
+    pub fn consumers(&self) -> Arc<Consumers> {
+        Arc::clone(&self.routers.consumers)
+    }
+
+    /// Serves until `stop` completes, then ends in order: not ready, a pause for the word to spread (what `stop` gives),
+    /// no new connections, and at most the drain timeout for requests under way.
     pub async fn run(self, stop: impl Future<Output = Duration>) -> std::io::Result<()> {
         let readiness = self.routers.readiness.clone();
-        let (closing, closed) = tokio::sync::watch::channel(false);
-        let wait = |mut closed: tokio::sync::watch::Receiver<bool>| async move {
-            // An error means that the sender is gone, which is the end as well.
-            let _ = closed.wait_for(|closed| *closed).await;
+        let (close, closed) = tokio::sync::oneshot::channel();
+        let closed = async {
+            // An error means that nobody can ask for the end any more, which is the end as well.
+            let _ = closed.await;
         };
-        let quick = |listener: TcpListener| {
-            listener.tap_io(|stream| {
-                // Without it small answers wait for the client's acknowledgement of the one before.
-                let _ = stream.set_nodelay(true);
-            })
-        };
-        let public =
-            axum::serve(quick(self.public), self.routers.public).with_graceful_shutdown(wait(closed.clone()));
+        let mut public = tokio::spawn(listen::serve(self.public, self.routers.public, closed));
         // Operators may look until the very end.
-        let admin = tokio::spawn(async move { axum::serve(self.admin, self.routers.admin).await });
-        let mut public = tokio::spawn(public.into_future());
+        let admin = tokio::spawn(listen::serve(self.admin, self.routers.admin, std::future::pending()));
         readiness.ready();
-        let grace = tokio::select! {
-            grace = stop => grace,
-            ended = &mut public => return ended.unwrap_or_else(|crash| Err(std::io::Error::other(crash))),
-        };
+        let grace = stop.await;
         readiness.drain();
         tokio::time::sleep(grace).await;
         // Nobody listening means that the server has ended already.
-        let _ = closing.send(true);
+        let _ = close.send(());
         if tokio::time::timeout(self.drain_timeout, &mut public).await.is_err() {
             tracing::warn!("requests were still under way after the drain timeout and are cut off");
             public.abort();
@@ -210,4 +206,9 @@ impl App {
         admin.abort();
         Ok(())
     }
+}
+
+/// The consumers of a configuration.
+pub fn consumers(config: &Config) -> Vec<Consumer> {
+    config.consumers.iter().map(consumer).collect()
 }

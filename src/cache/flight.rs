@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-use super::Entry;
+use super::{Entry, Purpose};
 use crate::model::context::Interest;
 
 type Outcome<F> = Option<Result<Entry, F>>;
@@ -12,6 +12,7 @@ type Outcome<F> = Option<Result<Entry, F>>;
 pub(super) struct Flight<F> {
     generation: u64,
     interest: Interest,
+    purpose: Purpose,
     outcome: watch::Receiver<Outcome<F>>,
 }
 
@@ -22,13 +23,17 @@ pub(super) struct Pilot<F>(watch::Sender<Outcome<F>>);
 pub(super) struct Landing<F>(watch::Receiver<Outcome<F>>);
 
 impl<F: Clone> Flight<F> {
-    pub(super) fn new(generation: u64, interest: Interest) -> (Self, Pilot<F>) {
+    pub(super) fn new(generation: u64, interest: Interest, purpose: Purpose) -> (Self, Pilot<F>) {
         let (sender, outcome) = watch::channel(None);
-        (Self { generation, interest, outcome }, Pilot(sender))
+        (Self { generation, interest, purpose, outcome }, Pilot(sender))
     }
 
     pub(super) fn generation(&self) -> u64 {
         self.generation
+    }
+
+    pub(super) fn purpose(&self) -> Purpose {
+        self.purpose
     }
 
     pub(super) fn interest(&self) -> &Interest {
@@ -48,6 +53,11 @@ impl<F> Pilot<F> {
 }
 
 impl<F: Clone> Landing<F> {
+    /// What has landed already.
+    pub(super) fn of(outcome: Result<Entry, F>) -> Self {
+        Self(watch::channel(Some(outcome)).1)
+    }
+
     /// The outcome; `None` when the task ended without one.
     pub(super) async fn wait(mut self) -> Option<Result<Entry, F>> {
         let outcome = self.0.wait_for(Option::is_some).await.ok()?;

@@ -154,7 +154,9 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
                 return entry.read(Origin::Hit, policy, now).ok_or(NoValue::Lost);
             }
             if age < policy.fresh + policy.stale {
-                self.refresh(key, policy, fill);
+                if !wish.only_if_cached {
+                    self.refresh(key, policy, fill);
+                }
                 return entry.read(Origin::Stale, policy, now).ok_or(NoValue::Lost);
             }
         }
@@ -228,15 +230,24 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
         Task: Future<Output = Result<Filled<T>, F>> + Send + 'static,
     {
         let mut flights = self.flights();
+        // A refresh under way may wait behind everybody else; who needs the answer now does not wait for it.
         if let Some(flight) = flights.get(key)
+            && flight.purpose() == Purpose::Answer
             && wish.newer_than.is_none_or(|bound| flight.generation() > bound)
         {
             return (flight.landing(), flight.interest().join(), true);
         }
+        // The fill that was under way a moment ago may have landed since.
+        if let Some(entry) = self.store.get(key)
+            && wish.accepts(entry.age(Instant::now()), entry.generation)
+            && entry.age(Instant::now()) < policy.fresh
+        {
+            return (Landing::of(Ok(entry)), Interest::default().join(), true);
+        }
         let interest = Interest::default();
         let waiting = interest.join();
         let task = fill(interest.clone(), Purpose::Answer);
-        let landing = self.begin(&mut flights, key, policy, interest, task);
+        let landing = self.begin(&mut flights, key, policy, (interest, Purpose::Answer), task);
         (landing, waiting, false)
     }
 
@@ -258,7 +269,7 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
             let _waiting = waiting;
             work.await
         };
-        self.begin(&mut flights, key, policy, interest, task);
+        self.begin(&mut flights, key, policy, (interest, Purpose::Refresh), task);
     }
 
     fn begin<T, Task>(
@@ -266,7 +277,7 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
         flights: &mut MutexGuard<'_, HashMap<Arc<str>, Flight<F>>>,
         key: &Arc<str>,
         policy: &Policy,
-        interest: Interest,
+        (interest, purpose): (Interest, Purpose),
         task: Task,
     ) -> Landing<F>
     where
@@ -274,7 +285,7 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
         Task: Future<Output = Result<Filled<T>, F>> + Send + 'static,
     {
         let generation = self.generations.fetch_add(1, Ordering::Relaxed) + 1;
-        let (flight, pilot) = Flight::new(generation, interest);
+        let (flight, pilot) = Flight::new(generation, interest, purpose);
         let landing = flight.landing();
         flights.insert(Arc::clone(key), flight);
         let (cache, key, keep) = (Arc::clone(self), Arc::clone(key), policy.kept());

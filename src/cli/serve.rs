@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::{Failure, block_on, environment, signals};
-use crate::app::{App, Instead};
+use crate::app::{self, App, Instead};
 use crate::config::{self, Config};
+use crate::consumers::Consumers;
 use crate::telemetry::{self, Flush, LogFormat};
 
 pub(super) fn run(file: Option<&Path>) -> Result<(), Failure> {
@@ -19,10 +20,30 @@ pub(super) fn run(file: Option<&Path>) -> Result<(), Failure> {
         let (public, admin) =
             (app.address().map_err(Failure::failed)?, app.admin_address().map_err(Failure::failed)?);
         tracing::info!(%public, %admin, "listening");
-        app.run(stop).await.map_err(Failure::failed)?;
+        let consumers = app.consumers();
+        let reload = signals::reload(move || reload(file, &consumers)).map_err(Failure::failed)?;
+        tokio::select! {
+            ended = app.run(stop) => ended.map_err(Failure::failed)?,
+            () = reload => {}
+        }
         tracing::info!("stopped");
         Ok(())
     })
+}
+
+/// Takes the consumers of the configuration as it is now: keys, scopes, branches, masks and limits. A bad configuration
+/// changes nothing. Everything else takes a restart.
+fn reload(file: Option<&Path>, consumers: &Consumers) {
+    match Config::load(file, environment()) {
+        Ok(config) => {
+            consumers.replace(app::consumers(&config));
+            tracing::info!(
+                consumers = config.consumers.len(),
+                "consumers reloaded; other settings take a restart"
+            );
+        }
+        Err(problems) => tracing::error!("the configuration is not reloaded, the old one stays: {problems}"),
+    }
 }
 
 /// Sets up logs as configured; `RUST_LOG` is honoured.

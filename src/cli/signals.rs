@@ -1,4 +1,4 @@
-//! What ends a running gateway.
+//! What ends a running gateway, and what makes it look at its configuration again.
 
 use std::io;
 use std::time::Duration;
@@ -17,5 +17,16 @@ pub(super) fn stop() -> io::Result<impl Future<Output = Duration>> {
             _ = terminate.recv() => GRACE,
             _ = interrupt.recv() => Duration::ZERO,
         }
+    })
+}
+
+/// Calls `reload` at every SIGHUP, for ever.
+pub(super) fn reload(reload: impl Fn()) -> io::Result<impl Future<Output = ()>> {
+    let mut hang_up = signal(SignalKind::hangup())?;
+    Ok(async move {
+        while hang_up.recv().await.is_some() {
+            reload();
+        }
+        std::future::pending().await
     })
 }

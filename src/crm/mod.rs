@@ -159,11 +159,12 @@ pub struct Asked<E> {
     pub digest: u64,
 }
 
-/// A digest of an answer's body.
-pub(crate) fn digest(body: &[u8]) -> u64 {
+/// A digest of an answer's body and of what else its translation depends on.
+pub(crate) fn digest(body: &[u8], besides: impl std::hash::Hash) -> u64 {
     use std::hash::{DefaultHasher, Hasher as _};
     let mut hasher = DefaultHasher::new();
     hasher.write(body);
+    besides.hash(&mut hasher);
     hasher.finish()
 }
 

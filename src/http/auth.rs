@@ -60,7 +60,7 @@ pub(super) async fn authenticate(State(front): State<Shared>, mut request: Reque
 fn credential(headers: &HeaderMap) -> Option<&str> {
     let key = match headers.get(AUTHORIZATION) {
         Some(value) => {
-            let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+            let (scheme, key) = value.to_str().ok()?.split_once([' ', '\t'])?;
             scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
         }
         None => headers.get(X_API_KEY)?.to_str().ok(),

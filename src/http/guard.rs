@@ -15,7 +15,7 @@ use super::codes::Code;
 use super::problem::{Problem, internal};
 
 /// Path and query together, in bytes.
-const LONGEST_URI: usize = 8 * 1024;
+const LONGEST_URI: usize = 32 * 1024;
 /// How much longer than its deadline a request may run: who works on it may say more precisely why it was too late.
 const GRACE: Duration = Duration::from_millis(500);
 

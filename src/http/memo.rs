@@ -2,11 +2,11 @@
 //! cost more than everything else together.
 //!
 //! It can never answer with something old: what was written is used only while the hub answers with *the very same*
-//! records (the same objects in memory, which are kept alive here so that no other can take their place), and reading a
+//! records (the same objects in memory; their places are held here, not the records, so that no other can take them), and reading a
 //! question depends on nothing but its text and the consumer's masks, which are the key.
 
 use std::any::Any;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, RwLock, Weak};
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -19,8 +19,8 @@ use crate::model::{Incomplete, Page, Record};
 const SIZE: u64 = 32 * 1024 * 1024;
 /// A question without its answer.
 const SMALL: usize = 1024;
-/// What is written and the records it was written from, relative to what is written.
-const PER_BYTE: usize = 4;
+/// What is written and the places of the records it was written from, relative to what is written.
+const PER_BYTE: usize = 2;
 
 type Erased = Arc<dyn Any + Send + Sync>;
 
@@ -40,7 +40,7 @@ pub(super) struct Entry<Q, E> {
 /// An answer as it was written.
 #[derive(Debug)]
 pub(super) struct Written<E> {
-    items: Vec<Arc<Record<E>>>,
+    items: Vec<Weak<Record<E>>>,
     next_cursor: Option<String>,
     total: Option<u64>,
     incomplete: Vec<Incomplete>,
@@ -104,7 +104,7 @@ impl Memo {
         }
         let body = write(page)?;
         let written = Arc::new(Written {
-            items: page.items.clone(),
+            items: page.items.iter().map(Arc::downgrade).collect(),
             next_cursor: page.next_cursor.clone(),
             total: page.total,
             incomplete: page.incomplete.clone(),
@@ -130,7 +130,7 @@ impl<E> Written<E> {
             && self.next_cursor == page.next_cursor
             && self.total == page.total
             && self.incomplete == page.incomplete
-            && self.items.iter().zip(&page.items).all(|(a, b)| Arc::ptr_eq(a, b))
+            && self.items.iter().zip(&page.items).all(|(then, now)| Weak::as_ptr(then) == Arc::as_ptr(now))
     }
 }
 
@@ -161,6 +161,8 @@ mod tests {
         assert_eq!(written(&memo, &page(&[Arc::clone(&record)]), "second"), "first");
         // An equal record that was read again is another one.
         assert_eq!(written(&memo, &page(&[Arc::new(payment())]), "third"), "third");
+        assert_eq!(written(&memo, &page(&[Arc::clone(&record)]), "again"), "again");
+        assert_eq!(Arc::strong_count(&record), 1, "what was written keeps no record alive");
         let mut longer = page(&[Arc::clone(&record)]);
         longer.total = Some(2);
         assert_eq!(written(&memo, &longer, "fourth"), "fourth");

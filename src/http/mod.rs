@@ -16,6 +16,7 @@ mod docs;
 mod freshness;
 mod guard;
 mod headers;
+pub mod listen;
 mod memo;
 mod negotiate;
 pub mod openapi;

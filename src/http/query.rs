@@ -70,10 +70,11 @@ pub(super) fn one_params(fields: &[String]) -> Vec<Param> {
 
 fn declare_page(query: &mut Query) -> (PageRequest, Vec<RecordId>) {
     let limit = query.one::<Limit>("limit", "Records on a page; a larger number is taken as 200.");
-    let cursor = query.one(
+    let cursor = query.one::<Cursor>(
         "cursor",
         "Where the page before ended: its `next_cursor`. Filters must stay the same under a cursor.",
     );
+    let cursor = cursor.map(|cursor| cursor.0);
     let branches: Vec<RecordId> =
         query.many("branch_id", "Only records of these branches; all that the key may see by default.");
     for id in branches.iter().filter(|id| id.source() != Source::AlfaCrm) {
@@ -139,6 +140,25 @@ fn refuse_masked(query: &Query, text: &str, mask: &[String], hidden: &[&str]) ->
     Ok(())
 }
 
+/// `cursor`: as long as it takes to say where many sequences were left.
+struct Cursor(String);
+
+impl Text for Cursor {
+    const LONGEST: usize = 64 * 1024;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(Self(text.to_owned()))
+    }
+
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9_-]+$")).into()
+    }
+
+    fn example() -> Option<serde_json::Value> {
+        None
+    }
+}
+
 /// `limit`: a larger one is clamped, so that the maximum may change without breaking anybody.
 struct Limit(usize);
 
@@ -180,6 +200,13 @@ mod tests {
     ) -> Result<ListQuery<<Student as Entity>::Filter>, serde_json::Value> {
         let mask: Vec<String> = mask.iter().map(|mask| (*mask).to_owned()).collect();
         read_list::<Student>(text, &fields_of::<Student>(), &mask).map_err(|problem| problem.example())
+    }
+
+    #[test]
+    fn a_cursor_over_many_branches_is_taken_although_it_is_long() {
+        let cursor = "x".repeat(20_000);
+        let asked = students(&format!("cursor={cursor}"), &[]).unwrap();
+        assert_eq!(asked.page.cursor, Some(cursor));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use axum::extract::{RawPathParams, Request, State};
 use axum::response::Response;
 use axum::routing::get;
 use http::HeaderMap;
-use http::header::{HeaderValue, LINK};
+use http::header::{CACHE_CONTROL, HeaderValue, LINK};
 use tokio::time::Instant;
 
 use super::Shared;
@@ -123,6 +123,10 @@ async fn list<R: Resource>(
     let written = front.memo.write(&key, &entry, &value, |page| asked.view.page(page)).map_err(unwritable)?;
     front.api.metrics.cache(R::Record::RESOURCE, freshness::result(provenance.cache));
     let mut response = freshness::reply(request.headers(), &written.body, &written.etag, &provenance);
+    if !value.incomplete.is_empty() {
+        // What is missing may be there the next moment.
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=0"));
+    }
     if let Some(cursor) = &value.next_cursor {
         response.headers_mut().insert(LINK, next_link(request.uri().path(), text, cursor));
     }

@@ -192,11 +192,13 @@ fn fill<E: Entity>(
         ctx.max_wait = None;
     }
     async move {
-        let asked: Asked<E> = tokio::select! {
+        let asked: Result<Asked<E>, Error> = tokio::select! {
             biased;
-            asked = source.ask(&ctx, &question) => asked?,
+            asked = source.ask(&ctx, &question) => asked,
             () = ctx.interest.lost() => return Err(abandoned(source.crm())),
         };
+        // Here, because many answers hide it: stale ones, incomplete ones, and refreshes that nobody waits for.
+        let asked = asked.inspect_err(|error| told(error, question.call.operation))?;
         for field in &asked.chunk.drift {
             metrics.drift(source.crm().name(), E::RESOURCE, field);
         }
@@ -209,6 +211,21 @@ fn fill<E: Entity>(
             took: asked.took,
         })
     }
+}
+
+/// Logs a failure of a CRM with what lies behind it. A full waiting room is counted, not logged: it would fill the log.
+fn told(error: &Error, operation: &'static str) {
+    if matches!(error.kind, Kind::Overloaded | Kind::Abandoned) {
+        return;
+    }
+    let mut cause = String::new();
+    let mut link = std::error::Error::source(error);
+    while let Some(inner) = link {
+        cause = format!("{cause}: {inner}");
+        link = inner.source();
+    }
+    let (crm, kind, status) = (error.crm.name(), error.kind, error.status);
+    tracing::warn!(crm, operation, ?kind, status, "a call to the CRM failed{cause}");
 }
 
 fn abandoned(crm: CrmName) -> Error {

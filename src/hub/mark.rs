@@ -38,6 +38,9 @@ pub(super) struct Mark {
     /// The last records read, the very last at the end.
     #[serde(rename = "l", default, skip_serializing_if = "Vec::is_empty")]
     pub(super) last: Vec<RecordId>,
+    /// Whether its days turned out not to run from new to old.
+    #[serde(rename = "z", default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) unordered: bool,
     /// Whether the sequence is at its end.
     #[serde(rename = "d", default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) done: bool,
@@ -49,13 +52,18 @@ impl Mark {
         self.last.is_empty() && self.position == 0 && self.index == 0
     }
 
+    /// What a cursor needs of it: of a sequence at its end only that it is, and what it counted.
+    pub(super) fn kept(&self) -> Self {
+        if self.done { Self { done: true, total: self.total, ..Self::default() } } else { self.clone() }
+    }
+
     /// Notes that a record was read.
     pub(super) fn pass(&mut self, id: &RecordId) {
         if self.last.len() == REMEMBERED {
             self.last.remove(0);
         }
         self.last.push(id.clone());
-        self.index += 1;
+        self.index = self.index.saturating_add(1);
     }
 }
 
@@ -144,6 +152,7 @@ mod tests {
         );
         (any::<u64>(), any::<usize>(), any::<u64>(), any::<Option<u64>>(), any::<u64>(), ids, any::<bool>())
             .prop_map(|(position, index, before, total, generation, last, done)| Mark {
+                unordered: done,
                 position,
                 index,
                 before,

@@ -84,7 +84,7 @@ impl<E: Entity> Walk<E> {
     pub(super) fn mark(&self) -> LaneMark {
         match self {
             Self::Pages(pages) => {
-                LaneMark { lane: pages.lane.name.clone(), mark: pages.mark.clone(), ..LaneMark::default() }
+                LaneMark { lane: pages.lane.name.clone(), mark: pages.mark.kept(), ..LaneMark::default() }
             }
             Self::PerProject(nested) => LaneMark {
                 lane: nested.lane.name.clone(),

@@ -25,6 +25,8 @@ use crate::model::{Entity, Record};
 const SEARCHED_BEHIND: u64 = 24;
 /// How many pages before the place are searched, where it does not tell how many were removed.
 const SEARCHED_BEFORE: u64 = 4;
+/// Rows that may have come in between two records that were read one after the other.
+const NEAR: usize = 20;
 /// Pages in a row without anything new: the CRM ignores the position.
 const FRUITLESS: u32 = 3;
 
@@ -100,7 +102,7 @@ impl<E: Entity> Pages<E> {
 
     /// Leaves a page that is used up.
     fn turn(&mut self, chunk: &Chunk<E>) {
-        let through = self.mark.before + chunk.rows.saturating_sub(chunk.overlap);
+        let through = self.mark.before.saturating_add(chunk.rows.saturating_sub(chunk.overlap));
         let all = chunk.total.is_some_and(|total| through >= total);
         match chunk.next {
             Some(next) if !all => {
@@ -114,7 +116,7 @@ impl<E: Entity> Pages<E> {
     }
 
     fn is_past_the_days(&self, record: &Record<E>) -> bool {
-        let oldest = self.lane.days.and_then(|(oldest, _)| oldest);
+        let oldest = self.lane.days.and_then(|(oldest, _)| oldest).filter(|_| !self.mark.unordered);
         oldest.zip(record.data.day()).is_some_and(|(oldest, day)| day < oldest)
     }
 
@@ -156,9 +158,23 @@ impl<E: Entity> Pages<E> {
         }
     }
 
-    /// The index behind the last of those read before.
+    /// The index behind the last of those read before. They are known by standing in their order: one alone in another
+    /// place was moved there, and what stands before it was not read.
     fn after_last(&self, chunk: &Chunk<E>) -> Option<usize> {
-        chunk.records.iter().rposition(|record| self.mark.last.contains(&record.id)).map(|index| index + 1)
+        let last = &self.mark.last;
+        let mut best: Option<(usize, usize)> = None;
+        let mut hits: Vec<(usize, usize, usize)> = Vec::new();
+        for (index, record) in chunk.records.iter().enumerate() {
+            let Some(rank) = last.iter().position(|id| *id == record.id) else { continue };
+            let before = hits.iter().filter(|(at, lower, _)| *lower < rank && index - at <= NEAR);
+            let run = 1 + before.map(|(_, _, run)| *run).max().unwrap_or(0);
+            hits.push((index, rank, run));
+            let first_row = index == 0 && rank + 1 == last.len();
+            if (run > 1 || first_row || last.len() == 1) && best.is_none_or(|(most, _)| run >= most) {
+                best = Some((run, index + 1));
+            }
+        }
+        best.map(|(_, after)| after)
     }
 
     /// Rows moved: looks for the last records read.
@@ -226,14 +242,14 @@ impl<E: Entity> Pages<E> {
         pages: u64,
     ) -> Result<Option<Arc<Chunk<E>>>, Error> {
         let new = |chunk: &Chunk<E>| chunk.rows.saturating_sub(chunk.overlap);
-        let (mut step, mut before) = (here.chunk.next, self.mark.before + new(&here.chunk));
+        let (mut step, mut before) = (here.chunk.next, self.mark.before.saturating_add(new(&here.chunk)));
         for _ in 0..pages {
             let Some(at) = step else { break };
             let found = spring.page(&self.lane, at.0, Some(self.mark.generation)).await?;
             if let Some(index) = self.after_last(&found.chunk) {
                 return Ok(Some(self.settle(found, at.0, before, index)));
             }
-            before += new(&found.chunk);
+            before = before.saturating_add(new(&found.chunk));
             step = found.chunk.next;
         }
         Ok(None)
@@ -265,6 +281,8 @@ impl<E: Entity> Pages<E> {
         self.mark.position = position;
         self.mark.before = before;
         self.mark.index = index;
+        // A list that does not run from new to old after all can only be read through.
+        self.mark.unordered |= self.lane.days.is_some() && !runs_from_new_to_old(&found.chunk);
         self.mark.total = found.chunk.total;
         // Not when it was last asked for: a cursor stays the same as long as the page does, and so does the answer's tag.
         self.mark.generation = self.mark.generation.max(found.since);
@@ -285,14 +303,15 @@ impl<E: Entity> Pages<E> {
         let generation = first.since;
         let (mut newer, mut reaching) = (0, pages - 1);
         let mut last_newer = last_day(&first.chunk);
-        let mut removed = 0;
+        let (mut removed, mut newest_seen) = (0, first.generation);
         while reaching - newer > 1 {
             let middle = newer + (reaching - newer) / 2;
             let found = spring.page(&self.lane, middle, None).await?;
             if last_day(&found.chunk) > last_newer && found.chunk.total == first.chunk.total {
-                // Not from new to old after all: then only reading it through is right.
+                self.mark.unordered = true;
                 return Ok(self.settle(first, 0, 0, 0));
             }
+            newest_seen = newest_seen.max(found.generation);
             removed = removed.max(lost(first.chunk.total, found.chunk.total));
             if reaches(&found.chunk) {
                 reaching = middle;
@@ -303,10 +322,27 @@ impl<E: Entity> Pages<E> {
         }
         // Rows deleted meanwhile moved what follows them ahead; rows added only make the way longer.
         reaching = reaching.saturating_sub(removed.div_ceil(size));
-        let found = spring.page(&self.lane, reaching, None).await?;
+        let mut found = spring.page(&self.lane, reaching, None).await?;
+        if found.chunk.total != first.chunk.total {
+            // The pages looked at are of different ages: what one of them lost another may not have got yet.
+            let reaches_back = |chunk: &Chunk<E>| first_day(chunk).is_some_and(|day| day <= newest);
+            found = spring.page(&self.lane, reaching, Some(newest_seen)).await?;
+            while reaching > 0 && reaches_back(&found.chunk) {
+                reaching -= 1;
+                found = spring.page(&self.lane, reaching, Some(newest_seen)).await?;
+            }
+        }
         self.mark.generation = generation;
         Ok(self.settle(found, reaching, reaching * size, 0))
     }
+}
+
+fn first_day<E: Entity>(chunk: &Chunk<E>) -> Option<Date> {
+    chunk.records.iter().find_map(|record| record.data.day())
+}
+
+fn runs_from_new_to_old<E: Entity>(chunk: &Chunk<E>) -> bool {
+    chunk.records.iter().filter_map(|record| record.data.day()).is_sorted_by(|newer, older| newer >= older)
 }
 
 /// How many rows fewer there are now.
@@ -316,4 +352,50 @@ fn lost(then: Option<u64>, now: Option<u64>) -> u64 {
 
 fn last_day<E: Entity>(chunk: &Chunk<E>) -> Option<Date> {
     chunk.records.iter().rev().find_map(|record| record.data.day())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::reference::ReferenceEntry;
+    use crate::model::{RecordId, Source as CrmName};
+
+    fn id(number: u64) -> RecordId {
+        RecordId::new(CrmName::AlfaCrm, number)
+    }
+
+    fn page(numbers: &[u64]) -> Chunk<ReferenceEntry> {
+        let record = |number: &u64| Record {
+            id: id(*number),
+            source: CrmName::AlfaCrm,
+            source_id: number.to_string(),
+            data: ReferenceEntry { name: None, active: None, weight: None, branch_ids: Vec::new() },
+            custom_fields: serde_json::Map::new(),
+            created_at: None,
+            updated_at: None,
+            raw: serde_json::Value::Null,
+        };
+        Chunk { records: numbers.iter().map(|number| Arc::new(record(number))).collect(), ..Chunk::default() }
+    }
+
+    fn after(last: &[u64], numbers: &[u64]) -> Option<usize> {
+        let mark = Mark { last: last.iter().map(|number| id(*number)).collect(), ..Mark::default() };
+        Pages::<ReferenceEntry>::new(Lane::pages("test"), mark).after_last(&page(numbers))
+    }
+
+    #[test]
+    fn the_place_is_behind_the_last_records_in_their_order() {
+        assert_eq!(after(&[1, 2, 3, 4], &[5, 6, 7]), None);
+        assert_eq!(after(&[1, 2, 3, 4], &[3, 4, 5]), Some(2));
+        assert_eq!(after(&[1, 2, 3, 4], &[4, 5, 6]), Some(1));
+        assert_eq!(after(&[1, 2, 3, 4], &[2, 9, 4, 5]), Some(3), "a row came in between");
+        assert_eq!(after(&[1, 2, 3, 4], &[1, 3, 5]), Some(2), "the last is gone");
+        assert_eq!(after(&[4], &[9, 4, 5]), Some(2), "one is all that was read");
+    }
+
+    #[test]
+    fn a_record_that_was_moved_does_not_take_the_place_with_it() {
+        assert_eq!(after(&[1, 2, 3, 4], &[5, 6, 7, 2, 8]), None);
+        assert_eq!(after(&[1, 2, 3, 4], &[2, 3, 4, 5, 6, 1, 8]), Some(3));
+    }
 }

@@ -54,6 +54,8 @@ impl<E: Entity> std::fmt::Debug for Shelf<E> {
 struct Reader<'a, E: Entity> {
     source: &'a Arc<dyn Source<E>>,
     walk: Walk<E>,
+    /// Whether there was something left to read when the page began.
+    open: bool,
     failed: Option<crm::Error>,
 }
 
@@ -216,12 +218,14 @@ impl<E: Entity> Shelf<E> {
                 Ok(lanes) => readers.extend(lanes.into_iter().map(|lane| {
                     let left = cursor
                         .and_then(|cursor| cursor.lanes.iter().find(|mark| mark.lane == lane.name).cloned());
-                    Reader { source, walk: Walk::new(lane, left), failed: None }
+                    let walk = Walk::new(lane, left);
+                    let open = !walk.is_done();
+                    Reader { source, walk, open, failed: None }
                 })),
                 Err(error) => incomplete.push((missing(&error, None), error)),
             }
         }
-        let open = readers.iter().filter(|reader: &&Reader<'_, E>| !reader.walk.is_done()).count();
+        let open = readers.iter().filter(|reader: &&Reader<'_, E>| reader.open).count();
         let lists = if open > 1 { LISTS_BESIDE_OTHERS } else { CALLS_PER_PAGE };
         readers.iter_mut().for_each(|reader: &mut Reader<'_, E>| reader.walk.limit(lists));
         Ok(readers)
@@ -302,7 +306,8 @@ impl<E: Entity> Shelf<E> {
                 }
             }
         }
-        let asked = readers.iter().any(|reader| reader.failed.is_none());
+        // Sequences that were read to their end before say nothing about this page.
+        let asked = readers.iter().any(|reader| reader.open && reader.failed.is_none());
         if let Some((_, error)) = incomplete.iter().find(|(_, error)| error.kind == crm::Kind::NotCached) {
             return Err(error.clone().into());
         }
@@ -345,19 +350,18 @@ fn missing(error: &crm::Error, branch: Option<u64>) -> Incomplete {
     }
 }
 
-/// Whether a record is in a branch that may be seen. One that belongs to no branch is in all.
+/// Whether a record is in a branch that may be seen. A kind of record that has no branches is in all; a record that
+/// should have one and tells none is in none.
 fn is_visible<E: Entity>(record: &Record<E>, visible: &Option<Vec<u64>>) -> bool {
-    let branches = record.data.branches();
-    visible
-        .as_ref()
-        .is_none_or(|visible| branches.is_empty() || branches.iter().any(|id| visible.contains(&id.number())))
+    let (Some(visible), Some(branches)) = (visible, record.data.branches()) else { return true };
+    branches.iter().any(|id| visible.contains(&id.number()))
 }
 
 /// A record of several branches is taken from the first of them that is read, so that it comes once without any memory
 /// of the pages before.
 fn belongs_to_lane<E: Entity>(record: &Record<E>, branch: Option<u64>, visible: &Option<Vec<u64>>) -> bool {
     let (Some(branch), Some(visible)) = (branch, visible) else { return true };
-    let branches = record.data.branches();
+    let branches = record.data.branches().unwrap_or_default();
     let first = visible.iter().find(|id| branches.iter().any(|own| own.number() == **id));
     first.is_none_or(|first| *first == branch)
 }

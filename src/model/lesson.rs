@@ -147,9 +147,11 @@ impl Filter<Lesson> for LessonFilter {
             lesson.student_ids.contains(id)
                 || lesson.attendance.iter().any(|entry| entry.student_id.as_ref() == Some(id))
         });
+        // A planned lesson may not name its participants yet; then only the CRM can tell.
+        let unexpanded = lesson.student_ids.is_empty() && lesson.attendance.is_empty();
         (self.statuses.is_empty() || self.statuses.contains(&lesson.status))
             && self.days.admits(lesson.date)
-            && student
+            && (student || unexpanded)
             && among(&self.group_id, &lesson.group_ids)
             && among(&self.teacher_id, &lesson.teacher_ids)
             && fits(&self.subject_id, lesson.subject_id.as_ref())
@@ -176,8 +178,8 @@ impl Entity for Lesson {
         })
     }
 
-    fn branches(&self) -> &[RecordId] {
-        self.branch_id.as_slice()
+    fn branches(&self) -> Option<&[RecordId]> {
+        Some(self.branch_id.as_slice())
     }
 
     fn day(&self) -> Option<Date> {

@@ -150,8 +150,9 @@ impl Entity for Payment {
         Order::Merged(|a, b| newest_first(a.data.date, b.data.date))
     }
 
-    fn branches(&self) -> &[RecordId] {
-        self.branch_id.as_slice()
+    fn branches(&self) -> Option<&[RecordId]> {
+        // Payments of projects are no branch's business.
+        self.project_id.is_none().then_some(self.branch_id.as_slice())
     }
 
     fn day(&self) -> Option<Date> {

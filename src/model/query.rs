@@ -20,6 +20,11 @@ use super::RecordId;
 
 /// The longest value of a parameter, in bytes.
 const MAX_VALUE: usize = 2000;
+/// The longest name a consumer may choose, in bytes.
+const MAX_NAME: usize = 200;
+/// The most problems that are told of one query.
+const MAX_PROBLEMS: usize = 20;
+const EMPTY: &str = "is empty; leave it out instead";
 
 /// One declared parameter.
 #[derive(Debug, Clone)]
@@ -59,10 +64,15 @@ pub struct Query {
 impl Query {
     /// Takes the text behind `?` apart.
     pub fn parse(text: &str) -> Self {
+        let mut query = Self::default();
+        if !is_well_escaped(text) {
+            query.refuse("", "holds a `%` that is not followed by two hexadecimal digits of UTF-8 text");
+        }
         let given = form_urlencoded::parse(text.as_bytes())
             .map(|(k, v)| (k.into_owned(), v.into_owned(), false))
             .collect();
-        Self { given, ..Self::default() }
+        query.given = given;
+        query
     }
 
     /// What was declared so far.
@@ -73,13 +83,13 @@ impl Query {
     /// A parameter that may be given once.
     pub fn one<T: Text>(&mut self, name: &'static str, about: &'static str) -> Option<T> {
         self.declare(name, about, false, <T as Text>::schema(), T::example());
-        self.single(name, |text| T::parse(text))
+        self.single(name, T::LONGEST, |text| T::parse(text))
     }
 
     /// A parameter that may be repeated.
     pub fn many<T: Text>(&mut self, name: &'static str, about: &'static str) -> Vec<T> {
         self.declare(name, about, true, <T as Text>::schema(), T::example());
-        self.values(name, |text| T::parse(text))
+        self.values(name, T::LONGEST, |text| T::parse(text))
     }
 
     /// One of the words of an enum.
@@ -89,7 +99,7 @@ impl Query {
         about: &'static str,
     ) -> Option<T> {
         self.declare(name, about, false, T::schema(), None);
-        self.single(name, choose)
+        self.single(name, MAX_VALUE, choose)
     }
 
     /// Any of the words of an enum.
@@ -99,7 +109,7 @@ impl Query {
         about: &'static str,
     ) -> Vec<T> {
         self.declare(name, about, true, T::schema(), None);
-        self.values(name, choose)
+        self.values(name, MAX_VALUE, choose)
     }
 
     /// Parameters of the form `prefix[NAME]=VALUE`, whose names the consumer chooses.
@@ -110,10 +120,22 @@ impl Query {
         let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, value, taken) in &mut self.given {
             let inner = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('[')?.strip_suffix(']'));
-            if let Some(inner) = inner.filter(|inner| !inner.is_empty()) {
-                *taken = true;
-                found.entry(inner.to_owned()).or_default().push(value.clone());
-            }
+            let Some(inner) = inner.filter(|inner| !inner.is_empty()) else { continue };
+            *taken = true;
+            let name_is_bad = inner.len() > MAX_NAME || inner.chars().any(char::is_control);
+            let detail = match <String as Text>::parse(value) {
+                _ if name_is_bad => {
+                    format!("names a field with control characters or more than {MAX_NAME} bytes")
+                }
+                _ if value.is_empty() => EMPTY.to_owned(),
+                _ if value.len() > MAX_VALUE => format!("is longer than {MAX_VALUE} bytes"),
+                Err(detail) => detail,
+                Ok(value) => {
+                    found.entry(inner.to_owned()).or_default().push(value);
+                    continue;
+                }
+            };
+            self.bad.push(BadParam { name: shown(name), detail });
         }
         found
     }
@@ -135,17 +157,26 @@ impl Query {
         self.given.iter().map(|(name, _, _)| name.as_str())
     }
 
-    /// Everything that is wrong, unknown names included.
+    /// Everything that is wrong, unknown names included; of very much, the first part.
     pub fn finish(mut self) -> Result<Vec<Param>, Vec<BadParam>> {
+        let known =
+            |name: &str| self.known.iter().any(|param| param.name == name && Some(param.name) != self.open);
+        let mut unknown: Vec<&str> = Vec::new();
         for (name, _, taken) in &self.given {
-            if !taken && !self.known.iter().any(|param| param.name == name && Some(param.name) != self.open) {
-                let mut detail = String::from("is not a parameter of this resource; known are ");
-                for (i, param) in self.known.iter().enumerate() {
-                    let _ = write!(detail, "{}`{}`", if i == 0 { "" } else { ", " }, param.name);
-                }
-                self.bad.push(BadParam { name: name.clone(), detail });
+            if !taken && !known(name) && !unknown.contains(&name.as_str()) && unknown.len() < MAX_PROBLEMS {
+                unknown.push(name);
             }
         }
+        for (i, name) in unknown.iter().enumerate() {
+            let mut detail = String::from("is not a parameter of this resource");
+            // Once is enough to read them.
+            if i == 0 {
+                let names: Vec<String> = self.known.iter().map(|param| format!("`{}`", param.name)).collect();
+                let _ = write!(detail, "; known are {}", names.join(", "));
+            }
+            self.bad.push(BadParam { name: shown(name), detail });
+        }
+        self.bad.truncate(MAX_PROBLEMS);
         if self.bad.is_empty() { Ok(self.known) } else { Err(self.bad) }
     }
 
@@ -168,14 +199,14 @@ impl Query {
         self.known.push(Param { name, about, repeatable, schema, example, mask: None });
     }
 
-    fn values<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+    fn values<T>(&mut self, name: &str, longest: usize, parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
         let mut read = Vec::new();
         for (_, value, taken) in self.given.iter_mut().filter(|(given, _, _)| given == name) {
             *taken = true;
             let parsed = if value.is_empty() {
-                Err("is empty; leave it out instead".to_owned())
-            } else if value.len() > MAX_VALUE {
-                Err(format!("is longer than {MAX_VALUE} bytes"))
+                Err(EMPTY.to_owned())
+            } else if value.len() > longest {
+                Err(format!("is longer than {longest} bytes"))
             } else {
                 parse(value)
             };
@@ -187,21 +218,32 @@ impl Query {
         read
     }
 
-    fn single<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+    fn single<T>(
+        &mut self,
+        name: &str,
+        longest: usize,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
         if self.given.iter().filter(|(given, _, _)| given == name).count() > 1 {
             self.refuse(name, "may be given only once");
         }
-        self.values(name, parse).into_iter().next()
+        self.values(name, longest, parse).into_iter().next()
     }
 }
 
 fn choose<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    // serde's own sentence lists the words: "unknown variant `x`, expected one of `A`, `B`".
-    T::deserialize(StrDeserializer::<ChoiceError>::new(text)).map_err(|error| error.to_string())
+    T::deserialize(StrDeserializer::<ChoiceError>::new(text)).map_err(|error| {
+        // serde's own sentence lists the words behind what was given: "unknown variant `x`, expected one of `A`, `B`".
+        let error = error.to_string();
+        let words = error.rsplit_once("expected ").map_or("another word", |(_, words)| words);
+        format!("is `{}`; use {words}", shown(text))
+    })
 }
 
 /// A value that can be read from a parameter.
 pub trait Text: Sized {
+    /// The longest value, in bytes.
+    const LONGEST: usize = MAX_VALUE;
     /// Reads it; the error is a sentence without subject.
     fn parse(text: &str) -> Result<Self, String>;
     /// Its schema.
@@ -299,6 +341,28 @@ impl Text for RecordId {
     }
 }
 
+/// Whether every escape stands for a byte, and all of them together for text.
+fn is_well_escaped(text: &str) -> bool {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        rest = tail;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let pair =
+            tail.get(..2).and_then(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+        let signed = tail.first() == Some(&b'+');
+        match pair.filter(|_| !signed) {
+            Some(byte) => bytes.push(byte),
+            None => return false,
+        }
+        rest = &tail[2..];
+    }
+    std::str::from_utf8(&bytes).is_ok()
+}
+
 /// A consumer's text as it may be quoted back: short and printable.
 pub fn shown(text: &str) -> String {
     let mut shown: String = text.chars().filter(|c| !c.is_control()).take(60).collect();
@@ -335,6 +399,26 @@ mod tests {
         let fields = query.open("field", "");
         assert_eq!(fields["client_id"], ["1", "2"]);
         assert_eq!(query.finish().unwrap_err()[0].name, "field");
+    }
+
+    #[test]
+    fn a_query_of_nonsense_is_answered_briefly() {
+        let query = Query::parse(&(0..4000).map(|n| format!("{n}&")).collect::<String>());
+        let bad = query.finish().unwrap_err();
+        assert!(bad.iter().map(|bad| bad.name.len() + bad.detail.len()).sum::<usize>() < 4000);
+    }
+
+    #[test]
+    fn escapes_that_are_no_text_are_refused() {
+        for text in ["q=%ff%fe", "q=%", "q=%zz", "q=%C0%AF", "q=%+1"] {
+            let mut query = Query::parse(text);
+            let _: Option<String> = query.one("q", "");
+            assert!(query.finish().is_err(), "{text}");
+        }
+        let mut query = Query::parse("q=%D0%9F%D1%91%D1%82%D1%80&field[a]=");
+        assert_eq!(query.one::<String>("q", "").unwrap(), "Пётр");
+        query.open("field", "");
+        assert_eq!(query.finish().unwrap_err()[0].name, "field[a]");
     }
 
     #[test]

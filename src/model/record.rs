@@ -58,9 +58,9 @@ pub trait Entity: Debug + Clone + Serialize + ToSchema + Send + Sync + 'static {
     /// How the sequences of a list are joined.
     fn order() -> Order<Self>;
 
-    /// The branches it belongs to; none means it belongs to no branch in particular.
-    fn branches(&self) -> &[RecordId] {
-        &[]
+    /// The branches it belongs to; `None` for a record that is no branch's business.
+    fn branches(&self) -> Option<&[RecordId]> {
+        None
     }
 
     /// The day by which the CRM orders its lists, newest first, where it does.

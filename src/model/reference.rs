@@ -71,8 +71,8 @@ impl Entity for ReferenceEntry {
         Order::OneAfterTheOther
     }
 
-    fn branches(&self) -> &[RecordId] {
-        &self.branch_ids
+    fn branches(&self) -> Option<&[RecordId]> {
+        Some(&self.branch_ids)
     }
 
     fn example() -> Value {

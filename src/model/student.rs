@@ -217,10 +217,12 @@ pub struct StudentFilter {
     pub updated_since: Option<Timestamp>,
 }
 
-/// The digits of a telephone number as far as they identify it: the last ten, so that `8…`, `+7…` and brackets are one.
+/// The digits of a telephone number as far as they identify it. Of a Russian number these are the last ten, so that
+/// `8…`, `+7…` and brackets are one; of any other number, all.
 pub fn phone_digits(text: &str) -> String {
-    let digits: Vec<char> = text.chars().filter(char::is_ascii_digit).collect();
-    digits[digits.len().saturating_sub(10)..].iter().collect()
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let russian = digits.len() == 11 && digits.starts_with(['7', '8']);
+    if russian { digits[1..].to_owned() } else { digits }
 }
 
 /// Whether a text looks like a telephone number rather than an address of another kind.
@@ -347,8 +349,8 @@ impl Entity for Student {
         Order::OneAfterTheOther
     }
 
-    fn branches(&self) -> &[RecordId] {
-        &self.branch_ids
+    fn branches(&self) -> Option<&[RecordId]> {
+        Some(&self.branch_ids)
     }
 
     fn example() -> Value {

@@ -26,7 +26,7 @@ const PARTS: &[Part] = &[
     },
     Part {
         name: "upstream",
-        may: &["model", "telemetry"],
+        may: &["model", "config", "telemetry"],
         because: "Talking to somebody else's API has nothing to do with what is said, stored or served.",
     },
     Part {
@@ -34,7 +34,11 @@ const PARTS: &[Part] = &[
         may: &["model::context"],
         because: "The memory is typed by whoever stores in it, so it never names a record.",
     },
-    Part { name: "consumers", may: &["model"], because: "Who may call us is decided without HTTP." },
+    Part {
+        name: "consumers",
+        may: &["model", "config"],
+        because: "Who may call us is decided without HTTP.",
+    },
     Part {
         name: "crm::alfa",
         may: &["model", "config", "telemetry", "upstream", "crm"],

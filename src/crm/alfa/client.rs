@@ -107,7 +107,7 @@ impl Client {
             queued: answer.queued,
             took: answer.took,
             size: answer.body.len(),
-            digest: digest(&answer.body),
+            digest: digest(&answer.body, self.today()),
         };
         let previous = question.at.0.checked_sub(1).map(Position);
         // Some servers answer a page past the end with the last one again.
@@ -125,7 +125,7 @@ impl Client {
                 None => drift.push("id"),
             }
         }
-        let next = Some(Position(question.at.0 + 1));
+        let next = Some(Position(question.at.0.saturating_add(1)));
         Ok(asked(Chunk { records, rows, total: envelope.total, next, previous, overlap: 0, drift }))
     }
 

@@ -1,8 +1,8 @@
 //! The token of AlfaCRM: one sign-in for all who wait, ahead of expiry, and once more when the CRM refuses a token.
 //!
 //! How long a token lives is not known for sure (section 2.2 of the reference), so it is renewed before the configured
-//! lifetime is over and also on 401 or 403. A 403 may just as well mean that a right is missing, so a young token is
-//! believed, not renewed.
+//! lifetime is over and also on 401 or 403. A 403 may just as well mean that a right is missing, so after one renewal
+//! it is believed for a while.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
@@ -26,8 +26,8 @@ const TOKEN: HeaderName = HeaderName::from_static("x-alfacrm-token");
 const APP_KEY: HeaderName = HeaderName::from_static("x-app-key");
 const SIGN_IN: &str = "auth/login";
 
-/// A token younger than this is not to blame for a 403.
-const SURELY_VALID: Duration = Duration::from_secs(60);
+/// After a sign-in because of a 403 further ones are believed for so long: a right is missing, not a token.
+const BELIEVED: Duration = Duration::from_secs(60);
 /// After a refused sign-in nobody tries again for so long.
 const BACK_OFF: Duration = Duration::from_secs(5);
 /// The part of its lifetime after which a token is renewed in the background.
@@ -50,6 +50,8 @@ struct State {
     signed_in: u64,
     under_way: Option<SignIn>,
     refused: Option<(Instant, Error)>,
+    /// When a token was last given up because of a 403.
+    doubted: Option<Instant>,
 }
 
 struct Token {
@@ -103,9 +105,12 @@ impl Session {
             if state.signed_in != number {
                 return Ok(true);
             }
-            let young = state.token.as_ref().is_some_and(|token| token.since.elapsed() < SURELY_VALID);
-            if status == 403 && young {
-                return Ok(false);
+            // Once given up, a token is no argument any more: all who were refused with it wait for the next.
+            if status == 403 && state.token.is_some() {
+                if state.doubted.is_some_and(|at| at.elapsed() < BELIEVED) {
+                    return Ok(false);
+                }
+                state.doubted = Some(Instant::now());
             }
             state.token = None;
             self.begin(&mut state, true)?
@@ -133,11 +138,11 @@ impl Session {
 
     async fn sign_in(&self, others_wait: bool) -> Result<u64, Error> {
         let upstream = self.upstream.get().expect("connected when the client was built");
+        let _over = Over(self);
         let first = others_wait.then(|| upstream.pacer().sign_in_first());
         let outcome = self.fetch_token(upstream).await;
         drop(first);
         let mut state = self.lock();
-        state.under_way = None;
         match outcome {
             Ok(value) => {
                 state.token = Some(Token { value, since: Instant::now() });
@@ -187,6 +192,15 @@ impl Session {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no code panics while it holds the session")
+    }
+}
+
+/// However a sign-in ends, the next one may begin.
+struct Over<'a>(&'a Session);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.lock().under_way = None;
     }
 }
 

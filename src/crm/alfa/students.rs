@@ -77,7 +77,7 @@ fn contact(text: &str) -> String {
         return text.to_owned();
     }
     let digits = phone_digits(text);
-    if digits.len() == 10 { format!("7{digits}") } else { digits }
+    if digits.len() == 10 && digits.starts_with('9') { format!("7{digits}") } else { digits }
 }
 
 fn hex(color: Color) -> &'static str {

@@ -155,7 +155,7 @@ impl Client {
         // The server may cap pages silently: only one shorter than another is known to be the last.
         let before = longest.fetch_max(rows, Ordering::Relaxed);
         let last = rows <= overlap || rows < before.min(u64::from(self.config.page_size));
-        let next = (!last).then(|| Position(question.at.0 - overlap + rows));
+        let next = (!last).then(|| Position((question.at.0 - overlap).saturating_add(rows)));
         let previous = (question.at.0 > 0)
             .then(|| Position(question.at.0.saturating_sub(u64::from(self.config.page_size))));
         let (records, drift) = self.records(items, mapping, &translate);
@@ -165,7 +165,7 @@ impl Client {
             queued: answer.queued,
             took: answer.took,
             size: answer.body.len(),
-            digest: digest(&answer.body),
+            digest: digest(&answer.body, ()),
         })
     }
 
@@ -188,7 +188,7 @@ impl Client {
             queued: answer.queued,
             took: answer.took,
             size: answer.body.len(),
-            digest: digest(&answer.body),
+            digest: digest(&answer.body, ()),
         })
     }
 

@@ -102,7 +102,9 @@ impl Projects {
 
 /// A condition on a dynamic field: ids as numbers, anything else as text.
 fn dynamic(values: &[String]) -> Value {
-    let numbers: Option<Vec<u64>> = values.iter().map(|value| value.parse().ok()).collect();
+    // `007` and `+7…` are texts.
+    let number = |value: &String| value.parse().ok().filter(|number: &u64| number.to_string() == *value);
+    let numbers: Option<Vec<u64>> = values.iter().map(number).collect();
     match (numbers, values) {
         (Some(numbers), _) => numbers.into(),
         (None, [one]) => one.as_str().into(),

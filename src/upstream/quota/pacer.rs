@@ -149,7 +149,9 @@ impl Room {
     ) -> Result<(Seat, oneshot::Receiver<()>), Error> {
         let mut state = self.lock();
         let wait = state.predicted(reason, now);
-        if state.queue.waiting() >= self.limits.max_queue || now + wait > until {
+        // Without a sign-in nobody would ever leave a full room.
+        let full = state.queue.waiting() >= self.limits.max_queue && reason != Reason::Auth;
+        if full || now + wait > until {
             return Err(Error::Overloaded { retry_after: wait });
         }
         let (hand_over, served) = oneshot::channel();

