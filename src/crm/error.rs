@@ -153,15 +153,30 @@ pub fn passed_on(message: &str) -> String {
     if message.contains('<') {
         return "(a web page)".to_owned();
     }
+    let message = without_numbers(message);
     let words = message.split_whitespace().map(|word| if is_confidential(word) { "***" } else { word });
     let words: Vec<&str> = words.collect();
     words.join(" ").chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
-/// Whether a word may be a key (long, with digits), an e-mail address or a telephone number.
+/// Puts `***` for every number that is long enough for a telephone, also when it is written in groups.
+fn without_numbers(message: &str) -> String {
+    let grouping = |c: char| c.is_ascii_digit() || " ()+-.".contains(c);
+    let mut kept = String::with_capacity(message.len());
+    let mut rest = message;
+    while let Some(first) = rest.chars().next() {
+        let end = rest.find(|c| grouping(c) != grouping(first)).unwrap_or(rest.len());
+        let (part, tail) = rest.split_at(end);
+        let digits = part.bytes().filter(u8::is_ascii_digit).count();
+        kept.push_str(if grouping(first) && digits >= 7 { " *** " } else { part });
+        rest = tail;
+    }
+    kept
+}
+
+/// Whether a word may be a key (long, with digits) or an e-mail address.
 fn is_confidential(word: &str) -> bool {
-    let digits = word.bytes().filter(u8::is_ascii_digit).count();
-    word.contains('@') || digits >= 7 || (word.len() >= 16 && digits > 0)
+    word.contains('@') || (word.len() >= 16 && word.bytes().any(|b| b.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -175,6 +190,7 @@ mod tests {
             ("count must be at most 500", "count must be at most 500"),
             ("Token 5c0f7e2a-9b1d-4c3e-8f60 is unknown", "Token *** is unknown"),
             ("+7(900)000-00-01 belongs to anna@mail.example", "*** belongs to ***"),
+            ("Телефон +7 900 000 00 01 занят", "Телефон *** занят"),
             ("<html>5c0f7e2a</html>", "(a web page)"),
             ("two\nlines\u{7}", "two lines"),
         ] {

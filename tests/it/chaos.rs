@@ -140,3 +140,22 @@ async fn a_failure_that_passes_is_not_seen() {
         }
     }
 }
+
+/// A consumer that goes on as long as there is a cursor must come to an end, and not by being told that all is well.
+#[tokio::test(start_paused = true)]
+async fn a_list_whose_rest_is_only_where_nobody_answers_ends_with_an_error() {
+    let app = app();
+    app.crypto.faults().next(None, usize::MAX, Fault::DropBefore);
+    let mut next = "/payments?limit=200".to_owned();
+    for _ in 0..20 {
+        let page = app.owner().get(&next).await;
+        if page.status != 200 {
+            assert_eq!((page.status, page.code()), (502, "upstream_error"), "{}", page.text);
+            return;
+        }
+        assert_eq!(page.header("cache-control"), "private, max-age=0", "what is missing may be there soon");
+        let cursor = page.next_cursor().expect("what was not read is not at its end");
+        next = format!("/payments?limit=200&cursor={cursor}");
+    }
+    panic!("twenty pages and no end");
+}

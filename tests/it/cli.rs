@@ -150,7 +150,7 @@ fn a_request_under_way_is_answered_after_sigterm() {
 }
 
 #[test]
-fn serve_runs_in_front_of_the_sandbox_and_ends_on_sigterm() {
+fn serve_runs_in_front_of_the_sandbox_reloads_consumers_on_sighup_and_ends_on_sigterm() {
     let mut sandbox = start(
         &["sandbox", "--alfacrm", "127.0.0.1:0", "--cryptocrm", "127.0.0.1:0", "--students", "30"],
         &[],
@@ -168,6 +168,18 @@ fn serve_runs_in_front_of_the_sandbox_and_ends_on_sigterm() {
     let (status, text) = get(&public, "/projects?limit=1", &[("authorization", &format!("Bearer {key}"))]);
     assert_eq!(status, 200, "{text}");
     assert_eq!(run(&["healthcheck", "--url", &format!("http://{admin}/readyz")], &[]).code, 0);
+    let made = run(&["key", "new", "late"], &[]);
+    let (late, stanza) = made.out.split_once('\n').unwrap();
+    let ask = |key: &str| get(&public, "/projects?limit=1", &[("x-api-key", key)]).0;
+    assert_eq!(ask(late), 401);
+    file.append(stanza);
+    serve.signal("HUP");
+    serve.word(|line| line.contains("consumers reloaded").then_some(()));
+    assert_eq!((ask(late), ask(key)), (200, 200));
+    file.append("nonsense = 1\n");
+    serve.signal("HUP");
+    serve.word(|line| line.contains("the old one stays").then_some(()));
+    assert_eq!(ask(late), 200);
     serve.signal("TERM");
     let outcome = serve.end();
     assert_eq!(outcome.code, 0, "{outcome:?}");

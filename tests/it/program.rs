@@ -182,6 +182,11 @@ impl File {
         Self(path)
     }
 
+    pub(crate) fn append(&self, text: &str) {
+        let mut file = std::fs::OpenOptions::new().append(true).open(&self.0).expect("it is there");
+        file.write_all(text.as_bytes()).expect("a temporary file can be written");
+    }
+
     pub(crate) fn path(&self) -> &str {
         self.0.as_os_str().to_str().unwrap_or_default()
     }
