@@ -18,7 +18,7 @@ RUN apt-get update \
 COPY --from=build /usr/local/bin/crm-gateway /usr/local/bin/crm-gateway
 # A number, so that an orchestrator can see that it is not root. The program writes nothing to its own file system.
 USER 10001:10001
-WORKDIR /tmp
+WORKDIR /
 # The API, and what operators ask; the second must never be public.
 EXPOSE 8080 9090
 HEALTHCHECK --interval=10s --timeout=6s --start-period=5s --retries=3 \

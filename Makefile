@@ -25,7 +25,7 @@ bench: tools ## Compares a cached read with a bare server, in about a minute
 	cargo bench --locked --bench cached_read
 
 image: ## Builds the container image crm-gateway
-	docker build --tag crm-gateway .
+	docker build --tag crm-gateway:0.1.0 --tag crm-gateway .
 
 # Rust links with the system's C compiler. Where there is none and Debian's packages can be had, it is installed.
 tools:

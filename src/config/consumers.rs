@@ -13,7 +13,7 @@ use super::writer::Writer;
 /// One who calls the gateway with a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Consumer {
-    /// Its name in metrics, logs and the audit.
+    /// Its name in metrics and logs.
     pub name: String,
     /// Hashes of its keys; two while a key rotates.
     pub key_hashes: Vec<KeyHash>,

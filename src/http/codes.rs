@@ -177,7 +177,7 @@ impl Code {
                 "uri_too_long",
                 StatusCode::URI_TOO_LONG,
                 "The URL is too long",
-                "Path and query together are longer than 8 KiB.",
+                "Path and query together are longer than 32 KiB.",
                 "Ask for fewer values at once.",
             ),
             Self::UnsupportedMediaType => never(

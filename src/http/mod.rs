@@ -6,7 +6,7 @@
 //! - [`auth`], [`guard`], [`headers`], [`access_log`], [`request_id`]: the layers
 //! - [`problem`] and [`codes`]: how anything goes wrong
 //! - [`describe`], [`openapi`], [`docs`]: how all of it is documented
-//! - [`ops`]: the other listener
+//! - [`listen`]: serves a router on a socket; [`ops`]: the other listener
 
 mod access_log;
 mod auth;
