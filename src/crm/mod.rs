@@ -159,8 +159,20 @@ pub struct Asked<E> {
     pub digest: u64,
 }
 
+impl<E> Asked<E> {
+    /// What an answer was translated to; `besides` is what else the translation depends on.
+    pub(crate) fn of(
+        chunk: Chunk<E>,
+        answer: &crate::upstream::Answer,
+        besides: impl std::hash::Hash,
+    ) -> Self {
+        let (queued, took) = (answer.queued, answer.took);
+        Self { chunk, queued, took, size: answer.body.len(), digest: digest(&answer.body, besides) }
+    }
+}
+
 /// A digest of an answer's body and of what else its translation depends on.
-pub(crate) fn digest(body: &[u8], besides: impl std::hash::Hash) -> u64 {
+fn digest(body: &[u8], besides: impl std::hash::Hash) -> u64 {
     use std::hash::{DefaultHasher, Hasher as _};
     let mut hasher = DefaultHasher::new();
     hasher.write(body);

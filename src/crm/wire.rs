@@ -323,19 +323,9 @@ pub fn point(value: &Value) -> Result<Option<Point>, Unread> {
         return text.parse().map(|at| Some(Point::Absolute(at))).map_err(|_| Unread);
     }
     text.parse::<DateTime>()
-        .or_else(|_| text.parse::<Date>().map(Date::to_datetime_midnight))
+        .or_else(|_| text.parse::<Date>().map(|day| day.at(0, 0, 0, 0)))
         .map(|at| Some(Point::Local(at)))
         .map_err(|_| Unread)
-}
-
-trait AtMidnight {
-    fn to_datetime_midnight(self) -> DateTime;
-}
-
-impl AtMidnight for Date {
-    fn to_datetime_midnight(self) -> DateTime {
-        self.at(0, 0, 0, 0)
-    }
 }
 
 fn dotted(text: &str) -> Option<DateTime> {

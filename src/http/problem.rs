@@ -168,11 +168,7 @@ impl From<Failure> for Problem {
                 Self::bad_query(vec![BadParam { name: "cursor".to_owned(), detail: detail.to_owned() }])
             }
             Failure::ForbiddenBranch(_) => Self::new(Code::Forbidden, format!("The {failure}.")),
-            Failure::NotSupported(source) => {
-                let mut problem = Self::new(Code::NotSupported, "No configured CRM has such records.");
-                problem.0.source = source;
-                problem
-            }
+            Failure::NotSupported => Self::new(Code::NotSupported, "No configured CRM has such records."),
         }
     }
 }

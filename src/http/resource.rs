@@ -117,7 +117,6 @@ async fn list<R: Resource>(
     let asked = &entry.asked;
     let scope = Scope { visible: consumer.branches.clone(), wanted: asked.branches.clone() };
     let ctx = circumstances(&front, &request, consumer);
-    let _waiting = ctx.interest.join();
     let Answer { value, provenance } =
         R::shelf(&front.api.hub).list(&ctx, &scope, &asked.filter, &asked.page).await?;
     let written = front.memo.write(&key, &entry, &value, |page| asked.view.page(page)).map_err(unwritable)?;
@@ -153,7 +152,6 @@ async fn one<R: Resource>(
     let (id, view) = &entry.asked;
     let scope = Scope { visible: consumer.branches.clone(), wanted: Vec::new() };
     let ctx = circumstances(&front, &request, consumer);
-    let _waiting = ctx.interest.join();
     let Answer { value, provenance } = R::shelf(&front.api.hub).get(&ctx, &scope, id).await?;
     let page = Page { items: vec![value], next_cursor: None, total: None, incomplete: Vec::new() };
     let written =

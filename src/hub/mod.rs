@@ -22,7 +22,7 @@ use crate::model::payment::Payment;
 use crate::model::project::Project;
 use crate::model::reference::ReferenceEntry;
 use crate::model::student::Student;
-use crate::model::{Entity, RecordId, Source};
+use crate::model::{Entity, RecordId};
 use crate::telemetry::Metrics;
 
 /// Everything the gateway can be asked for.
@@ -172,5 +172,5 @@ pub enum Failure {
     ForbiddenBranch(RecordId),
     /// No configured CRM has such records.
     #[error("no configured CRM has such records")]
-    NotSupported(Option<Source>),
+    NotSupported,
 }

@@ -54,6 +54,17 @@ impl<E: Entity> Walk<E> {
         }
     }
 
+    /// Leaves pages that are used up, so that [`Walk::is_done`] knows as much as can be known without a call.
+    pub(super) fn leave(&mut self) {
+        match self {
+            Self::Pages(pages) => pages.leave(),
+            Self::PerProject(nested) => {
+                nested.inner.iter_mut().for_each(Pages::leave);
+                nested.projects.leave();
+            }
+        }
+    }
+
     /// Whether it is at its end.
     pub(super) fn is_done(&self) -> bool {
         match self {

@@ -100,6 +100,13 @@ impl<E: Entity> Pages<E> {
         self.fruitless = 0;
     }
 
+    /// Leaves the page at hand if it is used up; the next one is not asked for.
+    pub(super) fn leave(&mut self) {
+        if let Some(chunk) = self.chunk.clone().filter(|chunk| self.mark.index >= chunk.records.len()) {
+            self.turn(&chunk);
+        }
+    }
+
     /// Leaves a page that is used up.
     fn turn(&mut self, chunk: &Chunk<E>) {
         let through = self.mark.before.saturating_add(chunk.rows.saturating_sub(chunk.overlap));

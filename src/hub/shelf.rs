@@ -88,13 +88,8 @@ impl<E: Entity> Shelf<E> {
         let mut items: Vec<Arc<Record<E>>> = Vec::new();
 
         let limit = page.limit;
-        loop {
-            let Some((at, record)) = self.next(&trip, filter, &mut readers, items.len() < limit).await else {
-                break;
-            };
-            if items.len() == limit {
-                break;
-            }
+        while items.len() < limit {
+            let Some((at, record)) = self.next(&trip, filter, &mut readers).await else { break };
             let lane = readers[at].walk.lane();
             let fits = filter.matches(&record) && is_visible(&record, &visible);
             uncounted |= !fits;
@@ -105,7 +100,7 @@ impl<E: Entity> Shelf<E> {
                 items.push(Arc::clone(&record));
             }
             readers[at].walk.pass(&record);
-            if items.len() < limit && trip.calls() >= CALLS_PER_PAGE {
+            if trip.calls() >= CALLS_PER_PAGE {
                 break;
             }
         }
@@ -205,7 +200,7 @@ impl<E: Entity> Shelf<E> {
         incomplete: &mut Vec<(Incomplete, crm::Error)>,
     ) -> Result<Vec<Reader<'a, E>>, Failure> {
         if self.sources.is_empty() {
-            return Err(Failure::NotSupported(None));
+            return Err(Failure::NotSupported);
         }
         let mut readers = Vec::new();
         for source in &self.sources {
@@ -231,18 +226,13 @@ impl<E: Entity> Shelf<E> {
         Ok(readers)
     }
 
-    /// The sequence whose record comes next, and the record. Sequences that cannot be read are passed over; when no more
-    /// is wanted, no call is made to find out.
+    /// The sequence whose record comes next, and the record. Sequences that cannot be read are passed over.
     async fn next(
         &self,
         trip: &Trip<'_>,
         filter: &E::Filter,
         readers: &mut [Reader<'_, E>],
-        wanted: bool,
     ) -> Option<(usize, Arc<Record<E>>)> {
-        if !wanted {
-            return None;
-        }
         let paying = paying_projects();
         let peek = async |reader: &mut Reader<'_, E>| {
             if reader.failed.is_some() || reader.walk.is_done() {
@@ -291,7 +281,7 @@ impl<E: Entity> Shelf<E> {
     fn finish(
         &self,
         trip: &Trip<'_>,
-        readers: Vec<Reader<'_, E>>,
+        mut readers: Vec<Reader<'_, E>>,
         items: Vec<Arc<Record<E>>>,
         mut incomplete: Vec<(Incomplete, crm::Error)>,
         uncounted: bool,
@@ -317,6 +307,8 @@ impl<E: Entity> Shelf<E> {
         {
             return Err(error.clone().into());
         }
+        // So that a list whose last record was just given is at its end, without another call to find out.
+        readers.iter_mut().for_each(|reader| reader.walk.leave());
         let total = self.total(&readers, uncounted || !incomplete.is_empty(), filter);
         let done = readers.iter().all(|reader| reader.walk.is_done());
         let next_cursor = (!done).then(|| {

@@ -13,7 +13,7 @@ use super::session::Session;
 use crate::config;
 use crate::crm::error::on_the_way;
 use crate::crm::wire::{Dialect, Row, number};
-use crate::crm::{Asked, Chunk, Error, Kind, Position, Question, digest};
+use crate::crm::{Asked, Chunk, Error, Kind, Position, Question};
 use crate::model::context::Reason;
 use crate::model::{Ctx, Record, RecordId, Source};
 use crate::telemetry::Metrics;
@@ -102,13 +102,7 @@ impl Client {
     ) -> Result<Asked<E>, Error> {
         let answer = self.send(ctx, &question.call).await?;
         let envelope = Envelope::read(read(&answer)?)?;
-        let asked = |chunk| Asked {
-            chunk,
-            queued: answer.queued,
-            took: answer.took,
-            size: answer.body.len(),
-            digest: digest(&answer.body, self.today()),
-        };
+        let asked = |chunk| Asked::of(chunk, &answer, self.today());
         let previous = question.at.0.checked_sub(1).map(Position);
         // Some servers answer a page past the end with the last one again.
         let past_the_end = envelope.page.is_some_and(|page| page != question.at.0);

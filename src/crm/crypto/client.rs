@@ -13,7 +13,7 @@ use super::mapping::{Laid, Mapping};
 use crate::config;
 use crate::crm::error::on_the_way;
 use crate::crm::wire::{Dialect, Row, number};
-use crate::crm::{Asked, Chunk, Error, Kind, Position, Question, digest};
+use crate::crm::{Asked, Chunk, Error, Kind, Position, Question};
 use crate::model::context::Reason;
 use crate::model::{Ctx, Record, RecordId};
 use crate::telemetry::Metrics;
@@ -159,13 +159,7 @@ impl Client {
             .then(|| Position(question.at.0.saturating_sub(u64::from(self.config.page_size))));
         let (records, drift) = self.records(items, mapping, &translate);
         let chunk = Chunk { records, rows, total, next, previous, overlap, drift };
-        Ok(Asked {
-            chunk,
-            queued: answer.queued,
-            took: answer.took,
-            size: answer.body.len(),
-            digest: digest(&answer.body, ()),
-        })
+        Ok(Asked::of(chunk, &answer, ()))
     }
 
     /// Asks for one record.
@@ -182,13 +176,7 @@ impl Client {
         let (records, drift) = self.records(found.into_iter().collect(), mapping, &translate);
         let rows = records.len() as u64;
         let chunk = Chunk { records, rows, total: None, next: None, previous: None, overlap: 0, drift };
-        Ok(Asked {
-            chunk,
-            queued: answer.queued,
-            took: answer.took,
-            size: answer.body.len(),
-            digest: digest(&answer.body, ()),
-        })
+        Ok(Asked::of(chunk, &answer, ()))
     }
 
     fn records<E>(

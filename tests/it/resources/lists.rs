@@ -366,3 +366,13 @@ async fn a_key_opens_what_its_scopes_name_and_nothing_else() {
     }
     assert_eq!(app.calls(), calls, "who is refused costs no quota");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_holds_exactly_the_rest_says_that_it_is_the_last() {
+    let app = school();
+    let branches = app.owner().get("/reference/branches?limit=3").await;
+    assert_eq!((branches.items().len(), branches.next_cursor()), (3, None));
+    let total = app.owner().get("/students?limit=1").await.json["total"].as_u64().unwrap();
+    let page = app.owner().get(&format!("/students?limit={total}")).await;
+    assert_eq!((page.items().len() as u64, page.next_cursor()), (total, None));
+}
