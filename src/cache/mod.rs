@@ -200,6 +200,11 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
         value.ok_or(failure)
     }
 
+    /// A point on the scale of generations: every fill that began until now is before it.
+    pub fn now(&self) -> u64 {
+        self.generations.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
     /// Bytes in use, as far as the table has counted them.
     pub fn weight(&self) -> u64 {
         self.store.weighted_size()

@@ -53,6 +53,12 @@ pub struct Error {
     pub status: Option<u16>,
     /// When asking again may help.
     pub retry_after: Option<Duration>,
+    /// What is wrong with which field: a pointer into the consumer's body and the CRM's sentence.
+    pub fields: Vec<(String, String)>,
+    /// Whether the call had left, as far as can be told.
+    pub sent: bool,
+    /// Whether a write may have been carried out all the same.
+    pub maybe_applied: bool,
     /// What lies behind it, for the log.
     #[source]
     pub cause: Option<Arc<dyn std::error::Error + Send + Sync>>,
@@ -61,7 +67,17 @@ pub struct Error {
 impl Error {
     /// A failure without further circumstances.
     pub fn new(crm: Source, kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, crm, detail: detail.into(), status: None, retry_after: None, cause: None }
+        Self {
+            kind,
+            crm,
+            detail: detail.into(),
+            status: None,
+            retry_after: None,
+            fields: Vec::new(),
+            sent: true,
+            maybe_applied: false,
+            cause: None,
+        }
     }
 
     /// Whether an older answer is better than this failure: the CRM cannot answer now, which says nothing about the record.
@@ -96,6 +112,7 @@ impl Error {
     pub fn retryable(&self) -> bool {
         match self.kind {
             // Below 500 it is the question or the configuration that is wrong.
+            _ if self.maybe_applied => false,
             Kind::Failed => self.status.is_none_or(|status| status >= 500),
             Kind::Overloaded | Kind::Unavailable | Kind::Timeout | Kind::Abandoned => true,
             Kind::NotFound
@@ -106,6 +123,17 @@ impl Error {
             | Kind::Unreadable
             | Kind::NotCached => false,
         }
+    }
+
+    /// The same failure of a write: where the call had left and no clear refusal came back, it may have been applied.
+    #[must_use]
+    pub fn of_write(mut self) -> Self {
+        self.maybe_applied = match self.kind {
+            Kind::Timeout | Kind::Unreadable => true,
+            Kind::Failed => self.sent && self.status.is_none_or(|status| status >= 500 || status < 400),
+            _ => false,
+        };
+        self
     }
 
     /// What happened, as a sentence for the consumer.
@@ -139,7 +167,13 @@ pub fn on_the_way(crm: Source, error: upstream::Error) -> Error {
         Way::Overloaded { retry_after } => Some(*retry_after),
         _ => None,
     };
-    Error { retry_after, cause: Some(Arc::new(error)), ..Error::new(crm, kind, detail) }
+    let sent = !matches!(error, Way::Overloaded { .. } | Way::Abandoned | Way::Transport { sent: false, .. });
+    Error { retry_after, sent, cause: Some(Arc::new(error)), ..Error::new(crm, kind, detail) }
+}
+
+/// What is answered to a write that the CRM has no call for.
+pub fn no_such_write(crm: Source) -> Error {
+    Error::new(crm, Kind::Unsupported, "this CRM has no call that writes such a record")
 }
 
 /// When a refused call may be made again: as the CRM says, else soon after it limited us.

@@ -5,58 +5,71 @@ pub mod alfa;
 pub mod crypto;
 pub mod error;
 pub mod wire;
+pub mod write;
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
 pub use error::{Error, Kind};
+pub use write::{Place, Write, Written};
 
-use crate::model::reference::ReferenceEntry;
 use crate::model::{Ctx, Entity, Record, RecordId, Source as CrmName};
-use crate::model::{lesson::Lesson, payment::Payment, project::Project, student::Student};
-use std::sync::Arc;
-use std::time::Duration;
 
-/// One CRM: which records it has. A capability that is `Some` is a claim that the conformance suite tests.
+/// One CRM: which records it has. What it declares is a claim that the conformance suite tests.
 pub trait Crm: Send + Sync {
     /// Which one.
     fn name(&self) -> CrmName;
-    /// Students and leads.
-    fn students(&self) -> Option<Arc<dyn Source<Student>>> {
-        None
+    /// The kinds of records it has.
+    fn sources(&self) -> Sources;
+}
+
+/// The kinds of records a CRM has, by their types.
+#[derive(Debug, Default)]
+pub struct Sources {
+    by_type: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
+    names: Vec<&'static str>,
+}
+
+impl Sources {
+    /// Adds a kind of record.
+    #[must_use]
+    pub fn with<E: Entity>(mut self, source: impl Source<E> + 'static) -> Self {
+        let source: Arc<dyn Source<E>> = Arc::new(source);
+        self.by_type.insert(TypeId::of::<E>(), Box::new(source));
+        self.names.push(E::RESOURCE);
+        self
     }
-    /// Lessons.
-    fn lessons(&self) -> Option<Arc<dyn Source<Lesson>>> {
-        None
+
+    /// The source of a kind of record, if there is one.
+    pub fn get<E: Entity>(&self) -> Option<Arc<dyn Source<E>>> {
+        self.by_type.get(&TypeId::of::<E>())?.downcast_ref().cloned()
     }
-    /// Payments.
-    fn payments(&self) -> Option<Arc<dyn Source<Payment>>> {
-        None
-    }
-    /// Projects.
-    fn projects(&self) -> Option<Arc<dyn Source<Project>>> {
-        None
-    }
-    /// Reference books.
-    fn reference(&self) -> Option<Arc<dyn Source<ReferenceEntry>>> {
-        None
+
+    /// The resources of all kinds, for tests that must miss none.
+    pub fn names(&self) -> &[&'static str] {
+        &self.names
     }
 }
 
 /// What one CRM knows about one kind of record.
 pub trait Source<E: Entity>: Send + Sync {
+    /// The CRM.
+    fn crm(&self) -> CrmName;
+
     /// The sequences that together hold every record that fits `filter`, each in the order of [`Entity::order`].
     /// None means that this CRM surely has no such record.
     fn lanes(&self, filter: &E::Filter, branches: &Branches) -> Result<Vec<Lane>, Error>;
-
-    /// The CRM.
-    fn crm(&self) -> CrmName;
 
     /// Whether its records belong to branches; if not, they are in no answer about a branch.
     fn has_branches(&self) -> bool {
         false
     }
 
-    /// Whether [`Source::lanes`] needs to know every branch, as opposed to only those asked for.
+    /// Whether [`Source::lanes`] and [`Source::by_id`] need to know every branch, as opposed to only those asked for.
     fn needs_branches(&self, _filter: &E::Filter) -> bool {
         false
     }
@@ -64,11 +77,52 @@ pub trait Source<E: Entity>: Send + Sync {
     /// The call that reads `lane` at `at`.
     fn question(&self, filter: &E::Filter, lane: &Lane, at: Position) -> Question;
 
-    /// The calls that may find a record by its id, in the order to try them. None means there can be no such record.
-    fn by_id(&self, id: &RecordId, branches: &Branches) -> Vec<Question>;
+    /// How a record is found by its id. `filter` says what the path says, for records that hang on others.
+    fn by_id(&self, id: &RecordId, filter: &E::Filter, branches: &Branches) -> Find;
+
+    /// One call that finds all of these records at once, where the CRM takes lists of ids and the first call of
+    /// [`Find::Ask`] is the same for one.
+    fn by_ids(&self, _ids: &[RecordId]) -> Option<Question> {
+        None
+    }
 
     /// Makes the call and translates its answer.
     fn ask<'a>(&'a self, ctx: &'a Ctx, question: &'a Question) -> BoxFuture<'a, Result<Asked<E>, Error>>;
+
+    /// The call that makes a record.
+    fn create(&self, _draft: &E::Draft, _place: &Place<'_, E::Filter>) -> Result<Write, Error> {
+        Err(error::no_such_write(self.crm()))
+    }
+
+    /// The call that changes a record, which was just read.
+    fn update(
+        &self,
+        _before: &Record<E>,
+        _draft: &E::Draft,
+        _place: &Place<'_, E::Filter>,
+    ) -> Result<Write, Error> {
+        Err(error::no_such_write(self.crm()))
+    }
+
+    /// The call that removes a record.
+    fn delete(&self, _before: &Record<E>, _place: &Place<'_, E::Filter>) -> Result<Write, Error> {
+        Err(error::no_such_write(self.crm()))
+    }
+
+    /// Makes a call that writes. It is made once: what is not surely without effect is never repeated.
+    fn write<'a>(&'a self, _ctx: &'a Ctx, _write: &'a Write) -> BoxFuture<'a, Result<Written<E>, Error>> {
+        let error = error::no_such_write(self.crm());
+        Box::pin(async move { Err(error) })
+    }
+}
+
+/// How a record is found by its id.
+#[derive(Debug, Clone)]
+pub enum Find {
+    /// Some of these calls finds it, in the order to try them; none when there can be no such record.
+    Ask(Vec<Question>),
+    /// The CRM cannot be asked for it: the list of all is looked through.
+    Walk,
 }
 
 /// The branches to look in.
@@ -142,6 +196,8 @@ pub struct Question {
     pub overlap: u64,
     /// Whether the CRM's total counts exactly what was asked for.
     pub exact: bool,
+    /// The CRM's own id of the record that the list hangs on.
+    pub parent: Option<u64>,
 }
 
 /// A page of records as one call gave it, and what the call cost.
@@ -168,6 +224,28 @@ impl<E> Asked<E> {
     ) -> Self {
         let (queued, took) = (answer.queued, answer.took);
         Self { chunk, queued, took, size: answer.body.len(), digest: digest(&answer.body, besides) }
+    }
+
+    /// What is known without asking: it never changes while the gateway runs.
+    pub(crate) fn known(chunk: Chunk<E>) -> Self {
+        Self { chunk, queued: Duration::ZERO, took: Duration::ZERO, size: 0, digest: 0 }
+    }
+
+    /// One record out of an answer that holds several, and its share of what the answer cost.
+    pub(crate) fn part(
+        &self,
+        record: Option<Arc<Record<E>>>,
+        parts: usize,
+        drift: Vec<&'static str>,
+    ) -> Self {
+        let digest = record.as_ref().map_or(0, |record| digest(record.raw.to_string().as_bytes(), ()));
+        let chunk = Chunk {
+            rows: u64::from(record.is_some()),
+            records: record.into_iter().collect(),
+            drift,
+            ..Chunk::default()
+        };
+        Self { chunk, queued: self.queued, took: self.took, size: self.size / parts.max(1), digest }
     }
 }
 

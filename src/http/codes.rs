@@ -107,6 +107,11 @@ impl Code {
         }
     }
 
+    /// Whether a write may be answered with it.
+    pub(crate) fn answers_writes(self) -> bool {
+        !matches!(self, Self::MethodNotAllowed | Self::NotCached)
+    }
+
     /// What is known about it.
     pub(crate) fn entry(self) -> Entry {
         match self {

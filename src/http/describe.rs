@@ -1,10 +1,11 @@
 //! A resource's declaration as a part of the API document: its operations and its schemas.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::{
     Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn, ParameterStyle,
 };
+use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, Schema};
@@ -13,10 +14,11 @@ use utoipa::{PartialSchema as _, ToSchema};
 use super::auth::Needed;
 use super::codes::Code;
 use super::query;
-use super::resource::{PathValues, Resource};
+use super::resource::{Offer, PathValues, Resource, tag};
 use super::routes::Routes;
+use crate::model::draft::schema_of;
 use crate::model::query::Param;
-use crate::model::{Entity, Incomplete, Moment, RecordId, Source};
+use crate::model::{Entity, Fields, Incomplete, Moment, Query, RecordId, Source};
 
 /// What every record has, whatever it is of.
 #[derive(ToSchema)]
@@ -101,39 +103,146 @@ fn page(name: &str) -> RefOr<Schema> {
         .into()
 }
 
-/// `GET` of a list.
-pub(super) fn list<R: Resource>(fields: &[String]) -> Operation {
-    let many = R::NAMES.1.replace('_', " ");
-    let example = json!({
-        "items": [R::Record::example()],
-        "next_cursor": "eyJ2IjoxLCJhIjo1MH0",
-        "total": 887,
-        "incomplete": [],
-    });
-    let answer = answer("One page of the list.", &format!("{}Page", R::Record::name()), example)
-        .header_ref("Link", Ref::new("#/components/headers/Link"))
-        .build();
-    operation::<R>(format!("list_{}", R::NAMES.1), format!("List {many}"), answer)
-        .parameters(Some(params(query::list_params::<R::Record>(fields), fields)))
-        .build()
+/// The operation that an offer of a resource makes.
+pub(super) fn operation_of<R: Resource>(offer: Offer, fields: &[String]) -> Operation {
+    let (one, many) = R::NAMES;
+    let (name, names) = (one.replace('_', " "), many.replace('_', " "));
+    let (id, summary) = match offer {
+        Offer::List => (format!("list_{many}"), format!("List {names}")),
+        Offer::Get => (format!("get_{one}"), format!("Read one {name}")),
+        Offer::Only => (format!("get_{one}"), format!("Read the {name}")),
+        Offer::Create => (format!("create_{one}"), format!("Create a {name}")),
+        Offer::Update => (format!("update_{one}"), format!("Change a {name}")),
+        Offer::Delete => (format!("delete_{one}"), format!("Delete a {name}")),
+        Offer::Act => (one.to_owned(), uppercase_first(&name)),
+    };
+    let record = R::Record::name();
+    let example = R::Record::example();
+    let mut operation = OperationBuilder::new()
+        .operation_id(Some(id))
+        .tag(tag::<R>())
+        .summary(Some(summary))
+        .description(Some(R::ABOUT));
+    for parameter in path_parameters::<R>(offer) {
+        operation = operation.parameter(parameter);
+    }
+    let reads = matches!(offer, Offer::List | Offer::Get | Offer::Only);
+    operation = match offer {
+        Offer::List => {
+            let page = json!({
+                "items": [example],
+                "next_cursor": "eyJ2IjoxLCJhIjo1MH0",
+                "total": 887,
+                "incomplete": [],
+            });
+            let answer = answer("One page of the list.", &format!("{record}Page"), page)
+                .header_ref("Link", Ref::new("#/components/headers/Link"));
+            operation
+                .parameters(Some(params(query::list_params::<R::Record>(fields), fields)))
+                .response("200", answer.build())
+        }
+        Offer::Get | Offer::Only => operation
+            .parameters(Some(params(query::one_params::<R::Record>(fields), fields)))
+            .response("200", answer("The record.", &record, example).build()),
+        Offer::Create => operation.response("201", written("The new record.", &record, example)),
+        Offer::Update | Offer::Act => {
+            operation.response("200", written("The record as it is now.", &record, example))
+        }
+        Offer::Delete => operation.response("204", ResponseBuilder::new().description("It is gone.").build()),
+    };
+    if reads {
+        operation = operation.response("304", Ref::new("#/components/responses/NotModified"));
+    } else {
+        operation = operation.parameters(Some(parameters_of_writes::<R>(offer)));
+    }
+    if matches!(offer, Offer::Create | Offer::Update | Offer::Act) {
+        operation = operation.request_body(Some(body::<R>(offer)));
+    }
+    for status in statuses(reads) {
+        operation = operation
+            .response(status.to_string(), Ref::new(format!("#/components/responses/Problem{status}")));
+    }
+    operation.build()
 }
 
-/// `GET` of one record.
-pub(super) fn one<R: Resource>(fields: &[String]) -> Operation {
-    let name = R::NAMES.0.replace('_', " ");
-    let answer = answer("The record.", &R::Record::name(), R::Record::example()).build();
-    let id = ParameterBuilder::new()
-        .name("id")
-        .parameter_in(ParameterIn::Path)
-        .required(Required::True)
-        .description(Some("The id, as a list or another record gives it."))
-        .schema(Some(Ref::from_schema_name("RecordId")))
-        .example(R::Record::example().get("id").cloned())
-        .build();
-    operation::<R>(format!("get_{}", R::NAMES.0), format!("Read one {name}"), answer)
-        .parameter(id)
-        .parameters(Some(params(query::one_params(fields), fields)))
-        .build()
+fn uppercase_first(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(char::to_uppercase).into_iter().flatten().chain(letters).collect()
+}
+
+/// The parameters in an offer's path.
+fn path_parameters<R: Resource>(offer: Offer) -> Vec<Parameter> {
+    let path = offer.path::<R>();
+    let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let own = matches!(offer, Offer::Get | Offer::Update | Offer::Delete).then_some(R::ID);
+    let one = |name: &str| {
+        let parameter =
+            ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True);
+        if let Some(PathValues { about, values, .. }) =
+            R::path_values().iter().find(|known| known.name == name)
+        {
+            let schema = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(values()));
+            let first = values().first().map(|value| json!(value));
+            return parameter.description(Some(*about)).schema(Some(schema)).example(first).build();
+        }
+        let schema = Some(Ref::from_schema_name("RecordId"));
+        let (about, example) = if own == Some(name) || (offer == Offer::Act && R::PARENT.is_none()) {
+            ("The id, as a list or another record gives it.", R::Record::example().get("id").cloned())
+        } else {
+            ("The id of the record that this belongs to.", R::PARENT.map(|kin| json!(kin.example())))
+        };
+        parameter.description(Some(about)).schema(schema).example(example).build()
+    };
+    names.map(one).collect()
+}
+
+/// What every write may be sent with.
+fn parameters_of_writes<R: Resource>(offer: Offer) -> Vec<Parameter> {
+    let mut query = Query::default();
+    super::write::declare(&mut query);
+    let mut all = params(query.known().to_vec(), &[]);
+    let header = |name: &str, about: &str, needed: bool| {
+        let required = if needed { Required::True } else { Required::False };
+        ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Header)
+            .required(required)
+            .description(Some(about.to_owned()))
+            .schema(Some(
+                ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255)),
+            ))
+    };
+    let needed = R::KEYED && offer == Offer::Create;
+    let key = "A text of your own that is new for each new request and the same for a repeated one.";
+    let key = header("Idempotency-Key", key, needed);
+    all.push(if needed { key.example(Some(json!("4f9c1f0e-invoice-17"))).build() } else { key.build() });
+    if matches!(offer, Offer::Update | Offer::Delete | Offer::Act) {
+        let about = "The `ETag` of the record as you read it; 412 when it has changed since.";
+        all.push(header("If-Match", about, false).build());
+    }
+    all
+}
+
+/// The body that an offer takes.
+fn body<R: Resource>(offer: Offer) -> RequestBody {
+    let new = offer == Offer::Create;
+    let mut fields = if new { Fields::of_new(Map::new()) } else { Fields::of_change(Map::new()) };
+    R::draft(&mut fields);
+    let schema = schema_of(fields.known(), new);
+    let content = ContentBuilder::new().schema(Some(schema)).example(Some(R::example(offer))).build();
+    let required = if offer == Offer::Act { Required::False } else { Required::True };
+    RequestBodyBuilder::new().content("application/json", content).required(Some(required)).build()
+}
+
+/// The record after a write.
+fn written(about: &str, schema: &str, example: Value) -> Response {
+    let content =
+        ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).example(Some(example)).build();
+    let mut answer = ResponseBuilder::new().description(about).content("application/json", content);
+    for name in ["ETag", "Server-Timing", "RateLimit", "RateLimit-Policy", "X-Request-Id"] {
+        answer = answer.header_ref(name, Ref::new(format!("#/components/headers/{name}")));
+    }
+    answer.build()
 }
 
 /// Adds the scopes an operation needs, for people and for programs.
@@ -146,36 +255,10 @@ pub(super) fn with_scopes(mut operation: Operation, needed: &Needed) -> Operatio
     operation
 }
 
-fn operation<R: Resource>(id: String, summary: String, answer: Response) -> OperationBuilder {
-    let mut operation = OperationBuilder::new()
-        .operation_id(Some(id))
-        .tag(R::Record::RESOURCE)
-        .summary(Some(summary))
-        .description(Some(R::ABOUT))
-        .response("200", answer)
-        .response("304", Ref::new("#/components/responses/NotModified"));
-    for PathValues { name, about, values } in R::path_values() {
-        let schema = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(values()));
-        let parameter = ParameterBuilder::new()
-            .name(*name)
-            .parameter_in(ParameterIn::Path)
-            .required(Required::True)
-            .description(Some(*about))
-            .schema(Some(schema))
-            .example(values().first().map(|value| json!(value)));
-        operation = operation.parameter(parameter);
-    }
-    for status in statuses_of_reads() {
-        operation = operation
-            .response(status.to_string(), Ref::new(format!("#/components/responses/Problem{status}")));
-    }
-    operation
-}
-
-fn statuses_of_reads() -> Vec<u16> {
+fn statuses(reads: bool) -> Vec<u16> {
     let mut statuses: Vec<u16> = Code::ALL
         .into_iter()
-        .filter(|code| code.answers_reads())
+        .filter(|code| if reads { code.answers_reads() } else { code.answers_writes() })
         .map(|code| code.entry().status.as_u16())
         .collect();
     statuses.dedup();

@@ -18,7 +18,7 @@ use crate::model::context::Freshness;
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const PREFER: HeaderName = HeaderName::from_static("prefer");
-const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+pub(super) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// How old an answer the consumer accepts. What cannot be read is ignored (RFC 9111, 4.2.1).
 pub(super) fn accepted(headers: &HeaderMap) -> Freshness {
@@ -89,7 +89,7 @@ pub(super) fn reply(
     headers.insert(AGE, provenance.age.as_secs().into());
     headers.insert(CACHE_CONTROL, ascii(max_age(provenance)));
     headers.insert(CACHE_STATUS, ascii(cache_status(provenance)));
-    headers.insert(SERVER_TIMING, ascii(server_timing(provenance)));
+    headers.insert(SERVER_TIMING, server_timing(provenance));
     headers.append(VARY, HeaderValue::from_static("authorization, x-api-key"));
     if unchanged {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -135,9 +135,11 @@ fn cache_status(provenance: &Provenance) -> String {
     }
 }
 
-fn server_timing(provenance: &Provenance) -> String {
+/// Where the time went, in milliseconds.
+pub(super) fn server_timing(provenance: &Provenance) -> HeaderValue {
     let millis = |time: Duration| time.as_secs_f64() * 1000.0;
-    format!("queue;dur={:.1}, upstream;dur={:.1}", millis(provenance.queued), millis(provenance.upstream))
+    let (queued, upstream) = (millis(provenance.queued), millis(provenance.upstream));
+    ascii(format!("queue;dur={queued:.1}, upstream;dur={upstream:.1}"))
 }
 
 /// The word for logs and metrics.

@@ -1,8 +1,8 @@
 //! The front: what consumers see. A request passes the stack in [`router`] from top to bottom, is answered by a resource
 //! or refused with a problem, and comes back up.
 //!
-//! - [`resource`] and `resources/`: what can be asked, as declarations
-//! - [`query`], [`view`], [`freshness`], [`memo`]: how it is asked and how it is answered
+//! - [`resource`] and `resources/`: what can be asked, as declarations; [`read`] and [`write`]: how all are answered
+//! - [`query`], [`view`], [`freshness`], [`memo`]: what reads are made of
 //! - [`auth`], [`guard`], [`headers`], [`access_log`], [`request_id`]: the layers
 //! - [`problem`] and [`codes`]: how anything goes wrong
 //! - [`describe`], [`openapi`], [`docs`]: how all of it is documented
@@ -23,6 +23,7 @@ pub mod openapi;
 mod ops;
 mod problem;
 mod query;
+mod read;
 mod request_id;
 mod resource;
 mod resources;
@@ -30,6 +31,7 @@ mod routes;
 #[cfg(test)]
 mod tests;
 mod view;
+mod write;
 
 use std::sync::Arc;
 use std::time::Duration;

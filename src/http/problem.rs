@@ -121,6 +121,18 @@ impl Problem {
         problem
     }
 
+    /// Everything wrong with the fields of a body.
+    pub(crate) fn bad_fields(bad: Vec<(String, String)>) -> Self {
+        let mut problem = Self::new(Code::ValidationFailed, "");
+        problem.0.detail = match bad.as_slice() {
+            [(pointer, detail)] if pointer.is_empty() => format!("The body {detail}.").into(),
+            [(pointer, detail)] => format!("`{}` {detail}.", pointer.trim_start_matches('/')).into(),
+            many => format!("{} things are wrong with the body; see `errors`.", many.len()).into(),
+        };
+        problem.0.errors = bad.into_iter().map(|(pointer, detail)| Invalid { pointer, detail }).collect();
+        problem
+    }
+
     pub(crate) fn retry_after(mut self, after: Duration) -> Self {
         self.0.retry_after = Some(after);
         self
@@ -168,6 +180,11 @@ impl From<Failure> for Problem {
                 Self::bad_query(vec![BadParam { name: "cursor".to_owned(), detail: detail.to_owned() }])
             }
             Failure::ForbiddenBranch(_) => Self::new(Code::Forbidden, format!("The {failure}.")),
+            Failure::Invalid(pointer, detail) => Self::bad_fields(vec![(pointer.to_owned(), detail)]),
+            Failure::Stale => Self::new(
+                Code::StaleWrite,
+                "The record is not the one that `If-Match` names. Nothing was written.",
+            ),
             Failure::NotSupported => Self::new(Code::NotSupported, "No configured CRM has such records."),
         }
     }
@@ -184,7 +201,17 @@ impl From<crm::Error> for Problem {
             let _ = write!(cause, "{}{inner}", if cause.is_empty() { "" } else { ": " });
             link = inner.source();
         }
-        let mut problem = Self::new(code, error.sentence());
+        let mut sentence = error.sentence();
+        if error.maybe_applied {
+            sentence
+                .push_str(" The write may have been carried out all the same: read before you repeat it.");
+        }
+        let mut problem = Self::new(code, sentence);
+        let invalid = |(pointer, detail): &(String, String)| Invalid {
+            pointer: pointer.clone(),
+            detail: detail.clone(),
+        };
+        problem.0.errors = error.fields.iter().map(invalid).collect();
         // That memory has no answer says nothing about the CRM.
         problem.0.source = (error.kind != Kind::NotCached).then_some(error.crm);
         problem.0.retryable = retryable;

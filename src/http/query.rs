@@ -10,6 +10,7 @@ use super::codes::Code;
 use super::problem::Problem;
 use super::view::{self, View};
 use crate::hub::PageRequest;
+use crate::model::expand::Expand;
 use crate::model::query::{Param, Text, shown};
 use crate::model::{Entity, Filter, Query, RecordId, Source};
 
@@ -35,36 +36,36 @@ pub(super) fn read_list<E: Entity>(
 ) -> Result<ListQuery<E::Filter>, Problem> {
     let mut query = Query::parse(text);
     let (page, branches) = declare_page(&mut query);
-    let wish = declare_view(&mut query, fields);
+    let wish = declare_view(&mut query, fields, E::EXPANDS);
     let filter = E::Filter::read(&mut query);
     let hidden = view::hidden::<E>(mask);
     refuse_masked(&query, text, mask, &hidden)?;
     query.finish().map_err(Problem::bad_query)?;
-    let view = View::new(wish.only, wish.raw, hidden)?;
+    let view = View::new(wish.only, wish.raw, hidden, wish.expand)?;
     Ok(ListQuery { page, branches, view, filter })
 }
 
 /// Reads the query of a single record.
 pub(super) fn read_one<E: Entity>(text: &str, fields: &[String], mask: &[String]) -> Result<View, Problem> {
     let mut query = Query::parse(text);
-    let wish = declare_view(&mut query, fields);
+    let wish = declare_view(&mut query, fields, E::EXPANDS);
     query.finish().map_err(Problem::bad_query)?;
-    View::new(wish.only, wish.raw, view::hidden::<E>(mask))
+    View::new(wish.only, wish.raw, view::hidden::<E>(mask), wish.expand)
 }
 
 /// The parameters of lists, for the API document.
 pub(super) fn list_params<E: Entity>(fields: &[String]) -> Vec<Param> {
     let mut query = Query::default();
     declare_page(&mut query);
-    declare_view(&mut query, fields);
+    declare_view(&mut query, fields, E::EXPANDS);
     E::Filter::read(&mut query);
     query.known().to_vec()
 }
 
 /// The parameters of single records, for the API document.
-pub(super) fn one_params(fields: &[String]) -> Vec<Param> {
+pub(super) fn one_params<E: Entity>(fields: &[String]) -> Vec<Param> {
     let mut query = Query::default();
-    declare_view(&mut query, fields);
+    declare_view(&mut query, fields, E::EXPANDS);
     query.known().to_vec()
 }
 
@@ -87,9 +88,10 @@ fn declare_page(query: &mut Query) -> (PageRequest, Vec<RecordId>) {
 struct Wish {
     only: Option<Vec<Arc<str>>>,
     raw: bool,
+    expand: Vec<&'static Expand>,
 }
 
-fn declare_view(query: &mut Query, known: &[String]) -> Wish {
+fn declare_view(query: &mut Query, known: &[String], expands: &'static [Expand]) -> Wish {
     let lists: Vec<String> = query.many(
         "fields",
         "Only these fields, separated by commas; `id` is always there. The others are left out of each record.",
@@ -113,7 +115,26 @@ fn declare_view(query: &mut Query, known: &[String]) -> Wish {
             query.refuse("include", format!("holds `{}`; the only part is `raw`", shown(part)));
         }
     }
-    Wish { only: (!lists.is_empty()).then_some(only), raw }
+    let mut expand: Vec<&'static Expand> = Vec::new();
+    if !expands.is_empty() {
+        let names: Vec<String> =
+            query.many("expand", "Puts the names of what these references point to beside them.");
+        for name in names.iter().flat_map(|list| list.split(',')) {
+            let wanted: Vec<_> = expands.iter().filter(|expand| expand.name == name).collect();
+            if wanted.is_empty() {
+                let mut known: Vec<&str> = expands.iter().map(|expand| expand.name).collect();
+                known.dedup();
+                let known = known.join("`, `");
+                query.refuse("expand", format!("holds `{}`; known are `{known}`", shown(name)));
+            }
+            for wanted in wanted {
+                if !expand.contains(&wanted) {
+                    expand.push(wanted);
+                }
+            }
+        }
+    }
+    Wish { only: (!lists.is_empty()).then_some(only), raw, expand }
 }
 
 /// A hidden field can be neither filtered nor sorted by: the answer would tell what it holds.

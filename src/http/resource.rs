@@ -5,24 +5,23 @@ use std::sync::Arc;
 
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
-use axum::response::Response;
-use axum::routing::get;
-use http::HeaderMap;
-use http::header::{CACHE_CONTROL, HeaderValue, LINK};
+use axum::routing::{delete, get, patch, post};
+use http::request::Parts;
 use tokio::time::Instant;
+use utoipa::openapi::path::HttpMethod;
 
 use super::Shared;
 use super::auth::Caller;
 use super::guard::Deadline;
-use super::memo::Memo;
-use super::problem::{Problem, internal, no_such_path, not_found};
+use super::problem::{Problem, internal, not_found};
 use super::routes::Routes;
 use super::view::fields_of;
-use super::{describe, freshness, query};
+use super::{describe, freshness, read, write};
 use crate::consumers::Consumer;
-use crate::hub::{Answer, Hub, Scope, Shelf};
+use crate::hub::{Hub, Provenance, Scope, Shelf};
 use crate::model::context::{Interest, Reason};
-use crate::model::{Ctx, Entity, Page, RecordId};
+use crate::model::expand::Kin;
+use crate::model::{Ctx, Draft as _, Entity, Fields, RecordId};
 
 /// What a resource offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +30,31 @@ pub(super) enum Offer {
     List,
     /// `GET path/{id}`: one record.
     Get,
+    /// `GET path`: the only record there is.
+    Only,
+    /// `POST path`: a new record.
+    Create,
+    /// `PATCH path/{id}`: changes of a record.
+    Update,
+    /// `DELETE path/{id}`: the end of a record.
+    Delete,
+    /// `POST path`, where the path ends in what is done with the record whose id stands before.
+    Act,
+}
+
+impl Offer {
+    /// Whether the last parameter of the path is the record's own id.
+    fn has_id(self) -> bool {
+        matches!(self, Self::Get | Self::Update | Self::Delete | Self::Act)
+    }
+
+    /// The path below the resource's own.
+    pub(super) fn path<R: Resource>(self) -> String {
+        match self {
+            Self::Get | Self::Update | Self::Delete => format!("{}/{{{}}}", R::PATH, R::ID),
+            Self::List | Self::Only | Self::Create | Self::Act => R::PATH.to_owned(),
+        }
+    }
 }
 
 /// A parameter of a path that has a name for each of its values.
@@ -56,12 +80,20 @@ pub(super) trait Resource: 'static {
     const ABOUT: &'static str;
     /// What can be done with it.
     const OFFERS: &'static [Offer] = &[Offer::List, Offer::Get];
+    /// What the path hangs on: its `{id}`. Who may not see that sees nothing below it.
+    const PARENT: Option<Kin> = None;
+    /// The name of the record's own id in the path.
+    const ID: &'static str = "id";
+    /// Whether a write must carry an `Idempotency-Key`.
+    const KEYED: bool = false;
 
     /// Where its records come from.
-    fn shelf(hub: &Hub) -> &Shelf<Self::Record>;
+    fn shelf(hub: &Hub) -> &Shelf<Self::Record> {
+        hub.shelf()
+    }
 
-    /// Puts what the path says into the filter; `false` when there is nothing at that path.
-    fn narrow(_filter: &mut <Self::Record as Entity>::Filter, _path: &[&str]) -> bool {
+    /// Puts what the path says, but the record's own id, into the filter; `false` when there is nothing at that path.
+    fn narrow(_filter: &mut Filter<Self>, _path: &[&str]) -> bool {
         true
     }
 
@@ -69,146 +101,125 @@ pub(super) trait Resource: 'static {
     fn path_values() -> &'static [PathValues] {
         &[]
     }
+
+    /// Reads the body of a write.
+    fn draft(fields: &mut Fields) -> Draft<Self> {
+        Draft::<Self>::read(fields)
+    }
+
+    /// The body of a write as an example in the API document.
+    fn example(_offer: Offer) -> serde_json::Value {
+        serde_json::json!({})
+    }
+}
+
+/// What a resource's lists may be narrowed by.
+pub(super) type Filter<R> = <<R as Resource>::Record as Entity>::Filter;
+/// What can be written of a resource's records.
+pub(super) type Draft<R> = <<R as Resource>::Record as Entity>::Draft;
+
+/// The id of what the path hangs on.
+pub(super) fn parent(path: &[&str]) -> Option<RecordId> {
+    path.first()?.parse().ok()
 }
 
 /// Adds a resource to the routes.
 pub(super) fn mount<R: Resource>(routes: &mut Routes) {
-    routes.tag(R::Record::RESOURCE, R::ABOUT);
+    routes.tag(tag::<R>(), R::ABOUT);
     describe::schemas::<R::Record>(routes);
     let fields: Arc<[String]> = fields_of::<R::Record>().into();
     for offer in R::OFFERS {
         let known = Arc::clone(&fields);
-        match offer {
-            Offer::List => routes.get(
-                R::PATH.to_owned(),
-                get(move |State(front): State<Shared>, path: PathParams, request: Request| {
-                    list::<R>(front, path, request, Arc::clone(&known))
-                }),
-                describe::list::<R>(&fields),
-            ),
-            Offer::Get => routes.get(
-                format!("{}/{{id}}", R::PATH),
-                get(move |State(front): State<Shared>, path: PathParams, request: Request| {
-                    one::<R>(front, path, request, Arc::clone(&known))
-                }),
-                describe::one::<R>(&fields),
-            ),
+        macro_rules! handler {
+            ($method:ident, $handler:path) => {
+                $method(move |State(front): State<Shared>, path: PathParams, request: Request| {
+                    let (head, body) = request.into_parts();
+                    let call = Call { front, path, head, fields: Arc::clone(&known), offer: *offer };
+                    $handler(call, body)
+                })
+            };
         }
+        let (method, handler) = match offer {
+            Offer::List => (HttpMethod::Get, handler!(get, read::list::<R>)),
+            Offer::Get => (HttpMethod::Get, handler!(get, read::one::<R>)),
+            Offer::Only => (HttpMethod::Get, handler!(get, read::one::<R>)),
+            Offer::Create => (HttpMethod::Post, handler!(post, write::create::<R>)),
+            Offer::Act => (HttpMethod::Post, handler!(post, write::change::<R>)),
+            Offer::Update => (HttpMethod::Patch, handler!(patch, write::change::<R>)),
+            Offer::Delete => (HttpMethod::Delete, handler!(delete, write::delete::<R>)),
+        };
+        routes.add(offer.path::<R>(), method, handler, describe::operation_of::<R>(*offer, &fields));
     }
+}
+
+/// The group of operations in the document: the first segment of the path.
+pub(super) fn tag<R: Resource>() -> &'static str {
+    R::PATH.trim_start_matches('/').split('/').next().unwrap_or_default()
 }
 
 type PathParams = Result<RawPathParams, RawPathParamsRejection>;
 
-async fn list<R: Resource>(
-    front: Shared,
-    path: PathParams,
-    request: Request,
-    fields: Arc<[String]>,
-) -> Result<Response, Problem> {
-    let caller = caller(&request)?;
-    let consumer = &caller.0.consumer;
-    let text = request.uri().query().unwrap_or_default();
-    let key = Memo::key(request.uri().path(), text, &consumer.mask);
-    let entry = front.memo.read(&key, || {
-        let path = segments(&path).ok_or_else(no_such_path)?;
-        let mut asked = query::read_list::<R::Record>(text, &fields, &consumer.mask)?;
-        if R::narrow(&mut asked.filter, &path) { Ok(asked) } else { Err(no_such_path()) }
-    })?;
-    let asked = &entry.asked;
-    let scope = Scope { visible: consumer.branches.clone(), wanted: asked.branches.clone() };
-    let ctx = circumstances(&front, &request, consumer);
-    let Answer { value, provenance } =
-        R::shelf(&front.api.hub).list(&ctx, &scope, &asked.filter, &asked.page).await?;
-    let written = front.memo.write(&key, &entry, &value, |page| asked.view.page(page)).map_err(unwritable)?;
-    front.api.metrics.cache(R::Record::RESOURCE, freshness::result(provenance.cache));
-    let mut response = freshness::reply(request.headers(), &written.body, &written.etag, &provenance);
-    if !value.incomplete.is_empty() {
-        // What is missing may be there the next moment.
-        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=0"));
-    }
-    if let Some(cursor) = &value.next_cursor {
-        response.headers_mut().insert(LINK, next_link(request.uri().path(), text, cursor));
-    }
-    Ok(response)
+/// One request to a resource.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) front: Shared,
+    pub(super) path: PathParams,
+    pub(super) head: Parts,
+    /// The fields that the records have.
+    pub(super) fields: Arc<[String]>,
+    pub(super) offer: Offer,
 }
 
-async fn one<R: Resource>(
-    front: Shared,
-    path: PathParams,
-    request: Request,
-    fields: Arc<[String]>,
-) -> Result<Response, Problem> {
-    let caller = caller(&request)?;
-    let consumer = &caller.0.consumer;
-    let text = request.uri().query().unwrap_or_default();
-    let key = Memo::key(request.uri().path(), text, &consumer.mask);
-    let entry = front.memo.read(&key, || {
-        let path = segments(&path).ok_or_else(no_such_path)?;
-        let view = query::read_one::<R::Record>(text, &fields, &consumer.mask)?;
+impl Call {
+    /// Who asks.
+    pub(super) fn caller(&self) -> Result<Caller, Problem> {
+        self.head
+            .extensions
+            .get()
+            .cloned()
+            .ok_or_else(|| internal("a resource is mounted outside authentication"))
+    }
+
+    /// The parameters of the path, and the record's own id where it is one of them.
+    pub(super) fn segments(&self) -> Option<(Vec<&str>, Option<RecordId>)> {
+        let mut path: Vec<&str> = self.path.as_ref().ok()?.iter().map(|(_, value)| value).collect();
         // What is no id of ours is the id of nothing.
-        let id: RecordId = path.last().and_then(|id| id.parse().ok()).ok_or_else(not_found)?;
-        Ok::<_, Problem>((id, view))
-    })?;
-    let (id, view) = &entry.asked;
-    let scope = Scope { visible: consumer.branches.clone(), wanted: Vec::new() };
-    let ctx = circumstances(&front, &request, consumer);
-    let Answer { value, provenance } = R::shelf(&front.api.hub).get(&ctx, &scope, id).await?;
-    let page = Page { items: vec![value], next_cursor: None, total: None, incomplete: Vec::new() };
-    let written =
-        front.memo.write(&key, &entry, &page, |page| view.one(&page.items[0])).map_err(unwritable)?;
-    front.api.metrics.cache(R::Record::RESOURCE, freshness::result(provenance.cache));
-    Ok(freshness::reply(request.headers(), &written.body, &written.etag, &provenance))
-}
-
-fn caller(request: &Request) -> Result<Caller, Problem> {
-    let caller = request.extensions().get().cloned();
-    caller.ok_or_else(|| internal("a resource is mounted outside authentication"))
-}
-
-fn unwritable(error: serde_json::Error) -> Problem {
-    internal(format!("a record cannot be written as JSON: {error}"))
-}
-
-fn segments(path: &PathParams) -> Option<Vec<&str>> {
-    path.as_ref().ok().map(|params| params.iter().map(|(_, value)| value).collect())
-}
-
-/// Who asks, how urgent it is, and until when.
-fn circumstances(front: &Shared, request: &Request, consumer: &Consumer) -> Ctx {
-    let headers: &HeaderMap = request.headers();
-    let deadline = request.extensions().get::<Deadline>().map(|deadline| deadline.0);
-    Ctx {
-        consumer: Arc::clone(&consumer.name),
-        class: consumer.class,
-        reason: Reason::Miss,
-        deadline: deadline.unwrap_or_else(|| Instant::now() + front.api.settings.request_timeout),
-        max_wait: freshness::wait(headers),
-        freshness: freshness::accepted(headers),
-        interest: Interest::default(),
+        let id = if self.offer.has_id() { Some(path.pop()?.parse().ok()?) } else { None };
+        Some((path, id))
     }
-}
 
-/// The same question with the next cursor (RFC 8288).
-fn next_link(path: &str, query: &str, cursor: &str) -> HeaderValue {
-    let start = format!("<{path}?");
-    let length = start.len();
-    let mut next = form_urlencoded::Serializer::for_suffix(start, length);
-    for (name, value) in form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "cursor") {
-        next.append_pair(&name, &value);
+    /// Where the answer may come from: the consumer's branches, and those of what the path hangs on, which must be there.
+    pub(super) async fn scope<R: Resource>(
+        &self,
+        ctx: &Ctx,
+        consumer: &Consumer,
+        wanted: Vec<RecordId>,
+    ) -> Result<(Scope, Option<Provenance>), Problem> {
+        let mut scope = Scope { visible: consumer.branches.clone(), wanted: Vec::new(), within: Vec::new() };
+        let mut provenance = None;
+        if let Some(kin) = R::PARENT {
+            let path: Vec<&str> =
+                self.path.iter().flat_map(RawPathParams::iter).map(|(_, value)| value).collect();
+            let id = parent(&path).ok_or_else(not_found)?;
+            let found = self.front.api.hub.branches_of(ctx, &scope, kin, &id).await?;
+            scope.within = found.value;
+            provenance = Some(found.provenance);
+        }
+        scope.wanted = wanted;
+        Ok((scope, provenance))
     }
-    next.append_pair("cursor", cursor);
-    let text = format!("{}>; rel=\"next\"", next.finish());
-    HeaderValue::try_from(text).expect("paths and encoded queries are visible ASCII")
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_next_link_is_the_same_question_with_the_new_cursor() {
-        let link = next_link("/crm/students", "q=%D0%90+b&cursor=old&limit=2", "new/1");
-        assert_eq!(link, "</crm/students?q=%D0%90+b&limit=2&cursor=new%2F1>; rel=\"next\"");
-        assert_eq!(next_link("/students", "", "c"), "</students?cursor=c>; rel=\"next\"");
+    /// Who asks, how urgent it is, and until when.
+    pub(super) fn circumstances(&self, consumer: &Consumer) -> Ctx {
+        let deadline = self.head.extensions.get::<Deadline>().map(|deadline| deadline.0);
+        Ctx {
+            consumer: Arc::clone(&consumer.name),
+            class: consumer.class,
+            reason: Reason::Miss,
+            deadline: deadline.unwrap_or_else(|| Instant::now() + self.front.api.settings.request_timeout),
+            max_wait: freshness::wait(&self.head.headers),
+            freshness: freshness::accepted(&self.head.headers),
+            interest: Interest::default(),
+        }
     }
 }

@@ -40,9 +40,15 @@ pub(super) struct Documents {
 }
 
 impl Routes {
-    /// Adds something that is read.
-    pub(super) fn get(&mut self, path: String, handler: MethodRouter<Shared>, operation: Operation) {
-        self.entries.push(Entry { path, method: HttpMethod::Get, handler, operation });
+    /// Adds something that is read or written.
+    pub(super) fn add(
+        &mut self,
+        path: String,
+        method: HttpMethod,
+        handler: MethodRouter<Shared>,
+        operation: Operation,
+    ) {
+        self.entries.push(Entry { path, method, handler, operation });
     }
 
     /// Names a group of operations.

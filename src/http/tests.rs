@@ -11,7 +11,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{HttpMethod, Operation};
 
 use super::{Api, Readiness, Settings, admin, freshness, resources, with_routes};
 use crate::consumers::{Consumer, Consumers, Scopes, hash};
@@ -62,9 +62,9 @@ fn front(settings: Settings) -> Front {
     plenty.rate_limit = NonZeroU32::new(1000).unwrap();
     let consumers = vec![plenty, masked, consumer("students", &["students:read"]), consumer("few", &["*"])];
     let mut routes = resources::all();
-    routes.get("/boom".to_owned(), get(boom), Operation::new());
-    routes.get("/tagged".to_owned(), get(tagged), Operation::new());
-    routes.get("/slow".to_owned(), get(slow), Operation::new());
+    routes.add("/boom".to_owned(), HttpMethod::Get, get(boom), Operation::new());
+    routes.add("/tagged".to_owned(), HttpMethod::Get, get(tagged), Operation::new());
+    routes.add("/slow".to_owned(), HttpMethod::Get, get(slow), Operation::new());
     let router = with_routes(
         Api {
             hub: Arc::new(Hub::empty()),

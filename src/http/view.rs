@@ -9,6 +9,7 @@ use utoipa::openapi::{RefOr, Schema};
 
 use super::codes::Code;
 use super::problem::Problem;
+use crate::model::expand::Expand;
 use crate::model::record::COMMON_FIELDS;
 use crate::model::{Entity, Incomplete, Page, Record};
 
@@ -18,6 +19,7 @@ pub(super) struct View {
     only: Option<Vec<Arc<str>>>,
     raw: bool,
     hidden: Vec<&'static str>,
+    expand: Vec<&'static Expand>,
 }
 
 /// The fields of a kind of record, in the order they are documented.
@@ -48,12 +50,13 @@ impl View {
         only: Option<Vec<Arc<str>>>,
         raw: bool,
         hidden: Vec<&'static str>,
+        expand: Vec<&'static Expand>,
     ) -> Result<Self, Problem> {
         let named = only.iter().flatten().find(|field| hidden.contains(&&***field));
         let named = named.map(|field| &**field).or((raw && hidden.contains(&"raw")).then_some("raw"));
         match named {
             Some(field) => Err(Problem::new(Code::Forbidden, format!("This key may not see `{field}`."))),
-            None => Ok(Self { only, raw, hidden }),
+            None => Ok(Self { only, raw, hidden, expand }),
         }
     }
 
@@ -64,13 +67,57 @@ impl View {
 
     /// A page as JSON.
     pub(super) fn page<E: Entity>(&self, page: &Page<E>) -> serde_json::Result<Vec<u8>> {
-        let items = page.items.iter().map(|record| Shown { record, view: self }).collect();
+        let items: Vec<_> = page.items.iter().map(|record| Shown { record: &**record, view: self }).collect();
         serde_json::to_vec(&Body {
             items,
             next_cursor: page.next_cursor.as_deref(),
             total: page.total,
             incomplete: &page.incomplete,
         })
+    }
+
+    /// The references whose names are wanted.
+    pub(super) fn expand(&self) -> &[&'static Expand] {
+        &self.expand
+    }
+
+    /// Records as objects, for those that names are put into.
+    pub(super) fn open<E: Entity>(
+        &self,
+        records: &[Arc<Record<E>>],
+    ) -> serde_json::Result<Vec<Map<String, Value>>> {
+        let whole = |record: &Arc<Record<E>>| {
+            let Value::Object(mut fields) = serde_json::to_value(&**record)? else {
+                return Err(serde_json::Error::custom("a record is an object"));
+            };
+            fields.retain(|field, _| !self.hidden.contains(&field.as_str()));
+            if self.raw {
+                fields.insert("raw".to_owned(), record.raw.clone());
+            }
+            Ok(fields)
+        };
+        records.iter().map(whole).collect()
+    }
+
+    /// Opened records with their names as JSON: a page, or one record.
+    pub(super) fn close<E>(
+        &self,
+        mut records: Vec<Map<String, Value>>,
+        page: Option<&Page<E>>,
+    ) -> serde_json::Result<Vec<u8>> {
+        for record in &mut records {
+            let added = |field: &str| self.expand.iter().any(|expand| expand.name == field);
+            record.retain(|field, _| self.shows(field) || added(field));
+        }
+        match page {
+            None => serde_json::to_vec(&records.into_iter().next()),
+            Some(page) => serde_json::to_vec(&Body {
+                items: records,
+                next_cursor: page.next_cursor.as_deref(),
+                total: page.total,
+                incomplete: &page.incomplete,
+            }),
+        }
     }
 
     fn shows(&self, field: &str) -> bool {
@@ -84,8 +131,8 @@ impl View {
 }
 
 #[derive(Serialize)]
-struct Body<'a, E: Entity> {
-    items: Vec<Shown<'a, E>>,
+struct Body<'a, I> {
+    items: Vec<I>,
     next_cursor: Option<&'a str>,
     total: Option<u64>,
     incomplete: &'a [Incomplete],
@@ -165,7 +212,7 @@ pub(super) mod tests {
     fn shown(only: Option<&[&str]>, raw: bool, mask: &[&str]) -> Value {
         let mask: Vec<String> = mask.iter().map(|mask| (*mask).to_owned()).collect();
         let only = only.map(|only| only.iter().map(|&field| Arc::from(field)).collect());
-        let view = View::new(only, raw, hidden::<Payment>(&mask)).unwrap();
+        let view = View::new(only, raw, hidden::<Payment>(&mask), Vec::new()).unwrap();
         serde_json::from_slice(&view.one(&payment()).unwrap()).unwrap()
     }
 
@@ -194,7 +241,7 @@ pub(super) mod tests {
         let masked = shown(None, false, &["notes"]);
         assert!(masked.get("note").is_none() && masked.get("custom_fields").is_none());
         assert_eq!(masked["payer_name"], "Образцова Анна");
-        assert!(View::new(None, true, hidden::<Payment>(&["balances".to_owned()])).is_err());
+        assert!(View::new(None, true, hidden::<Payment>(&["balances".to_owned()]), Vec::new()).is_err());
     }
 
     #[test]
@@ -210,7 +257,7 @@ pub(super) mod tests {
                 detail: "Too many calls wait.".to_owned(),
             }],
         };
-        let view = View::new(Some(vec!["id".into()]), false, Vec::new()).unwrap();
+        let view = View::new(Some(vec!["id".into()]), false, Vec::new(), Vec::new()).unwrap();
         let body: Value = serde_json::from_slice(&view.page(&page).unwrap()).unwrap();
         assert_eq!(
             body,

@@ -1,16 +1,19 @@
 //! One question through the cache. Fills run for everybody, on the terms of whoever asked first; what a request used is
 //! added up in its [`Trip`].
 
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
+use super::gather::Gather;
 use super::{CacheUse, Provenance};
 use crate::cache::{Cache, Filled, NoValue, Origin, Policy, Purpose, Wish};
 use crate::crm::{Asked, Chunk, Error, Kind, Question, Source};
 use crate::model::context::{Interest, Reason};
-use crate::model::{Ctx, Entity, Source as CrmName};
+use crate::model::{Ctx, Entity, RecordId, Source as CrmName};
 use crate::telemetry::Metrics;
 
 /// How long a background refresh may take.
@@ -25,6 +28,20 @@ const EXPANSION: usize = 4;
 pub(super) struct Desk {
     cache: Arc<Cache<Error>>,
     metrics: Arc<Metrics>,
+    /// When something of a resource was last written, on the cache's scale.
+    written: Mutex<HashMap<&'static str, Arc<AtomicU64>>>,
+}
+
+/// When something of a resource was last written: what was asked before is not believed any more.
+#[derive(Debug, Clone)]
+pub(super) struct Bar(Arc<AtomicU64>);
+
+impl Bar {
+    /// The later of this and another point that answers must be newer than.
+    fn and(&self, newer_than: Option<u64>) -> Option<u64> {
+        let written = self.0.load(Ordering::Acquire);
+        newer_than.max((written > 0).then_some(written))
+    }
 }
 
 /// A page as it was found.
@@ -35,6 +52,24 @@ pub(super) struct Found<E> {
     pub(super) generation: u64,
     /// Since when the CRM gave exactly this page.
     pub(super) since: u64,
+}
+
+/// How a question goes to the CRM.
+#[derive(Debug)]
+pub(super) enum Way<'a, E: Entity> {
+    /// By a call of its own.
+    Alone,
+    /// Together with others like it.
+    Gathered(&'a Arc<Gather<E>>, &'a RecordId),
+}
+
+impl<E: Entity> Clone for Way<'_, E> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Alone => Self::Alone,
+            Self::Gathered(gather, id) => Self::Gathered(gather, id),
+        }
+    }
 }
 
 /// One request's way through the hub: on what terms it asks and what it used so far.
@@ -82,13 +117,7 @@ impl<'a> Trip<'a> {
         tally.calls += usize::from(matches!(part.cache, CacheUse::Miss | CacheUse::Collapsed));
         tally.provenance = Some(match tally.provenance {
             None => part,
-            Some(sum) => Provenance {
-                cache: sum.cache.max(part.cache),
-                age: sum.age.max(part.age),
-                ttl: sum.ttl.min(part.ttl),
-                queued: sum.queued + part.queued,
-                upstream: sum.upstream + part.upstream,
-            },
+            Some(sum) => sum.and(part),
         });
     }
 
@@ -99,7 +128,22 @@ impl<'a> Trip<'a> {
 
 impl Desk {
     pub(super) fn new(cache: Arc<Cache<Error>>, metrics: Arc<Metrics>) -> Self {
-        Self { cache, metrics }
+        Self { cache, metrics, written: Mutex::default() }
+    }
+
+    /// What answers about a resource must be newer than.
+    pub(super) fn bar(&self, resource: &'static str) -> Bar {
+        Bar(Arc::clone(self.bars().entry(resource).or_default()))
+    }
+
+    /// Something of a resource was written: fills that began until now may not know it.
+    pub(super) fn written(&self, resource: &'static str) {
+        let now = self.cache.now();
+        self.bar(resource).0.fetch_max(now, Ordering::AcqRel);
+    }
+
+    fn bars(&self) -> MutexGuard<'_, HashMap<&'static str, Arc<AtomicU64>>> {
+        self.written.lock().expect("no code panics while it holds the bars")
     }
 
     /// The answer to `question`, from memory if it may be, else from the CRM. Nothing that was asked before
@@ -109,10 +153,12 @@ impl Desk {
         trip: &Trip<'_>,
         source: &Arc<dyn Source<E>>,
         question: &Question,
+        way: Way<'_, E>,
         policy: &Policy,
-        newer_than: Option<u64>,
+        (bar, newer_than): (&Bar, Option<u64>),
     ) -> Result<Found<E>, Error> {
         let crm = source.crm();
+        let newer_than = bar.and(newer_than);
         let key: Arc<str> = question.key.as_str().into();
         let freshness = trip.ctx.freshness;
         let wish = Wish { max_age: freshness.max_age, newer_than, only_if_cached: freshness.only_if_cached };
@@ -125,6 +171,7 @@ impl Desk {
                     deadline,
                     Arc::clone(source),
                     question.clone(),
+                    way.clone(),
                     interest,
                     purpose,
                     Arc::clone(&self.metrics),
@@ -181,6 +228,7 @@ fn fill<E: Entity>(
     deadline: Instant,
     source: Arc<dyn Source<E>>,
     question: Question,
+    way: Way<'_, E>,
     interest: Interest,
     purpose: Purpose,
     metrics: Arc<Metrics>,
@@ -191,10 +239,20 @@ fn fill<E: Entity>(
         ctx.deadline = Instant::now() + REFRESH_TIME;
         ctx.max_wait = None;
     }
+    let gathered = match way {
+        Way::Alone => None,
+        Way::Gathered(gather, id) => Some((Arc::clone(gather), id.clone())),
+    };
     async move {
+        let asking = async {
+            match gathered {
+                Some((gather, id)) => gather.ask(&ctx, id).await,
+                None => source.ask(&ctx, &question).await,
+            }
+        };
         let asked: Result<Asked<E>, Error> = tokio::select! {
             biased;
-            asked = source.ask(&ctx, &question) => asked,
+            asked = asking => asked,
             () = ctx.interest.lost() => return Err(abandoned(source.crm())),
         };
         // Here, because many answers hide it: stale ones, incomplete ones, and refreshes that nobody waits for.
@@ -214,7 +272,7 @@ fn fill<E: Entity>(
 }
 
 /// Logs a failure of a CRM with what lies behind it. A full waiting room is counted, not logged: it would fill the log.
-fn told(error: &Error, operation: &'static str) {
+pub(super) fn told(error: &Error, operation: &'static str) {
     if matches!(error.kind, Kind::Overloaded | Kind::Abandoned) {
         return;
     }

@@ -1,22 +1,24 @@
 //! One gateway made of two CRMs: which record lives where, what is remembered, and how many sequences become one list.
 
 mod desk;
+mod gather;
+mod kin;
 mod mark;
 mod nested;
 mod pages;
 pub mod shelf;
+mod writes;
 
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use kin::Names;
 pub use shelf::Shelf;
 
 use crate::cache::{Cache, Policy};
-use crate::crm::Crm;
-use desk::Desk;
-use shelf::Around;
-
-use crate::crm;
+use crate::crm::{self, Crm, Sources};
 use crate::model::lesson::Lesson;
 use crate::model::payment::Payment;
 use crate::model::project::Project;
@@ -24,20 +26,13 @@ use crate::model::reference::ReferenceEntry;
 use crate::model::student::Student;
 use crate::model::{Entity, RecordId};
 use crate::telemetry::Metrics;
+use desk::Desk;
+use shelf::Around;
 
 /// Everything the gateway can be asked for.
-#[derive(Debug)]
 pub struct Hub {
-    /// Students and leads.
-    pub students: Shelf<Student>,
-    /// Lessons.
-    pub lessons: Shelf<Lesson>,
-    /// Payments of both CRMs.
-    pub payments: Shelf<Payment>,
-    /// Projects.
-    pub projects: Shelf<Project>,
-    /// Reference books.
-    pub reference: Shelf<ReferenceEntry>,
+    shelves: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
+    around: Arc<Around>,
 }
 
 impl Hub {
@@ -51,40 +46,52 @@ impl Hub {
         policy: impl Fn(&str) -> Policy,
     ) -> Self {
         let desk = Arc::new(Desk::new(cache, metrics));
+        let sources: Vec<Sources> = crms.iter().map(|crm| crm.sources()).collect();
         let around = Arc::new(Around {
             branches: branches.to_vec(),
-            reference: crms.iter().filter_map(|crm| crm.reference()).collect(),
+            reference: sources.iter().filter_map(Sources::get::<ReferenceEntry>).collect(),
             reference_policy: policy("reference"),
-            projects: crms.iter().filter_map(|crm| crm.projects()).collect(),
+            projects: sources.iter().filter_map(Sources::get::<Project>).collect(),
             projects_policy: policy("projects"),
         });
-        let parts = Parts { crms, desk, around, policy };
-        Self {
-            students: parts.shelf(|crm| crm.students()),
-            lessons: parts.shelf(|crm| crm.lessons()),
-            payments: parts.shelf(|crm| crm.payments()),
-            projects: parts.shelf(|crm| crm.projects()),
-            reference: parts.shelf(|crm| crm.reference()),
-        }
+        let hub = Self { shelves: HashMap::new(), around };
+        let parts = Parts { sources: &sources, desk: &desk, policy: &policy };
+        hub.with::<Student>(&parts)
+            .with::<Lesson>(&parts)
+            .with::<Payment>(&parts)
+            .with::<Project>(&parts)
+            .with::<ReferenceEntry>(&parts)
+    }
+
+    fn with<E: Entity>(mut self, parts: &Parts<'_>) -> Self {
+        let sources = parts.sources.iter().filter_map(Sources::get::<E>).collect();
+        let policy = (parts.policy)(E::RESOURCE);
+        let shelf: Shelf<E> = Shelf::new(Arc::clone(parts.desk), sources, policy, Arc::clone(&self.around));
+        self.shelves.insert(TypeId::of::<E>(), Box::new(shelf));
+        self
+    }
+
+    /// All records of one kind.
+    ///
+    /// # Panics
+    /// If the kind is not in the list above; every resource that is mounted is asked for it once, so tests find out.
+    pub fn shelf<E: Entity>(&self) -> &Shelf<E> {
+        let shelf = self.shelves.get(&TypeId::of::<E>()).and_then(|shelf| shelf.downcast_ref());
+        shelf.unwrap_or_else(|| panic!("the hub has no shelf for {}", E::RESOURCE))
     }
 }
 
-/// Chooses one kind of record of a CRM.
-type Accessor<E> = fn(&dyn Crm) -> Option<Arc<dyn crm::Source<E>>>;
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hub").field("kinds", &self.shelves.len()).finish_non_exhaustive()
+    }
+}
 
 /// What all shelves are made of.
-struct Parts<'a, P> {
-    crms: &'a [Arc<dyn Crm>],
-    desk: Arc<Desk>,
-    around: Arc<Around>,
-    policy: P,
-}
-
-impl<P: Fn(&str) -> Policy> Parts<'_, P> {
-    fn shelf<E: Entity>(&self, accessor: Accessor<E>) -> Shelf<E> {
-        let sources = self.crms.iter().filter_map(|crm| accessor(&**crm)).collect();
-        Shelf::new(Arc::clone(&self.desk), sources, (self.policy)(E::RESOURCE), Arc::clone(&self.around))
-    }
+struct Parts<'a> {
+    sources: &'a [Sources],
+    desk: &'a Arc<Desk>,
+    policy: &'a dyn Fn(&str) -> Policy,
 }
 
 #[cfg(test)]
@@ -104,6 +111,8 @@ pub struct Scope {
     pub visible: Option<Vec<u64>>,
     /// What the consumer asked for; empty is all it may see.
     pub wanted: Vec<RecordId>,
+    /// The branches of the record that the path hangs on; empty is any.
+    pub within: Vec<u64>,
 }
 
 /// Which part of a list is wanted.
@@ -137,6 +146,20 @@ pub struct Provenance {
     pub queued: Duration,
     /// Time the CRMs took.
     pub upstream: Duration,
+}
+
+impl Provenance {
+    /// What an answer made of two parts is like: each time the worse of both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            cache: self.cache.max(other.cache),
+            age: self.age.max(other.age),
+            ttl: self.ttl.min(other.ttl),
+            queued: self.queued + other.queued,
+            upstream: self.upstream + other.upstream,
+        }
+    }
 }
 
 /// How the cache took part; later is worse.
@@ -173,4 +196,10 @@ pub enum Failure {
     /// No configured CRM has such records.
     #[error("no configured CRM has such records")]
     NotSupported,
+    /// A field of a write cannot be taken: a pointer into the body, and why.
+    #[error("{1}")]
+    Invalid(&'static str, String),
+    /// The record is not the one that the consumer had in mind.
+    #[error("the record has changed")]
+    Stale,
 }

@@ -6,7 +6,7 @@ use super::mark::{LaneMark, Mark};
 use super::pages::{Pages, Spring};
 use crate::crm::{Error, Lane, LaneKind};
 use crate::model::project::{Having, Project, ProjectFilter, Sort};
-use crate::model::{Entity, Record};
+use crate::model::{Entity, Record, RecordId};
 
 /// A sequence of a list, of either kind.
 #[derive(Debug)]
@@ -88,6 +88,14 @@ impl<E: Entity> Walk<E> {
         match self {
             Self::Pages(pages) => pages.mark.total.filter(|_| pages.was_asked()),
             Self::PerProject(_) => None,
+        }
+    }
+
+    /// Whether a record is among the last ones read from it.
+    pub(super) fn remembers(&self, id: &RecordId) -> bool {
+        match self {
+            Self::Pages(pages) => pages.mark.last.contains(id),
+            Self::PerProject(_) => false,
         }
     }
 

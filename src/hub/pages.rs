@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use super::desk::{Desk, Found, Trip};
+use super::desk::{Bar, Desk, Found, Trip, Way};
 use super::mark::Mark;
 use crate::cache::Policy;
 use crate::crm::{Chunk, Error, Kind, Lane, Position, Source};
@@ -37,12 +37,14 @@ pub(super) struct Spring<'a, E: Entity> {
     pub(super) source: &'a Arc<dyn Source<E>>,
     pub(super) filter: &'a E::Filter,
     pub(super) policy: &'a Policy,
+    pub(super) bar: &'a Bar,
 }
 
 impl<E: Entity> Spring<'_, E> {
     async fn page(&self, lane: &Lane, at: u64, newer_than: Option<u64>) -> Result<Found<E>, Error> {
         let question = self.source.question(self.filter, lane, Position(at));
-        self.desk.ask(self.trip, self.source, &question, self.policy, newer_than).await
+        let bar = (self.bar, newer_than);
+        self.desk.ask(self.trip, self.source, &question, Way::Alone, self.policy, bar).await
     }
 }
 

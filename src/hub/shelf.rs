@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
-use super::desk::{Desk, Trip};
+use super::desk::{Bar, Desk, Trip, Way};
+use super::gather::Gather;
 use super::mark::{Cursor, fingerprint};
 use super::nested::{Walk, paying_projects};
 use super::pages::Spring;
 use super::{Answer, Failure, PageRequest, Scope};
 use crate::cache::Policy;
-use crate::crm::{self, Branches, Source};
+use crate::crm::{self, Branches, Find, Source};
 use crate::model::project::Project;
 use crate::model::reference::{Book, ReferenceEntry, ReferenceFilter};
 use crate::model::{Ctx, Entity, Filter, Incomplete, Order, Page, Record, RecordId, Source as CrmName};
@@ -25,9 +26,12 @@ const LISTS_BESIDE_OTHERS: usize = 5;
 
 /// All records of one kind.
 pub struct Shelf<E: Entity> {
-    desk: Arc<Desk>,
-    sources: Vec<Arc<dyn Source<E>>>,
+    pub(super) desk: Arc<Desk>,
+    pub(super) sources: Vec<Arc<dyn Source<E>>>,
+    /// For each source, if its CRM takes lists of ids.
+    gathers: Vec<Option<Arc<Gather<E>>>>,
     policy: Policy,
+    bar: Bar,
     around: Arc<Around>,
 }
 
@@ -57,6 +61,8 @@ struct Reader<'a, E: Entity> {
     /// Whether there was something left to read when the page began.
     open: bool,
     failed: Option<crm::Error>,
+    /// All branches that the list is read from.
+    branches: Vec<u64>,
 }
 
 impl<E: Entity> Shelf<E> {
@@ -66,7 +72,9 @@ impl<E: Entity> Shelf<E> {
         policy: Policy,
         around: Arc<Around>,
     ) -> Self {
-        Self { desk, sources, policy, around }
+        let gathers = sources.iter().map(Gather::of).collect();
+        let bar = desk.bar(E::RESOURCE);
+        Self { desk, sources, gathers, policy, bar, around }
     }
 
     /// One page of a list.
@@ -90,11 +98,10 @@ impl<E: Entity> Shelf<E> {
         let limit = page.limit;
         while items.len() < limit {
             let Some((at, record)) = self.next(&trip, filter, &mut readers).await else { break };
-            let lane = readers[at].walk.lane();
             let fits = filter.matches(&record) && is_visible(&record, &visible);
             uncounted |= !fits;
             if fits
-                && belongs_to_lane(&record, lane.branch, &visible)
+                && !is_elsewhere(&record, at, &readers)
                 && !items.iter().any(|known| known.id == record.id)
             {
                 items.push(Arc::clone(&record));
@@ -107,31 +114,74 @@ impl<E: Entity> Shelf<E> {
         self.finish(&trip, readers, items, incomplete, uncounted, &question, filter)
     }
 
-    /// One record.
+    /// One record. `filter` is what the path says, for records that hang on others.
     pub async fn get(
         &self,
         ctx: &Ctx,
         scope: &Scope,
+        filter: &E::Filter,
         id: &RecordId,
     ) -> Result<Answer<Arc<Record<E>>>, Failure> {
         let trip = Trip::new(ctx, 1);
+        let value = self.find(&trip, scope, filter, id).await?;
+        Ok(Answer { value, provenance: trip.provenance() })
+    }
+
+    /// One record, on a way that others share.
+    pub(super) async fn find(
+        &self,
+        trip: &Trip<'_>,
+        scope: &Scope,
+        filter: &E::Filter,
+        id: &RecordId,
+    ) -> Result<Arc<Record<E>>, Failure> {
         let visible = self.visible(scope)?;
-        let Some(source) = self.sources.iter().find(|source| source.crm() == id.source()) else {
-            return Err(Failure::NotFound);
-        };
-        let branches = self.branches(&trip, source, &E::Filter::default(), &visible).await?;
-        for question in source.by_id(id, &branches) {
-            let found = self.desk.ask(&trip, source, &question, &self.policy, None).await?;
-            let record = found.chunk.records.iter().find(|record| record.id == *id);
-            if let Some(record) = record.filter(|record| is_visible(record, &visible)) {
-                return Ok(Answer { value: Arc::clone(record), provenance: trip.provenance() });
+        let at = self.sources.iter().position(|source| source.crm() == id.source());
+        let Some(at) = at else { return Err(Failure::NotFound) };
+        let source = &self.sources[at];
+        let branches = self.branches(trip, source, filter, &within(scope, &visible)).await?;
+        let mine = |record: &Arc<Record<E>>| record.id == *id && is_visible(record, &visible);
+        match source.by_id(id, filter, &branches) {
+            Find::Ask(questions) => {
+                for question in questions {
+                    let way = match &self.gathers[at] {
+                        Some(gather) => Way::Gathered(gather, id),
+                        None => Way::Alone,
+                    };
+                    let bar = (&self.bar, None);
+                    let found = self.desk.ask(trip, source, &question, way, &self.policy, bar).await?;
+                    if let Some(record) = found.chunk.records.iter().find(|record| mine(record)) {
+                        return Ok(Arc::clone(record));
+                    }
+                }
+            }
+            Find::Walk => {
+                let spring = self.spring(trip, source, filter);
+                for lane in source.lanes(filter, &branches)? {
+                    let mut walk: Walk<E> = Walk::new(lane, None);
+                    while let Some(record) = walk.peek(&spring, None).await? {
+                        if mine(&record) {
+                            return Ok(record);
+                        }
+                        walk.pass(&record);
+                    }
+                }
             }
         }
         Err(Failure::NotFound)
     }
 
+    fn spring<'a>(
+        &'a self,
+        trip: &'a Trip<'a>,
+        source: &'a Arc<dyn Source<E>>,
+        filter: &'a E::Filter,
+    ) -> Spring<'a, E> {
+        Spring { desk: &self.desk, trip, source, filter, policy: &self.policy, bar: &self.bar }
+    }
+
     /// The branches an answer may come from; none means no restriction.
-    fn visible(&self, scope: &Scope) -> Result<Option<Vec<u64>>, Failure> {
+    pub(super) fn visible(&self, scope: &Scope) -> Result<Option<Vec<u64>>, Failure> {
         let configured = (!self.around.branches.is_empty()).then(|| self.around.branches.clone());
         let allowed = match (&scope.visible, configured) {
             (Some(seen), Some(configured)) => {
@@ -156,7 +206,7 @@ impl<E: Entity> Shelf<E> {
         Ok(Some(wanted))
     }
 
-    async fn branches(
+    pub(super) async fn branches(
         &self,
         trip: &Trip<'_>,
         source: &Arc<dyn Source<E>>,
@@ -177,6 +227,7 @@ impl<E: Entity> Shelf<E> {
             source: book,
             filter: &all,
             policy: &self.around.reference_policy,
+            bar: &self.desk.bar(ReferenceEntry::RESOURCE),
         };
         let mut ids = Vec::new();
         for lane in book.lanes(&all, &Branches::All(Vec::new()))? {
@@ -207,15 +258,15 @@ impl<E: Entity> Shelf<E> {
             if !scope.wanted.is_empty() && !source.has_branches() {
                 continue;
             }
-            let branches = self.branches(trip, source, filter, visible).await;
-            let lanes = branches.and_then(|branches| source.lanes(filter, &branches));
+            let branches = self.branches(trip, source, filter, &within(scope, visible)).await;
+            let lanes = branches.and_then(|branches| Ok((source.lanes(filter, &branches)?, branches)));
             match lanes {
-                Ok(lanes) => readers.extend(lanes.into_iter().map(|lane| {
+                Ok((lanes, branches)) => readers.extend(lanes.into_iter().map(|lane| {
                     let left = cursor
                         .and_then(|cursor| cursor.lanes.iter().find(|mark| mark.lane == lane.name).cloned());
                     let walk = Walk::new(lane, left);
                     let open = !walk.is_done();
-                    Reader { source, walk, open, failed: None }
+                    Reader { source, walk, open, failed: None, branches: numbers(&branches) }
                 })),
                 Err(error) => incomplete.push((missing(&error, None), error)),
             }
@@ -234,12 +285,12 @@ impl<E: Entity> Shelf<E> {
         readers: &mut [Reader<'_, E>],
     ) -> Option<(usize, Arc<Record<E>>)> {
         let paying = paying_projects();
+        let paying_bar = self.desk.bar(Project::RESOURCE);
         let peek = async |reader: &mut Reader<'_, E>| {
             if reader.failed.is_some() || reader.walk.is_done() {
                 return None;
             }
-            let spring =
-                Spring { desk: &self.desk, trip, source: reader.source, filter, policy: &self.policy };
+            let spring = self.spring(trip, reader.source, filter);
             let parents = self.around.projects.iter().find(|projects| projects.crm() == reader.source.crm());
             let projects = parents.map(|source| Spring {
                 desk: &self.desk,
@@ -247,6 +298,7 @@ impl<E: Entity> Shelf<E> {
                 source,
                 filter: &paying,
                 policy: &self.around.projects_policy,
+                bar: &paying_bar,
             });
             match reader.walk.peek(&spring, projects.as_ref()).await {
                 Ok(record) => record,
@@ -349,11 +401,33 @@ fn is_visible<E: Entity>(record: &Record<E>, visible: &Option<Vec<u64>>) -> bool
     branches.iter().any(|id| visible.contains(&id.number()))
 }
 
-/// A record of several branches is taken from the first of them that is read, so that it comes once without any memory
-/// of the pages before.
-fn belongs_to_lane<E: Entity>(record: &Record<E>, branch: Option<u64>, visible: &Option<Vec<u64>>) -> bool {
-    let (Some(branch), Some(visible)) = (branch, visible) else { return true };
-    let branches = record.data.branches().unwrap_or_default();
-    let first = visible.iter().find(|id| branches.iter().any(|own| own.number() == **id));
-    first.is_none_or(|first| *first == branch)
+/// The branches to look in: those of the record that the path hangs on, as far as they are visible, else all visible.
+fn within(scope: &Scope, visible: &Option<Vec<u64>>) -> Option<Vec<u64>> {
+    if scope.within.is_empty() {
+        return visible.clone();
+    }
+    let sees = |branch: &u64| visible.as_ref().is_none_or(|visible| visible.contains(branch));
+    Some(scope.within.iter().copied().filter(sees).collect())
+}
+
+fn numbers(branches: &Branches) -> Vec<u64> {
+    let (Branches::All(branches) | Branches::Only(branches)) = branches;
+    branches.clone()
+}
+
+/// Whether a record that shows up in the sequences of several branches is taken from another one: from the first of its
+/// branches that is read, so that it comes once without any memory of the pages before. Where a record does not tell its
+/// branches, the others are asked whether they just gave it.
+fn is_elsewhere<E: Entity>(record: &Record<E>, at: usize, readers: &[Reader<'_, E>]) -> bool {
+    let reader = &readers[at];
+    let Some(branch) = reader.walk.lane().branch else { return false };
+    match record.data.branches() {
+        Some(own) => {
+            let first = reader.branches.iter().find(|id| own.iter().any(|own| own.number() == **id));
+            first.is_some_and(|first| *first != branch)
+        }
+        None => {
+            readers.iter().enumerate().any(|(other, reader)| other != at && reader.walk.remembers(&record.id))
+        }
+    }
 }

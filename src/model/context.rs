@@ -34,6 +34,8 @@ impl Class {
 pub enum Reason {
     /// A consumer asked and the cache could not answer.
     Miss,
+    /// A consumer writes.
+    Write,
     /// A stale entry is renewed in the background.
     Refresh,
     /// An attempt after a failed one.
@@ -47,6 +49,7 @@ impl Reason {
     pub fn name(self) -> &'static str {
         match self {
             Self::Miss => "miss",
+            Self::Write => "write",
             Self::Refresh => "refresh",
             Self::Retry => "retry",
             Self::Auth => "auth",

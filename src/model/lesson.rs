@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::draft::ReadOnly;
 use super::filter::{Between, between, changed_since, fits};
 use super::record::newest_first;
 use super::{Entity, Filter, Moment, Money, Order, Query, Record, RecordId};
@@ -169,6 +170,7 @@ impl Entity for Lesson {
         ("contacts", &["custom_fields", "raw"]),
     ];
     type Filter = LessonFilter;
+    type Draft = ReadOnly;
 
     fn order() -> Order<Self> {
         // Every status is a sequence of its own, each newest day first.

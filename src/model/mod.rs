@@ -1,6 +1,8 @@
 //! The normalised vocabulary: plain data, no I/O. What both CRMs are translated into and all consumers read.
 
 pub mod context;
+pub mod draft;
+pub mod expand;
 pub mod filter;
 pub mod id;
 pub mod lesson;
@@ -15,6 +17,7 @@ pub mod student;
 pub mod time;
 
 pub use context::{Class, Ctx};
+pub use draft::{Change, Draft, Fields};
 pub use id::{RecordId, Source};
 pub use money::Money;
 pub use page::{Incomplete, Page};

@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::draft::{Change, Draft, Fields, Short, Sum, Word};
+use super::expand::{Expand, Kin, to};
 use super::filter::{Between, between, changed_since, contains, fits};
 use super::record::newest_first;
+use super::reference::Book;
 use super::{Entity, Filter, Money, Order, Query, Record, RecordId, Source};
 
 /// Money that came in or went out.
@@ -137,6 +140,56 @@ impl Filter<Payment> for PaymentFilter {
     }
 }
 
+/// What can be written of a payment.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PaymentDraft {
+    pub branch: Change<RecordId>,
+    pub student: Change<RecordId>,
+    pub amount: Change<Sum>,
+    pub date: Change<Date>,
+    pub account: Change<RecordId>,
+    pub direction: Change<Word<Direction>>,
+    pub kind: Change<RecordId>,
+    pub item: Change<RecordId>,
+    pub payer_name: Change<Short<50>>,
+    pub note: Change<String>,
+    pub confirmed: Change<bool>,
+    pub subscription: Change<RecordId>,
+}
+
+impl Draft for PaymentDraft {
+    fn read(fields: &mut Fields) -> Self {
+        let draft = Self {
+            student: fields.required_fixed("student_id", "The student or lead it is for."),
+            amount: fields.required("amount", "How much; never negative."),
+            date: fields.required("date", "The day of the payment."),
+            account: fields
+                .required("account_id", "The till it goes to, a record of `/reference/pay-accounts`."),
+            branch: fields.fixed("branch_id", "Its branch; the student's, if it has one, by default."),
+            direction: fields.always("direction", "In (the default) or out."),
+            kind: fields.always("type_id", "A record of `/reference/pay-types`; wins over `direction`."),
+            item: fields.one("item_id", "The article, a record of `/reference/pay-items`."),
+            payer_name: fields.one("payer_name", "Who paid."),
+            note: fields.one("note", "Free text."),
+            confirmed: fields.always("confirmed", "Whether it was checked; `true` by default."),
+            subscription: fields.one("subscription_id", "The subscription it pays."),
+        };
+        if draft.direction.value() == Some(&Word(Direction::Unknown)) {
+            fields.refuse("direction", "is `UNKNOWN`; use `INCOME` or `EXPENSE`");
+        }
+        fields.read_only("type_name", "`type_id` says it");
+        draft
+    }
+
+    fn branches(&self) -> &[RecordId] {
+        self.branch.value().map(std::slice::from_ref).unwrap_or_default()
+    }
+
+    fn student(&self) -> Option<&RecordId> {
+        self.student.value()
+    }
+}
+
 impl Entity for Payment {
     const RESOURCE: &'static str = "payments";
     const MASKED: &'static [(&'static str, &'static [&'static str])] = &[
@@ -145,6 +198,17 @@ impl Entity for Payment {
         ("balances", &["raw"]),
     ];
     type Filter = PaymentFilter;
+    type Draft = PaymentDraft;
+    const TOUCHES: &'static [&'static str] = &["students", "subscriptions"];
+    const EXPANDS: &'static [Expand] = &[
+        to("branch", "branch_id", Kin::Entry(Book::Branches)),
+        to("student", "student_id", Kin::Student),
+        to("project", "project_id", Kin::Project),
+        to("account", "account_id", Kin::Entry(Book::PayAccounts)),
+        to("item", "item_id", Kin::Entry(Book::PayItems)),
+        to("teacher", "teacher_id", Kin::Teacher),
+        to("location", "location_id", Kin::Entry(Book::Locations)),
+    ];
 
     fn order() -> Order<Self> {
         Order::Merged(|a, b| newest_first(a.data.date, b.data.date))

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::draft::ReadOnly;
 use super::filter::{Between, between};
 use super::{Entity, Filter, Money, Order, Query, Record, RecordId};
 
@@ -245,9 +246,14 @@ impl Entity for Project {
         ("balances", &["price", "raw"]),
     ];
     type Filter = ProjectFilter;
+    type Draft = ReadOnly;
 
     fn order() -> Order<Self> {
         Order::OneAfterTheOther
+    }
+
+    fn title(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     fn example() -> Value {

@@ -231,7 +231,7 @@ impl Query {
     }
 }
 
-fn choose<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+pub(super) fn choose<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     T::deserialize(StrDeserializer::<ChoiceError>::new(text)).map_err(|error| {
         // serde's own sentence lists the words behind what was given: "unknown variant `x`, expected one of `A`, `B`".
         let error = error.to_string();

@@ -8,6 +8,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::draft::Draft;
+use super::expand::Expand;
 use super::{Moment, Query, RecordId, Source};
 
 /// One record of a CRM, normalised. `E` holds what is particular to its kind.
@@ -54,12 +56,23 @@ pub trait Entity: Debug + Clone + Serialize + ToSchema + Send + Sync + 'static {
     const MASKED: &'static [(&'static str, &'static [&'static str])];
     /// What lists of it may be narrowed by.
     type Filter: Filter<Self>;
+    /// What can be written of it; [`super::draft::ReadOnly`] for nothing.
+    type Draft: Draft;
+    /// References that `expand` can put names to.
+    const EXPANDS: &'static [Expand] = &[];
+    /// Other kinds of records that a write to one of this kind may change: their resources.
+    const TOUCHES: &'static [&'static str] = &[];
 
     /// How the sequences of a list are joined.
     fn order() -> Order<Self>;
 
     /// The branches it belongs to; `None` for a record that is no branch's business.
     fn branches(&self) -> Option<&[RecordId]> {
+        None
+    }
+
+    /// What people call it, where it has a name.
+    fn title(&self) -> Option<&str> {
         None
     }
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::draft::ReadOnly;
 use super::{Entity, Filter, Order, Query, Record, RecordId};
 
 /// One entry of a reference book.
@@ -27,22 +28,97 @@ pub struct ReferenceEntry {
 pub enum Book {
     /// The school's branches.
     Branches,
+    /// Places where a branch teaches.
+    Locations,
+    /// Rooms.
+    Rooms,
+    /// Subjects taught.
+    Subjects,
+    /// Kinds of lessons: individual, group, trial …
+    LessonTypes,
+    /// How a student's studies stand.
+    StudyStatuses,
+    /// Stages of the funnel of leads.
+    LeadStatuses,
+    /// Where leads come from.
+    LeadSources,
+    /// Why leads are lost.
+    LeadRejects,
+    /// Why students leave.
+    CustomerRejects,
+    /// Funnels of leads.
+    Pipelines,
+    /// Levels of knowledge.
+    Levels,
+    /// Tills and accounts that payments go to.
+    PayAccounts,
+    /// Articles that payments are booked under.
+    PayItems,
+    /// Groups of such articles.
+    PayItemCategories,
+    /// Kinds of payments: income, expense …
+    PayTypes,
+    /// People who work in the CRM; of both CRMs.
+    Users,
+    /// Legal entities.
+    Companies,
+    /// Ways of teaching online.
+    Streamings,
+    /// Funnels of projects.
+    Funnels,
+    /// Steps of those funnels.
+    Steps,
+    /// Currencies of projects.
+    Currencies,
+    /// Kinds of events of projects.
+    ActionTypes,
+    /// Groups of users, responsible for projects.
+    UserGroups,
+    /// Goods sold in projects.
+    Goods,
+    /// Clients of projects.
+    Clients,
 }
 
 impl Book {
-    /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Branches];
+    /// All of them with their path segments.
+    pub const ALL: &'static [(Self, &'static str)] = &[
+        (Self::Branches, "branches"),
+        (Self::Locations, "locations"),
+        (Self::Rooms, "rooms"),
+        (Self::Subjects, "subjects"),
+        (Self::LessonTypes, "lesson-types"),
+        (Self::StudyStatuses, "study-statuses"),
+        (Self::LeadStatuses, "lead-statuses"),
+        (Self::LeadSources, "lead-sources"),
+        (Self::LeadRejects, "lead-rejects"),
+        (Self::CustomerRejects, "customer-rejects"),
+        (Self::Pipelines, "pipelines"),
+        (Self::Levels, "levels"),
+        (Self::PayAccounts, "pay-accounts"),
+        (Self::PayItems, "pay-items"),
+        (Self::PayItemCategories, "pay-item-categories"),
+        (Self::PayTypes, "pay-types"),
+        (Self::Users, "users"),
+        (Self::Companies, "companies"),
+        (Self::Streamings, "streamings"),
+        (Self::Funnels, "funnels"),
+        (Self::Steps, "steps"),
+        (Self::Currencies, "currencies"),
+        (Self::ActionTypes, "action-types"),
+        (Self::UserGroups, "groups"),
+        (Self::Goods, "goods"),
+        (Self::Clients, "clients"),
+    ];
 
     /// The path segment.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Branches => "branches",
-        }
+        Self::ALL.iter().find(|(book, _)| *book == self).map_or("", |(_, name)| name)
     }
 
     /// The book of a path segment.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|book| book.name() == name)
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(book, _)| *book)
     }
 }
 
@@ -66,13 +142,19 @@ impl Entity for ReferenceEntry {
     const RESOURCE: &'static str = "reference";
     const MASKED: &'static [(&'static str, &'static [&'static str])] = &[];
     type Filter = ReferenceFilter;
+    type Draft = ReadOnly;
 
     fn order() -> Order<Self> {
         Order::OneAfterTheOther
     }
 
     fn branches(&self) -> Option<&[RecordId]> {
-        Some(&self.branch_ids)
+        // Most books are the whole school's.
+        (!self.branch_ids.is_empty()).then_some(&self.branch_ids)
+    }
+
+    fn title(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     fn example() -> Value {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::draft::ReadOnly;
 use super::filter::{Archived, Between, between, changed_since, contains, fits};
 use super::{Entity, Filter, Moment, Money, Order, Query, Record, RecordId};
 
@@ -344,6 +345,7 @@ impl Entity for Student {
         ("notes", &["note", "custom_fields", "raw"]),
     ];
     type Filter = StudentFilter;
+    type Draft = ReadOnly;
 
     fn order() -> Order<Self> {
         Order::OneAfterTheOther
@@ -351,6 +353,10 @@ impl Entity for Student {
 
     fn branches(&self) -> Option<&[RecordId]> {
         Some(&self.branch_ids)
+    }
+
+    fn title(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     fn example() -> Value {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jiff::civil::DateTime;
+use jiff::civil::{DateTime, Time};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, Zoned};
 use serde::{Serialize, Serializer};
@@ -87,6 +87,13 @@ impl utoipa::PartialSchema for Moment {
 }
 
 impl utoipa::ToSchema for Moment {}
+
+/// A time of day as consumers write it, `HH:MM`.
+pub fn clock(text: &str) -> Option<Time> {
+    let (hours, minutes) = text.split_once(':')?;
+    let two = |part: &str| (part.len() == 2).then(|| part.parse::<i8>().ok()).flatten();
+    Time::new(two(hours)?, two(minutes)?, 0, 0).ok()
+}
 
 #[cfg(test)]
 mod tests {

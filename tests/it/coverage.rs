@@ -1,21 +1,12 @@
-//! Every operation of the document is met here without a key, without its scope, with a mistake, and as in its example.
-//! An operation that is added to the document is tested by being there; one with a path or a body of its own needs a line
-//! in [`SAMPLES`].
+//! Every operation of the document is met here without a key, without its scope, with a mistake, and as in its example:
+//! the paths and bodies are made from the document's own examples, as Swagger UI fills them in. An operation that is added
+//! to the document is tested by being there.
 
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::openapi::Document;
 use crate::support::{Asker, Setup, TestApp};
-
-/// Values for the parameters of paths.
-const SAMPLES: &[(&str, &str)] = &[
-    ("/students/{id}", "alfa-1"),
-    ("/lessons/{id}", "alfa-1"),
-    ("/payments/{id}", "alfa-1"),
-    ("/projects/{id}", "crypto-1001"),
-    ("/reference/{book}", "branches"),
-];
 
 /// Operations that are left out, with the reason. The list may only shrink.
 const EXCEPTIONS: &[(&str, &str)] = &[];
@@ -23,6 +14,8 @@ const EXCEPTIONS: &[(&str, &str)] = &[];
 struct Operation {
     method: Method,
     path: String,
+    headers: Vec<(String, String)>,
+    query: String,
     scope: String,
     example: Option<Value>,
     body: Option<Value>,
@@ -35,48 +28,53 @@ fn operations() -> Vec<Operation> {
         if EXCEPTIONS.iter().any(|(left_out, _)| *left_out == template) {
             continue;
         }
-        let path = match template.find('{') {
-            None => template.clone(),
-            Some(start) => {
-                let sample = SAMPLES.iter().find(|(known, _)| *known == template);
-                let (_, value) = sample.unwrap_or_else(|| panic!("SAMPLES has no line for {template}"));
-                format!("{}{value}", &template[..start])
+        let mut path = template.clone();
+        let mut headers = Vec::new();
+        let mut query = Vec::new();
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            let name = parameter["name"].as_str().unwrap();
+            let example = parameter["example"].as_str();
+            match parameter["in"].as_str().unwrap() {
+                "path" => {
+                    let value = example.unwrap_or_else(|| panic!("{template}: `{name}` has no example"));
+                    path = path.replace(&format!("{{{name}}}"), value);
+                }
+                _ if parameter["required"] != true => {}
+                "header" => headers.push((name.to_owned(), example.expect("an example").to_owned())),
+                _ => {
+                    let example = example.or(parameter["schema"]["examples"][0].as_str());
+                    query.push(format!("{name}={}", example.expect("an example")));
+                }
             }
+        }
+        let of = |status: &str| {
+            let answer = document.resolve(&operation["responses"][status]);
+            answer["content"]["application/json"].get("example").cloned()
         };
-        let content = &document.resolve(&operation["responses"]["200"])["content"]["application/json"];
         operations.push(Operation {
             method: method.to_uppercase().parse().unwrap(),
             path,
+            headers,
+            query: query.join("&"),
             scope: operation["x-required-scope"].as_str().unwrap_or_default().to_owned(),
-            example: content.get("example").cloned(),
+            example: of("200").or_else(|| of("201")),
             body: operation["requestBody"]["content"]["application/json"].get("example").cloned(),
         });
     }
+    // What ends a record comes after what needs it.
+    operations.sort_by_key(|operation| operation.method == Method::DELETE);
     operations
 }
 
 fn app() -> TestApp {
-    Setup::new()
-        .students(30)
-        .projects(10)
-        .in_no_hurry()
-        .set("consumers.reader.scopes", "[\"search:read\"]")
-        .start()
+    Setup::new().in_no_hurry().set("consumers.reader.scopes", "[\"search:read\"]").start()
 }
 
 async fn send(asker: &Asker, operation: &Operation, query: &str) -> crate::support::Answer {
-    asker.send(operation.method.clone(), &format!("{}{query}", operation.path), operation.body.as_ref()).await
-}
-
-#[test]
-fn every_sample_is_used() {
-    let document = Document::current();
-    for (template, _) in SAMPLES {
-        assert!(
-            document.operations().iter().any(|(path, ..)| path == template),
-            "{template} is not in the document any more"
-        );
-    }
+    let asker = operation.headers.iter().fold(asker.clone(), |asker, (name, value)| asker.with(name, value));
+    let query = [operation.query.as_str(), query].into_iter().filter(|part| !part.is_empty());
+    let path = format!("{}?{}", operation.path, query.collect::<Vec<_>>().join("&"));
+    asker.send(operation.method.clone(), path.trim_end_matches('?'), operation.body.as_ref()).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,7 +100,7 @@ async fn every_operation_needs_a_key_and_its_scope() {
 async fn every_operation_refuses_a_mistake() {
     let app = app();
     for operation in operations() {
-        let answer = send(&app.owner(), &operation, "?no_such_parameter=1").await;
+        let answer = send(&app.owner(), &operation, "no_such_parameter=1").await;
         assert_eq!(
             (answer.status, answer.code()),
             (400, "invalid_request"),
@@ -128,22 +126,16 @@ async fn every_operation_answers_as_its_example_shows() {
     };
     for operation in operations() {
         let at = format!("{} {}", operation.method, operation.path);
-        let example = operation.example.as_ref().unwrap_or_else(|| panic!("{at} has no example"));
-        let mut operation =
-            Operation { body: operation.body.clone(), example: None, scope: String::new(), ..operation };
-        let list =
-            operation.path.rsplit_once('/').map(|(list, _)| list.to_owned()).filter(|list| list.len() > 1);
-        if let Some(list) = list.filter(|list| list != "/reference") {
-            // The sample may not exist; whatever the list holds does.
-            let first = app.owner().get(&format!("{list}?limit=1")).await.items().remove(0);
-            operation.path = format!("{list}/{}", first["id"].as_str().unwrap());
-        }
         let answer = send(&app.owner(), &operation, "").await;
-        assert_eq!(answer.status, 200, "{at}: {}", answer.text);
-        assert_eq!(fields(&answer.json), fields(example), "{at}");
-        if let Some(first) = answer.items().first() {
-            assert_eq!(fields(first), fields(&example["items"][0]), "{at}");
+        assert!((200..300).contains(&answer.status), "{at}: {}", answer.text);
+        if operation.method == Method::DELETE {
+            continue;
         }
-        assert_ne!(answer.json, json!(null));
+        let example = operation.example.as_ref().unwrap_or_else(|| panic!("{at} has no example"));
+        assert_eq!(fields(&answer.json), fields(example), "{at}");
+        if example.get("items").is_some() {
+            let first = answer.items().first().cloned().unwrap_or_else(|| panic!("{at} shows nothing"));
+            assert_eq!(fields(&first), fields(&example["items"][0]), "{at}");
+        }
     }
 }

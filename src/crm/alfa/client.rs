@@ -8,12 +8,14 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::{Map, Value};
 
-use super::error::read;
+use super::error;
+use super::filter::Body;
+use super::model::Scene;
 use super::session::Session;
 use crate::config;
 use crate::crm::error::on_the_way;
 use crate::crm::wire::{Dialect, Row, number};
-use crate::crm::{Asked, Chunk, Error, Kind, Position, Question};
+use crate::crm::{Asked, Chunk, Error, Kind, Position, Question, Write, Written};
 use crate::model::context::Reason;
 use crate::model::{Ctx, Record, RecordId, Source};
 use crate::telemetry::Metrics;
@@ -53,19 +55,16 @@ impl Client {
         self.dialect.zone.to_datetime(Timestamp::now()).date()
     }
 
-    /// The call that reads a page of a list.
-    pub(super) fn index(
-        &self,
-        list: List<'_>,
-        mut filter: Map<String, Value>,
-        at: Position,
-        exact: bool,
-    ) -> Question {
-        filter.insert("page".to_owned(), at.0.into());
-        filter.insert("pageSize".to_owned(), self.page_size.into());
+    /// The call that reads a page of a list, of `rows` rows where a certain number is wanted.
+    pub(super) fn index(&self, list: List, body: Body, at: Position, rows: Option<u32>) -> Question {
+        let (exact, parent) = (body.is_exact(), body.parent_id());
+        let size = self.page_size.max(rows.unwrap_or(0));
+        let (mut keys, query) = body.finish();
+        keys.insert("page".to_owned(), at.0.into());
+        keys.insert("pageSize".to_owned(), size.into());
         let branch = list.branch.map(|branch| format!("/{branch}")).unwrap_or_default();
-        let target = format!("/v2api{branch}/{}/index?{}per-page={}", list.model, list.query, self.page_size);
-        let body = Value::Object(filter).to_string();
+        let target = format!("/v2api{branch}/{}?{query}per-page={size}", list.operation);
+        let body = Value::Object(keys).to_string();
         Question {
             key: format!("alfacrm POST {target} {body}"),
             call: Call {
@@ -78,6 +77,7 @@ impl Client {
             at,
             overlap: 0,
             exact,
+            parent,
         }
     }
 
@@ -98,14 +98,17 @@ impl Client {
         &self,
         ctx: &Ctx,
         question: &Question,
-        translate: impl Fn(&Row<'_>) -> E,
+        number: fn(&Row<'_>, &Scene) -> Option<u64>,
+        read: fn(&Row<'_>, &Scene) -> E,
     ) -> Result<Asked<E>, Error> {
         let answer = self.send(ctx, &question.call).await?;
-        let envelope = Envelope::read(read(&answer)?)?;
-        let asked = |chunk| Asked::of(chunk, &answer, self.today());
+        let envelope = Envelope::read(error::read(&answer)?)?;
+        let scene = Scene { today: self.today(), parent: question.parent, call: question.call.operation };
+        let asked = |chunk| Asked::of(chunk, &answer, scene.today);
         let previous = question.at.0.checked_sub(1).map(Position);
-        // Some servers answer a page past the end with the last one again.
-        let past_the_end = envelope.page.is_some_and(|page| page != question.at.0);
+        // Some servers answer a page past the end with the last one again, and what has no pages is always the same.
+        let past_the_end = envelope.page.is_some_and(|page| page != question.at.0)
+            || (envelope.is_whole && question.at.0 > 0);
         if past_the_end || envelope.items.is_empty() {
             let end = Chunk { total: envelope.total, previous, ..Chunk::default() };
             return Ok(asked(end));
@@ -114,29 +117,49 @@ impl Client {
         let mut drift = Vec::new();
         let mut records = Vec::with_capacity(envelope.items.len());
         for item in envelope.items {
-            match self.record(item, &translate, &mut drift) {
+            match self.record(item, &scene, number, read, &mut drift) {
                 Some(record) => records.push(Arc::new(record)),
                 None => drift.push("id"),
             }
         }
-        let next = Some(Position(question.at.0.saturating_add(1)));
+        let next = (!envelope.is_whole).then(|| Position(question.at.0.saturating_add(1)));
         Ok(asked(Chunk { records, rows, total: envelope.total, next, previous, overlap: 0, drift }))
+    }
+
+    /// Makes a call that writes, and translates the record it shows.
+    pub(super) async fn write<E>(
+        &self,
+        ctx: &Ctx,
+        write: &Write,
+        number: fn(&Row<'_>, &Scene) -> Option<u64>,
+        read: fn(&Row<'_>, &Scene) -> E,
+    ) -> Result<Written<E>, Error> {
+        let answer = self.send(ctx, &write.call).await.map_err(Error::of_write)?;
+        let mut value = error::read_write(&answer, &write.names).map_err(Error::of_write)?;
+        let model = value.get_mut("model").map(Value::take).filter(Value::is_object);
+        let scene = Scene { today: self.today(), parent: write.parent, call: write.call.operation };
+        let record = model.and_then(|model| self.record(model, &scene, number, read, &mut Vec::new()));
+        Ok(Written { record, queued: answer.queued, took: answer.took })
     }
 
     fn record<E>(
         &self,
         raw: Value,
-        translate: impl Fn(&Row<'_>) -> E,
+        scene: &Scene,
+        number: fn(&Row<'_>, &Scene) -> Option<u64>,
+        read: fn(&Row<'_>, &Scene) -> E,
         drift: &mut Vec<&'static str>,
     ) -> Option<Record<E>> {
         let map = raw.as_object()?;
         let row = Row::new(map, &self.dialect);
-        let number = row.number("id").filter(|number| *number > 0)?;
-        let data = translate(&row);
+        let number = number(&row, scene)?;
+        let data = read(&row, scene);
         let custom = map.iter().filter(|(name, _)| name.starts_with("custom_"));
         let custom_fields = custom.map(|(name, value)| (name.clone(), value.clone())).collect();
+        // Each model has its own name for it; a client's card begins with `b_date` on older servers.
         let created_at = row
             .moment("created_at")
+            .or_else(|| row.moment("added"))
             .or_else(|| row.moment("b_date").filter(|_| map.contains_key("is_study")));
         let updated_at = row.moment("updated_at");
         drift.extend(row.drift());
@@ -154,22 +177,21 @@ impl Client {
 }
 
 /// Which list.
-pub(super) struct List<'a> {
-    /// The model's name in the path.
-    pub(super) model: &'static str,
-    /// `model/index`, for logs and metrics.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct List {
+    /// `model/index`: the end of the path, and the name in logs and metrics.
     pub(super) operation: &'static str,
     /// The branch in the path.
     pub(super) branch: Option<u64>,
-    /// Parameters that are read from the query only, each with a `&` behind it.
-    pub(super) query: &'a str,
 }
 
-/// `{"total": …, "count": …, "page": …, "items": […]}` (section 5.1 of the reference).
+/// `{"total": …, "count": …, "page": …, "items": […]}`, or a bare list or object where there are no pages (section 5.1
+/// of the reference).
 struct Envelope {
     total: Option<u64>,
     page: Option<u64>,
     items: Vec<Value>,
+    is_whole: bool,
 }
 
 impl Envelope {
@@ -178,7 +200,7 @@ impl Envelope {
         let mut map = match value {
             Value::Object(map) => map,
             Value::Array(items) => {
-                return Ok(Self { total: None, page: None, items });
+                return Ok(Self { total: Some(items.len() as u64), page: None, items, is_whole: true });
             }
             _ => return Err(unreadable()),
         };
@@ -189,9 +211,13 @@ impl Envelope {
             Some(Value::Array(items)) => items,
             // A PHP array with gaps.
             Some(Value::Object(items)) => items.into_iter().map(|(_, item)| item).collect(),
+            // One object that is its own answer: the balance of bonus points.
+            None if map.contains_key("balance_bonus") => {
+                return Ok(Self { total: Some(1), page: None, items: vec![map.into()], is_whole: true });
+            }
             _ => return Err(unreadable()),
         };
-        Ok(Self { total, page, items })
+        Ok(Self { total, page, items, is_whole: false })
     }
 }
 

@@ -64,6 +64,54 @@ fn body(answer: &Answer) -> Result<Value, Error> {
     }
 }
 
+/// The body of a successful write, or what went wrong; `names` leads from the CRM's names of fields to the consumer's.
+pub(super) fn read_write(answer: &Answer, names: &[(&'static str, &'static str)]) -> Result<Value, Error> {
+    // A delete may be answered with nothing at all (section 6.3).
+    if answer.status / 100 == 2 && answer.body.trim_ascii().is_empty() {
+        return Ok(Value::Null);
+    }
+    read(answer).map_err(|error| match (error.kind, serde_json::from_slice::<Value>(&answer.body)) {
+        (Kind::Invalid, Ok(body)) => Error { fields: complaints(&body, names), ..error },
+        // An absent record, as far as the documents tell.
+        (Kind::Failed, _) if answer.status == 404 => Error { kind: Kind::NotFound, ..error },
+        _ => error,
+    })
+}
+
+/// What the CRM says is wrong: `errors` maps its fields to sentences, or is a list of sentences; some answers say it in
+/// `error`, `message` or `msg` (section 6.2).
+fn complaints(body: &Value, names: &[(&'static str, &'static str)]) -> Vec<(String, String)> {
+    let pointer = |key: &str| {
+        let name = names.iter().find(|(known, _)| *known == key).map(|(_, name)| *name);
+        // What we did not send is a matter of the whole record; the CRM's own name tells at least which.
+        name.map_or_else(String::new, |name| format!("/{name}"))
+    };
+    let sentences = |value: &Value| -> Vec<String> {
+        match value {
+            Value::Array(list) => list.iter().filter_map(Value::as_str).map(passed_on).collect(),
+            Value::String(text) => vec![passed_on(text)],
+            _ => Vec::new(),
+        }
+    };
+    let mut told: Vec<(String, String)> = match body.get("errors") {
+        Some(Value::Object(map)) => map
+            .iter()
+            .flat_map(|(key, value)| {
+                let pointer = pointer(key);
+                let prefix = if pointer.is_empty() { format!("{key}: ") } else { String::new() };
+                sentences(value).into_iter().map(move |text| (pointer.clone(), format!("{prefix}{text}")))
+            })
+            .collect(),
+        Some(list) => sentences(list).into_iter().map(|text| (String::new(), text)).collect(),
+        None => Vec::new(),
+    };
+    if told.is_empty() {
+        let message = ["error", "message", "msg"].iter().find_map(|key| body.get(key)?.as_str());
+        told.extend(message.map(|text| (String::new(), passed_on(text))));
+    }
+    told
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,35 +1,33 @@
 //! Lessons (section 9.8 of the reference). The CRM lists one status at a time and conducted lessons only by default, so
 //! every status is a list of its own here, newest day first.
 
-use std::sync::Arc;
-
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use jiff::Unit;
-use serde_json::{Map, Value, json};
 
-use super::client::{Client, List};
-use super::filter::{Body, dotted, ours};
+use super::filter::{Body, dotted};
+use super::model::{Calls, Model, Part, Scene};
 use crate::crm::wire::Row;
-use crate::crm::{Asked, Branches, Error, Lane, Position, Question, Source};
+use crate::model::Moment;
 use crate::model::lesson::{Attendance, Lesson, LessonFilter, LessonStatus};
-use crate::model::{Ctx, Moment, RecordId, Source as CrmName};
 
 /// The CRM's codes, the likeliest first.
 const STATUSES: [(LessonStatus, u64); 3] =
     [(LessonStatus::Conducted, 3), (LessonStatus::Planned, 1), (LessonStatus::Cancelled, 2)];
 
-/// Lessons of one account.
-pub(super) struct Lessons(pub(super) Arc<Client>);
+/// Lessons.
+pub(super) struct Lessons;
 
-impl Lessons {
-    fn list(&self, branch: Option<u64>) -> List<'static> {
-        List { model: "lesson", operation: "lesson/index", branch, query: "" }
+impl Model for Lessons {
+    type Record = Lesson;
+    const CALLS: Calls = Calls::reads("lesson/index");
+
+    /// Also by id the CRM finds a lesson only when it is asked for its status.
+    fn parts(filter: &LessonFilter) -> Vec<Part> {
+        let wanted = |status: &LessonStatus| filter.statuses.is_empty() || filter.statuses.contains(status);
+        let codes = STATUSES.iter().filter(|(status, _)| wanted(status)).map(|(_, code)| *code);
+        codes.map(|code| Part { status: Some(code), ..Part::default() }).collect()
     }
 
-    fn filter(&self, filter: &LessonFilter, status: Option<u64>) -> Option<Map<String, Value>> {
-        let mut body = Body::default();
-        body.wish("status", status);
+    fn ask(filter: &LessonFilter, body: &mut Body) {
         body.days("date", &filter.days, dotted);
         body.id("customer_id", filter.student_id.as_ref());
         body.id("group_id", filter.group_id.as_ref());
@@ -37,72 +35,15 @@ impl Lessons {
         body.id("subject_id", filter.subject_id.as_ref());
         body.id("lesson_type_id", filter.lesson_type_id.as_ref());
         body.ids("room_ids", filter.room_id.as_slice());
-        body.updated_since(filter.updated_since, &self.0.dialect().zone);
-        body.finish()
+        body.updated_since(filter.updated_since);
+    }
+
+    fn read(row: &Row<'_>, _: &Scene) -> Lesson {
+        lesson(row)
     }
 }
 
-impl Source<Lesson> for Lessons {
-    fn crm(&self) -> CrmName {
-        CrmName::AlfaCrm
-    }
-
-    fn has_branches(&self) -> bool {
-        true
-    }
-
-    fn lanes(&self, filter: &LessonFilter, branches: &Branches) -> Result<Vec<Lane>, Error> {
-        if self.filter(filter, None).is_none() {
-            return Ok(Vec::new());
-        }
-        let mut lanes = Vec::new();
-        for (status, code) in STATUSES {
-            if !filter.statuses.is_empty() && !filter.statuses.contains(&status) {
-                continue;
-            }
-            let name = format!("alfa s{code}");
-            match branches {
-                Branches::All(_) => lanes.push(Lane { status: Some(code), ..Lane::pages(name) }),
-                Branches::Only(branches) => lanes.extend(
-                    branches
-                        .iter()
-                        .map(|branch| Lane { status: Some(code), ..Lane::in_branch(&name, *branch) }),
-                ),
-            }
-        }
-        Ok(lanes)
-    }
-
-    fn question(&self, filter: &LessonFilter, lane: &Lane, at: Position) -> Question {
-        let body = self.filter(filter, lane.status).unwrap_or_default();
-        let exact = filter.updated_since.is_none();
-        self.0.index(self.list(lane.branch), body, at, exact)
-    }
-
-    fn by_id(&self, id: &RecordId, _: &Branches) -> Vec<Question> {
-        if !ours(id) {
-            return Vec::new();
-        }
-        // Also by id the CRM finds a lesson only when it is asked for its status.
-        let questions = STATUSES.iter().filter_map(|(_, code)| {
-            let Value::Object(body) = json!({"id": id.number(), "status": code}) else {
-                return None;
-            };
-            Some(self.0.index(self.list(None), body, Position(0), true))
-        });
-        questions.collect()
-    }
-
-    fn ask<'a>(
-        &'a self,
-        ctx: &'a Ctx,
-        question: &'a Question,
-    ) -> BoxFuture<'a, Result<Asked<Lesson>, Error>> {
-        self.0.page(ctx, question, lesson).boxed()
-    }
-}
-
-pub(super) fn lesson(row: &Row<'_>) -> Lesson {
+fn lesson(row: &Row<'_>) -> Lesson {
     let code = row.number("status");
     let status = STATUSES
         .iter()

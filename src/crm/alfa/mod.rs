@@ -3,7 +3,9 @@
 mod client;
 mod error;
 mod filter;
+mod form;
 mod lessons;
+mod model;
 mod payments;
 mod reference;
 mod session;
@@ -12,15 +14,16 @@ mod students;
 use std::sync::Arc;
 
 use crate::config;
-use crate::crm::{Crm, Source};
+use crate::crm::{Crm, Sources};
 use crate::model::Source as CrmName;
-use crate::model::lesson::Lesson;
-use crate::model::payment::Payment;
-use crate::model::reference::ReferenceEntry;
-use crate::model::student::Student;
 use crate::telemetry::Metrics;
 use crate::upstream::wire::Transport;
 use client::Client;
+use lessons::Lessons;
+use model::Of;
+use payments::Payments;
+use reference::Reference;
+use students::Students;
 
 /// One AlfaCRM account.
 pub struct Alfa {
@@ -45,19 +48,12 @@ impl Crm for Alfa {
         CrmName::AlfaCrm
     }
 
-    fn students(&self) -> Option<Arc<dyn Source<Student>>> {
-        Some(Arc::new(students::Students(Arc::clone(&self.client))))
-    }
-
-    fn lessons(&self) -> Option<Arc<dyn Source<Lesson>>> {
-        Some(Arc::new(lessons::Lessons(Arc::clone(&self.client))))
-    }
-
-    fn payments(&self) -> Option<Arc<dyn Source<Payment>>> {
-        Some(Arc::new(payments::Payments(Arc::clone(&self.client))))
-    }
-
-    fn reference(&self) -> Option<Arc<dyn Source<ReferenceEntry>>> {
-        Some(Arc::new(reference::Reference(Arc::clone(&self.client))))
+    fn sources(&self) -> Sources {
+        let client = &self.client;
+        Sources::default()
+            .with(Of::<Students>::new(client))
+            .with(Of::<Lessons>::new(client))
+            .with(Of::<Payments>::new(client))
+            .with(Of::<Reference>::new(client))
     }
 }

@@ -1,101 +1,90 @@
 //! Payments: the journal `pay` (section 9.11 of the reference). It lists newest documents first and ignores its own
 //! date filter, so a range of days is a stretch of the journal that the hub finds by bisection.
 
-use std::sync::Arc;
-
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use rust_decimal::Decimal;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use super::client::{Client, List};
-use super::filter::{Body, ours};
+use super::filter::Body;
+use super::form::Form;
+use super::model::{Branching, Calls, Model, Part, Scene};
+use crate::crm::Place;
 use crate::crm::wire::Row;
-use crate::crm::{Asked, Branches, Error, Lane, Position, Question, Source};
-use crate::model::payment::{Direction, Payment, PaymentFilter};
-use crate::model::{Ctx, Money, RecordId, Source as CrmName};
+use crate::model::payment::{Direction, Payment, PaymentDraft, PaymentFilter};
+use crate::model::{Money, Record, Source as CrmName};
 
-/// Payments of one account.
-pub(super) struct Payments(pub(super) Arc<Client>);
+/// Payments.
+pub(super) struct Payments;
 
-impl Payments {
-    fn list(&self, branch: Option<u64>) -> List<'static> {
-        List { model: "pay", operation: "pay/index", branch, query: "" }
+impl Model for Payments {
+    type Record = Payment;
+    const CALLS: Calls =
+        Calls { create: Some("pay/create"), update: Some("pay/update"), ..Calls::reads("pay/index") };
+
+    /// The journal was only ever seen with a branch in its path (section 3.1).
+    fn branching(_: &PaymentFilter) -> Branching {
+        Branching::Each
     }
 
-    fn filter(&self, filter: &PaymentFilter) -> Option<Map<String, Value>> {
-        let elsewhere =
-            filter.source.is_some_and(|source| source != CrmName::AlfaCrm) || filter.project_id.is_some();
-        if elsewhere {
-            return None;
-        }
-        let mut body = Body::default();
+    fn parts(filter: &PaymentFilter) -> Vec<Part> {
+        let days = (!filter.days.is_open()).then_some((filter.days.from, filter.days.to));
+        vec![Part { days, ..Part::default() }]
+    }
+
+    fn ask(filter: &PaymentFilter, body: &mut Body) {
+        let elsewhere = filter.source.is_some_and(|source| source != CrmName::AlfaCrm);
+        body.impossible_if(elsewhere || filter.project_id.is_some());
         body.id("customer_id", filter.student_id.as_ref());
         body.id("pay_account_id", filter.account_id.as_ref());
         body.id("pay_item_id", filter.item_id.as_ref());
         body.wish("payer_name", filter.payer.as_deref());
         body.wish("is_confirmed", filter.confirmed.map(u8::from));
-        body.updated_since(filter.updated_since, &self.0.dialect().zone);
-        body.finish()
-    }
-}
-
-impl Source<Payment> for Payments {
-    fn crm(&self) -> CrmName {
-        CrmName::AlfaCrm
+        body.updated_since(filter.updated_since);
+        body.inexact_if(!filter.days.is_open() || filter.direction.is_some() || !filter.amount.is_open());
     }
 
-    fn has_branches(&self) -> bool {
-        true
+    fn read(row: &Row<'_>, _: &Scene) -> Payment {
+        payment(row)
     }
 
-    fn lanes(&self, filter: &PaymentFilter, branches: &Branches) -> Result<Vec<Lane>, Error> {
-        if self.filter(filter).is_none() {
-            return Ok(Vec::new());
-        }
-        let (Branches::All(branches) | Branches::Only(branches)) = branches;
-        let days = (!filter.days.is_open()).then_some((filter.days.from, filter.days.to));
-        Ok(branches.iter().map(|branch| Lane { days, ..Lane::in_branch("alfa", *branch) }).collect())
-    }
-
-    /// The journal was only ever seen with a branch in its path (section 3.1).
-    fn needs_branches(&self, filter: &PaymentFilter) -> bool {
-        self.filter(filter).is_some()
-    }
-
-    fn question(&self, filter: &PaymentFilter, lane: &Lane, at: Position) -> Question {
-        let body = self.filter(filter).unwrap_or_default();
-        let exact = filter.days.is_open()
-            && filter.direction.is_none()
-            && filter.amount.is_open()
-            && filter.updated_since.is_none();
-        self.0.index(self.list(lane.branch), body, at, exact)
-    }
-
-    fn by_id(&self, id: &RecordId, branches: &Branches) -> Vec<Question> {
-        if !ours(id) {
-            return Vec::new();
-        }
-        let (Branches::All(branches) | Branches::Only(branches)) = branches;
-        let questions = branches.iter().filter_map(|branch| {
-            let Value::Object(body) = json!({"id": id.number()}) else {
-                return None;
-            };
-            Some(self.0.index(self.list(Some(*branch)), body, Position(0), true))
+    /// The ten fields of the vendor's letter. The CRM books what comes in and what goes out by the type, so a type that
+    /// is named wins over a direction.
+    fn write(
+        draft: &PaymentDraft,
+        before: Option<&Record<Payment>>,
+        place: &Place<'_, PaymentFilter>,
+        form: &mut Form,
+    ) {
+        form.id("customer_id", "student_id", &draft.student);
+        form.sum("income", "amount", &draft.amount);
+        form.day("document_date", "date", &draft.date);
+        form.id("pay_account_id", "account_id", &draft.account);
+        form.id("pay_item_id", "item_id", &draft.item);
+        form.text("payer_name", "payer_name", &draft.payer_name);
+        form.long("note", "note", &draft.note);
+        form.flag("is_confirmed", "confirmed", &draft.confirmed);
+        form.id("ctt_id", "subscription_id", &draft.subscription);
+        form.change("pay_type_id", "direction", &draft.direction, Value::Null, |word| match word.0 {
+            Direction::Expense => EXPENSE.into(),
+            Direction::Income | Direction::Unknown => INCOME.into(),
         });
-        questions.collect()
-    }
-
-    fn ask<'a>(
-        &'a self,
-        ctx: &'a Ctx,
-        question: &'a Question,
-    ) -> BoxFuture<'a, Result<Asked<Payment>, Error>> {
-        self.0.page(ctx, question, payment).boxed()
+        form.id("pay_type_id", "type_id", &draft.kind);
+        if before.is_none() {
+            if let Some(branch) = place.branch {
+                form.set("branch_id", "branch_id", branch);
+            }
+            form.otherwise("pay_type_id", "type_id", INCOME);
+            form.otherwise("is_confirmed", "confirmed", 1);
+            // Required by the CRM, though it may be empty (section 9.11).
+            form.otherwise("payer_name", "payer_name", "");
+        }
     }
 }
 
-pub(super) fn payment(row: &Row<'_>) -> Payment {
+/// The CRM's types of payments: the vendor's letter names the first, the second was seen (sections 9.11 and 9.12).
+const INCOME: u64 = 1;
+const EXPENSE: u64 = 2;
+
+fn payment(row: &Row<'_>) -> Payment {
     let income = row.decimal("income");
     let type_name = row.text("pay_type_name");
     Payment {

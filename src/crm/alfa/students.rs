@@ -1,21 +1,13 @@
 //! Students and leads: the model `customer` (section 9.5 of the reference).
 
-use std::sync::Arc;
-
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
-use serde_json::{Map, Value, json};
-
-use super::client::{Client, List};
-use super::filter::{Body, dotted, iso, ours};
+use super::filter::{Body, dotted, iso};
+use super::model::{Calls, Ids, Model, Scene};
 use crate::crm::wire::Row;
-use crate::crm::{Asked, Branches, Error, Lane, Position, Question, Source};
-use crate::model::filter::Archived;
+use crate::model::RecordId;
 use crate::model::student::{
     Color, Contacts, Gender, Payer, PayerKind, Stage, StageFilter, Student, StudentFilter, is_phone,
     phone_digits,
 };
-use crate::model::{Ctx, RecordId, Source as CrmName};
 
 /// The colours as the vendor's letter gives them (section 9.5.1).
 const COLORS: [(Color, &str); 7] = [
@@ -28,16 +20,15 @@ const COLORS: [(Color, &str); 7] = [
     (Color::Violet, "#3C578C"),
 ];
 
-/// Students of one account.
-pub(super) struct Students(pub(super) Arc<Client>);
+/// Students and leads.
+pub(super) struct Students;
 
-impl Students {
-    fn list(&self, branch: Option<u64>) -> List<'static> {
-        List { model: "customer", operation: "customer/index", branch, query: "" }
-    }
+impl Model for Students {
+    type Record = Student;
+    const CALLS: Calls = Calls::reads("customer/index");
+    const ID_LISTS: bool = true;
 
-    fn filter(&self, filter: &StudentFilter) -> Option<Map<String, Value>> {
-        let mut body = Body::default();
+    fn ask(filter: &StudentFilter, body: &mut Body) {
         body.set(
             "is_study",
             match filter.stage {
@@ -46,14 +37,7 @@ impl Students {
                 StageFilter::All => 2,
             },
         );
-        body.wish(
-            "removed",
-            match filter.archived {
-                Archived::False => None,
-                Archived::All => Some(1),
-                Archived::True => Some(2),
-            },
-        );
+        body.archived(filter.archived);
         body.wish("name", filter.q.as_deref());
         body.wish("phone", filter.contact.as_deref().map(contact));
         body.ids("id", &filter.ids);
@@ -66,8 +50,23 @@ impl Students {
         body.days("next_lesson_date", &filter.next_lesson, iso);
         body.days("last_attend_date", &filter.last_attended, iso);
         body.days("created_at", &filter.created, dotted);
-        body.updated_since(filter.updated_since, &self.0.dialect().zone);
-        body.finish()
+        body.updated_since(filter.updated_since);
+        // Whether these filters are honoured is not known; they are checked record by record.
+        body.inexact_if(
+            !filter.balance.is_open() || !filter.birth_date.is_open() || filter.lead_status_id.is_some(),
+        );
+    }
+
+    fn ask_for(ids: Ids<'_>, body: &mut Body) -> bool {
+        body.set("id", ids);
+        // Whoever it is: leads and the archive are hidden otherwise.
+        body.set("is_study", 2);
+        body.set("removed", 1);
+        true
+    }
+
+    fn read(row: &Row<'_>, scene: &Scene) -> Student {
+        student(row, scene)
     }
 }
 
@@ -85,60 +84,9 @@ fn hex(color: Color) -> &'static str {
     COLORS.iter().find(|(named, _)| *named == color).map_or("none", |(_, hex)| hex)
 }
 
-impl Source<Student> for Students {
-    fn crm(&self) -> CrmName {
-        CrmName::AlfaCrm
-    }
-
-    fn has_branches(&self) -> bool {
-        true
-    }
-
-    fn lanes(&self, filter: &StudentFilter, branches: &Branches) -> Result<Vec<Lane>, Error> {
-        if self.filter(filter).is_none() {
-            return Ok(Vec::new());
-        }
-        // Without a branch in the path the CRM looks in all of them (section 3.1): one list instead of one per branch.
-        Ok(match branches {
-            Branches::All(_) => vec![Lane::pages("alfa")],
-            Branches::Only(branches) => {
-                branches.iter().map(|branch| Lane::in_branch("alfa", *branch)).collect()
-            }
-        })
-    }
-
-    fn question(&self, filter: &StudentFilter, lane: &Lane, at: Position) -> Question {
-        let body = self.filter(filter).unwrap_or_default();
-        // Whether these filters are honoured is not known; they are checked record by record.
-        let exact = filter.balance.is_open()
-            && filter.birth_date.is_open()
-            && filter.updated_since.is_none()
-            && filter.lead_status_id.is_none();
-        self.0.index(self.list(lane.branch), body, at, exact)
-    }
-
-    fn by_id(&self, id: &RecordId, _: &Branches) -> Vec<Question> {
-        if !ours(id) {
-            return Vec::new();
-        }
-        let Value::Object(body) = json!({"id": id.number(), "is_study": 2, "removed": 1}) else {
-            return Vec::new();
-        };
-        vec![self.0.index(self.list(None), body, Position(0), true)]
-    }
-
-    fn ask<'a>(
-        &'a self,
-        ctx: &'a Ctx,
-        question: &'a Question,
-    ) -> BoxFuture<'a, Result<Asked<Student>, Error>> {
-        self.0.page(ctx, question, |row| student(row, self.0.today())).boxed()
-    }
-}
-
-pub(super) fn student(row: &Row<'_>, today: jiff::civil::Date) -> Student {
+fn student(row: &Row<'_>, scene: &Scene) -> Student {
     // Active records end in a far future that reads as none; only a day that has come is the day of archiving.
-    let archived_on = row.day("e_date").filter(|day| *day <= today);
+    let archived_on = row.day("e_date").filter(|day| *day <= scene.today);
     let stage = match row.number("is_study") {
         Some(0) => Stage::Lead,
         Some(1) => Stage::Student,

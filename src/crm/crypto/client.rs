@@ -85,6 +85,7 @@ impl Client {
             at,
             overlap: 0,
             exact,
+            parent: None,
         }
     }
 
@@ -98,6 +99,7 @@ impl Client {
             at,
             overlap: 0,
             exact: true,
+            parent: None,
         }
     }
 

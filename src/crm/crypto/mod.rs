@@ -6,14 +6,13 @@ mod error;
 mod mapping;
 mod payments;
 mod projects;
+mod reference;
 
 use std::sync::Arc;
 
 use crate::config;
-use crate::crm::{Crm, Source};
+use crate::crm::{Crm, Sources};
 use crate::model::Source as CrmName;
-use crate::model::payment::Payment;
-use crate::model::project::Project;
 use crate::telemetry::Metrics;
 use crate::upstream::wire::Transport;
 use client::Client;
@@ -41,11 +40,11 @@ impl Crm for Crypto {
         CrmName::CryptoCrm
     }
 
-    fn payments(&self) -> Option<Arc<dyn Source<Payment>>> {
-        Some(Arc::new(payments::Payments::new(Arc::clone(&self.client))))
-    }
-
-    fn projects(&self) -> Option<Arc<dyn Source<Project>>> {
-        Some(Arc::new(projects::Projects::new(Arc::clone(&self.client))))
+    fn sources(&self) -> Sources {
+        let client = &self.client;
+        Sources::default()
+            .with(payments::Payments::new(Arc::clone(client)))
+            .with(projects::Projects::new(Arc::clone(client)))
+            .with(reference::Reference::new(client))
     }
 }

@@ -9,7 +9,7 @@ use super::client::{Client, Read, query};
 use super::error::CRM;
 use super::mapping::{Fields, Mapping};
 use crate::crm::wire::Row;
-use crate::crm::{Asked, Branches, Error, Kind, Lane, LaneKind, Position, Question, Source};
+use crate::crm::{Asked, Branches, Error, Find, Kind, Lane, LaneKind, Position, Question, Source};
 use crate::model::payment::{Direction, Payment, PaymentFilter};
 use crate::model::record::newest_first;
 use crate::model::{Ctx, Money, RecordId, Source as CrmName};
@@ -84,14 +84,14 @@ impl Source<Payment> for Payments {
         self.list(lane.parent.unwrap_or_default(), at)
     }
 
-    fn by_id(&self, id: &RecordId, _: &Branches) -> Vec<Question> {
-        let Some(project) = id.parent().filter(|_| id.source() == CRM) else { return Vec::new() };
+    fn by_id(&self, id: &RecordId, _: &PaymentFilter, _: &Branches) -> Find {
+        let Some(project) = id.parent().filter(|_| id.source() == CRM) else { return Find::Ask(Vec::new()) };
         let narrow = query(&[("id", project.to_string()), ("filter_id", id.number().to_string())]);
         // The list is likely remembered already; a payment beyond its first page is asked for by itself.
-        vec![
+        Find::Ask(vec![
             self.list(project, Position(0)),
             self.client.get("projects/payments", &narrow, Position(0), true),
-        ]
+        ])
     }
 
     fn ask<'a>(

@@ -11,7 +11,7 @@ use super::client::{Client, Conditions, Read, query};
 use super::error::CRM;
 use super::mapping::{Fields, Laid, Mapping};
 use crate::crm::wire::{Row, number};
-use crate::crm::{Asked, Branches, Error, Lane, Position, Question, Source};
+use crate::crm::{Asked, Branches, Error, Find, Lane, Position, Question, Source};
 use crate::model::project::{Condition, Named, Project, ProjectFilter, Sort};
 use crate::model::{Ctx, Money, RecordId, Source as CrmName};
 
@@ -162,11 +162,12 @@ impl Source<Project> for Projects {
         Question { overlap, ..self.client.post("projects/filter", &body, at) }
     }
 
-    fn by_id(&self, id: &RecordId, _: &Branches) -> Vec<Question> {
+    fn by_id(&self, id: &RecordId, _: &ProjectFilter, _: &Branches) -> Find {
         if id.source() != CRM || id.parent().is_some() {
-            return Vec::new();
+            return Find::Ask(Vec::new());
         }
-        vec![self.client.get("projects/info", &query(&[("id", id.number().to_string())]), Position(0), true)]
+        let query = query(&[("id", id.number().to_string())]);
+        Find::Ask(vec![self.client.get("projects/info", &query, Position(0), true)])
     }
 
     fn ask<'a>(

@@ -1,7 +1,6 @@
 //! Lessons.
 
 use crate::http::resource::Resource;
-use crate::hub::{Hub, Shelf};
 use crate::model::lesson::Lesson;
 
 pub(super) struct Lessons;
@@ -12,8 +11,4 @@ impl Resource for Lessons {
     const NAMES: (&'static str, &'static str) = ("lesson", "lessons");
     const ABOUT: &'static str =
         "Lessons of AlfaCRM, planned, cancelled and conducted, with their attendance.";
-
-    fn shelf(hub: &Hub) -> &Shelf<Lesson> {
-        &hub.lessons
-    }
 }

@@ -1,7 +1,6 @@
 //! Projects.
 
 use crate::http::resource::Resource;
-use crate::hub::{Hub, Shelf};
 use crate::model::project::Project;
 
 pub(super) struct Projects;
@@ -12,8 +11,4 @@ impl Resource for Projects {
     const NAMES: (&'static str, &'static str) = ("project", "projects");
     const ABOUT: &'static str =
         "Projects of the Crypto CRM, with the dynamic fields of the CRM under `custom_fields`.";
-
-    fn shelf(hub: &Hub) -> &Shelf<Project> {
-        &hub.projects
-    }
 }

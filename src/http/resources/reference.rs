@@ -1,7 +1,6 @@
 //! Reference books: one list for each, told apart by the path.
 
 use crate::http::resource::{Offer, PathValues, Resource};
-use crate::hub::{Hub, Shelf};
 use crate::model::reference::{Book, ReferenceEntry, ReferenceFilter};
 
 pub(super) struct Reference;
@@ -14,10 +13,6 @@ impl Resource for Reference {
         "Reference books: branches, rooms, statuses, tills … that ids in other records point into.";
     const OFFERS: &'static [Offer] = &[Offer::List];
 
-    fn shelf(hub: &Hub) -> &Shelf<ReferenceEntry> {
-        &hub.reference
-    }
-
     fn narrow(filter: &mut ReferenceFilter, path: &[&str]) -> bool {
         filter.book = path.first().and_then(|name| Book::named(name));
         filter.book.is_some()
@@ -27,7 +22,7 @@ impl Resource for Reference {
         &[PathValues {
             name: "book",
             about: "Which book.",
-            values: || Book::ALL.iter().map(|book| book.name()).collect(),
+            values: || Book::ALL.iter().map(|(_, name)| *name).collect(),
         }]
     }
 }

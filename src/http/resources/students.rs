@@ -1,7 +1,6 @@
 //! Students and leads.
 
 use crate::http::resource::Resource;
-use crate::hub::{Hub, Shelf};
 use crate::model::student::Student;
 
 pub(super) struct Students;
@@ -11,8 +10,4 @@ impl Resource for Students {
     const PATH: &'static str = "/students";
     const NAMES: (&'static str, &'static str) = ("student", "students");
     const ABOUT: &'static str = "Students and leads: the people of AlfaCRM, told apart by `stage`.";
-
-    fn shelf(hub: &Hub) -> &Shelf<Student> {
-        &hub.students
-    }
 }

@@ -19,7 +19,7 @@ const RANKS: usize = 4;
 fn rank(reason: Reason) -> usize {
     match reason {
         Reason::Auth => 0,
-        Reason::Miss => 1,
+        Reason::Miss | Reason::Write => 1,
         Reason::Retry => 2,
         Reason::Refresh => 3,
     }

@@ -95,7 +95,7 @@ impl Setup {
     /// Gives nothing from memory: every page is asked for.
     pub(crate) fn forgetful(self) -> Self {
         let mut setup = self;
-        for resource in ["students", "lessons", "payments", "projects", "reference"] {
+        for resource in crm_gateway::config::RESOURCES {
             for window in ["fresh", "stale", "if_error"] {
                 setup = setup.set(&format!("cache.policy.{resource}.{window}"), "\"0s\"");
             }

@@ -1,0 +1,214 @@
+//! Building AlfaCRM's writes: dates as `dd.mm.yyyy`, times as `hh:mm`, flags as 0 and 1, money as text, lists whole,
+//! and nothing for what stays as it is (sections 6 and 8 of the reference).
+
+use http::Method;
+use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
+use serde_json::{Map, Value, json};
+
+use super::filter::{dotted, joined, ours};
+use crate::crm::error::Kind;
+use crate::crm::{Error, Write};
+use crate::model::draft::{Change, Short, Sum};
+use crate::model::{RecordId, Source};
+use crate::upstream::Call;
+
+/// A write under construction. Each field is sent under the CRM's name and remembered under ours.
+#[derive(Debug)]
+pub(super) struct Form {
+    /// `customer/create`.
+    pub(super) operation: &'static str,
+    /// The branch in the path.
+    pub(super) branch: Option<u64>,
+    zone: TimeZone,
+    currency: String,
+    query: Vec<(&'static str, String)>,
+    parent: Option<u64>,
+    body: Map<String, Value>,
+    names: Vec<(&'static str, &'static str)>,
+    refused: Vec<(String, String)>,
+}
+
+impl Form {
+    pub(super) fn new(operation: &'static str, branch: Option<u64>, zone: &TimeZone, currency: &str) -> Self {
+        Self {
+            operation,
+            branch,
+            zone: zone.clone(),
+            currency: currency.to_owned(),
+            query: Vec::new(),
+            parent: None,
+            body: Map::new(),
+            names: Vec::new(),
+            refused: Vec::new(),
+        }
+    }
+
+    /// The zone of the CRM's clocks.
+    pub(super) fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
+    /// Sends `value` as `key`; complaints about it are told as complaints about `name`.
+    pub(super) fn set(&mut self, key: &'static str, name: &'static str, value: impl Into<Value>) {
+        self.body.insert(key.to_owned(), value.into());
+        if !name.is_empty() {
+            self.names.push((key, name));
+        }
+    }
+
+    /// Complaints about `key` are told as complaints about `name`.
+    pub(super) fn also(&mut self, key: &'static str, name: &'static str) {
+        self.names.push((key, name));
+    }
+
+    /// Sends a change in the CRM's spelling; a cleared field is sent as `cleared`.
+    pub(super) fn change<T>(
+        &mut self,
+        key: &'static str,
+        name: &'static str,
+        change: &Change<T>,
+        cleared: Value,
+        spell: impl FnOnce(&T) -> Value,
+    ) {
+        match change {
+            Change::Keep => {}
+            Change::Clear => self.set(key, name, cleared),
+            Change::Set(value) => self.set(key, name, spell(value)),
+        }
+    }
+
+    /// A text; an empty one when cleared.
+    pub(super) fn text<const N: usize>(
+        &mut self,
+        key: &'static str,
+        name: &'static str,
+        change: &Change<Short<N>>,
+    ) {
+        self.change(key, name, change, "".into(), |text| text.0.as_str().into());
+    }
+
+    /// A text of any length.
+    pub(super) fn long(&mut self, key: &'static str, name: &'static str, change: &Change<String>) {
+        self.change(key, name, change, "".into(), |text| text.as_str().into());
+    }
+
+    /// A day; an empty text when cleared.
+    pub(super) fn day(&mut self, key: &'static str, name: &'static str, change: &Change<Date>) {
+        self.change(key, name, change, "".into(), |day| dotted(*day).into());
+    }
+
+    /// A time of day.
+    pub(super) fn clock(&mut self, key: &'static str, name: &'static str, change: &Change<Time>) {
+        self.change(key, name, change, "".into(), |time| clock(*time).into());
+    }
+
+    /// A yes or no.
+    pub(super) fn flag(&mut self, key: &'static str, name: &'static str, change: &Change<bool>) {
+        self.change(key, name, change, 0.into(), |flag| u8::from(*flag).into());
+    }
+
+    /// A whole number.
+    pub(super) fn number(&mut self, key: &'static str, name: &'static str, change: &Change<i64>) {
+        self.change(key, name, change, Value::Null, |number| (*number).into());
+    }
+
+    /// A reference to a record of this CRM; `null` when cleared.
+    pub(super) fn id(&mut self, key: &'static str, name: &'static str, change: &Change<RecordId>) {
+        if let Change::Set(id) = change {
+            self.must_be_ours(id, name);
+        }
+        self.change(key, name, change, Value::Null, |id| id.number().into());
+    }
+
+    /// A list of references, sent whole: the CRM replaces what it has.
+    pub(super) fn ids(&mut self, key: &'static str, name: &'static str, change: &Change<Vec<RecordId>>) {
+        for id in change.value().into_iter().flatten() {
+            self.must_be_ours(id, name);
+        }
+        self.change(key, name, change, json!([]), |ids| {
+            ids.iter().map(RecordId::number).collect::<Vec<u64>>().into()
+        });
+    }
+
+    /// An amount with two places.
+    pub(super) fn sum(&mut self, key: &'static str, name: &'static str, change: &Change<Sum>) {
+        if let Some(currency) = change.value().and_then(|sum| sum.currency.as_ref())
+            && *currency != self.currency
+        {
+            let detail = format!("is not the currency of this CRM, which is {}", self.currency);
+            self.refused.push((format!("/{name}/currency"), detail));
+        }
+        self.change(key, name, change, "0.00".into(), |sum| {
+            let mut amount = sum.amount;
+            amount.rescale(2);
+            amount.to_string().into()
+        });
+    }
+
+    /// An id that the CRM reads from the query only (section 3.2).
+    pub(super) fn query_id(&mut self, key: &'static str, id: u64) {
+        self.query.push((key, id.to_string()));
+    }
+
+    /// The record that the written one hangs on, in the query and in the body.
+    pub(super) fn parent(&mut self, key: &'static str, id: Option<&RecordId>) {
+        let Some(id) = id else { return };
+        self.parent = Some(id.number());
+        self.query_id(key, id.number());
+        if key != "related_id" {
+            self.body.insert(key.to_owned(), id.number().into());
+        }
+    }
+
+    /// A parameter that the CRM reads from the query.
+    pub(super) fn query(&mut self, key: &'static str, value: impl Into<String>) {
+        self.query.push((key, value.into()));
+    }
+
+    /// Refuses a value that this CRM surely cannot take; `pointer` leads into the consumer's body.
+    pub(super) fn refuse(&mut self, pointer: impl Into<String>, detail: impl Into<String>) {
+        self.refused.push((pointer.into(), detail.into()));
+    }
+
+    /// Sends `value` as `key` unless something else is sent already.
+    pub(super) fn otherwise(&mut self, key: &'static str, name: &'static str, value: impl Into<Value>) {
+        if !self.body.contains_key(key) {
+            self.set(key, name, value);
+        }
+    }
+
+    fn must_be_ours(&mut self, id: &RecordId, name: &str) {
+        if !ours(id) {
+            self.refused.push((format!("/{name}"), format!("is `{id}`, which is no record of this CRM")));
+        }
+    }
+
+    /// The call.
+    pub(super) fn finish(self) -> Result<Write, Error> {
+        if !self.refused.is_empty() {
+            let detail = "the CRM cannot take these values; see `errors`";
+            return Err(Error {
+                fields: self.refused,
+                sent: false,
+                ..Error::new(Source::AlfaCrm, Kind::Invalid, detail)
+            });
+        }
+        let branch = self.branch.map(|branch| format!("/{branch}")).unwrap_or_default();
+        let query = joined(&self.query);
+        let target = format!("/v2api{branch}/{}?{}", self.operation, query.trim_end_matches('&'));
+        let call = Call {
+            operation: self.operation,
+            method: Method::POST,
+            target: target.trim_end_matches('?').to_owned(),
+            body: Some(Value::Object(self.body).to_string().into()),
+            safe: false,
+        };
+        Ok(Write { call, parent: self.parent, names: self.names })
+    }
+}
+
+/// `hh:mm`.
+pub(super) fn clock(time: Time) -> String {
+    format!("{:02}:{:02}", time.hour(), time.minute())
+}

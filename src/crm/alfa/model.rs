@@ -1,0 +1,304 @@
+//! What is particular to one of AlfaCRM's models, as a declaration; what they have in common is here, once.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use jiff::civil::Date;
+
+use super::client::{Client, List};
+use super::filter::{Body, ours};
+use super::form::Form;
+use crate::crm::error::no_such_write;
+use crate::crm::wire::Row;
+use crate::crm::{Asked, Branches, Error, Find, Lane, Place, Position, Question, Source, Write, Written};
+use crate::model::{Ctx, Entity, Record, RecordId, Source as CrmName};
+
+/// The filter of a model's records.
+pub(super) type Filter<M> = <<M as Model>::Record as Entity>::Filter;
+/// What can be written of a model's records.
+pub(super) type Draft<M> = <<M as Model>::Record as Entity>::Draft;
+
+/// One of AlfaCRM's models (section 9 of the reference).
+pub(super) trait Model: Send + Sync + 'static {
+    /// What its rows become.
+    type Record: Entity;
+    /// The calls that list and write it: `customer/index`, `customer/create` …
+    const CALLS: Calls;
+    /// Whether `id` may be a list (section 4).
+    const ID_LISTS: bool = false;
+
+    /// The call that lists it, where that depends on the question.
+    fn list(_filter: &Filter<Self>) -> &'static str {
+        Self::CALLS.list
+    }
+
+    /// Whether a branch stands in the path.
+    fn branching(_filter: &Filter<Self>) -> Branching {
+        Branching::Optional
+    }
+
+    /// The lists that together hold what was asked for.
+    fn parts(_filter: &Filter<Self>) -> Vec<Part> {
+        vec![Part::default()]
+    }
+
+    /// Puts the filter into the question.
+    fn ask(filter: &Filter<Self>, body: &mut Body);
+
+    /// Puts an id into the question, so that it finds the record whatever hides it; `false` if the CRM cannot be asked so.
+    fn ask_for(ids: Ids<'_>, body: &mut Body) -> bool {
+        body.set("id", ids);
+        true
+    }
+
+    /// The number in the id of a row's record.
+    fn number(row: &Row<'_>, _scene: &Scene) -> Option<u64> {
+        row.number("id").filter(|number| *number > 0)
+    }
+
+    /// Reads a row.
+    fn read(row: &Row<'_>, scene: &Scene) -> Self::Record;
+
+    /// Fills in the form of a write: of a new record, or of changes to the one that was there before. The form of a
+    /// change has the record's id already.
+    fn write(
+        _draft: &Draft<Self>,
+        _before: Option<&Record<Self::Record>>,
+        _place: &Place<'_, Filter<Self>>,
+        _form: &mut Form,
+    ) {
+    }
+}
+
+/// The calls of a model; `None` where there is none.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Calls {
+    pub(super) list: &'static str,
+    pub(super) create: Option<&'static str>,
+    pub(super) update: Option<&'static str>,
+    pub(super) delete: Option<&'static str>,
+}
+
+impl Calls {
+    /// A model that is only read.
+    pub(super) const fn reads(list: &'static str) -> Self {
+        Self { list, create: None, update: None, delete: None }
+    }
+}
+
+/// Whether a branch stands in the path (section 3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Branching {
+    /// Without one the CRM looks in all of them.
+    Optional,
+    /// One question for each branch.
+    Each,
+    /// One must stand there, and it does not matter which.
+    Any,
+    /// None.
+    Never,
+}
+
+/// One of the lists that together hold what was asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Part {
+    /// The status it is limited to, where every status is a list of its own.
+    pub(super) status: Option<u64>,
+    /// The days wanted, where the list runs from new to old and cannot be asked for days.
+    pub(super) days: Option<(Option<Date>, Option<Date>)>,
+}
+
+/// The ids a question asks for: a number or a list.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ids<'a>(&'a [u64]);
+
+impl From<Ids<'_>> for serde_json::Value {
+    fn from(ids: Ids<'_>) -> Self {
+        match ids.0 {
+            [one] => (*one).into(),
+            many => many.into(),
+        }
+    }
+}
+
+/// What a row does not tell.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scene {
+    /// Today in the CRM's zone.
+    pub(super) today: Date,
+    /// The record that the list hangs on.
+    pub(super) parent: Option<u64>,
+    /// The call that was made.
+    pub(super) call: &'static str,
+}
+
+impl Scene {
+    /// The record that the list hangs on.
+    pub(super) fn parent(&self) -> Option<RecordId> {
+        self.parent.map(|number| RecordId::new(CrmName::AlfaCrm, number))
+    }
+}
+
+/// The records of a model in one account.
+pub(super) struct Of<M>(Arc<Client>, PhantomData<M>);
+
+impl<M: Model> Of<M> {
+    pub(super) fn new(client: &Arc<Client>) -> Self {
+        Self(Arc::clone(client), PhantomData)
+    }
+
+    fn body(&self, filter: &Filter<M>) -> Body {
+        let mut body = Body::new(&self.0.dialect().zone);
+        M::ask(filter, &mut body);
+        body
+    }
+
+    fn form(
+        &self,
+        operation: Option<&'static str>,
+        before: Option<&Record<M::Record>>,
+        place: &Place<'_, Filter<M>>,
+    ) -> Result<Form, Error> {
+        let operation = operation.ok_or_else(|| no_such_write(CrmName::AlfaCrm))?;
+        let branch = place.branch.filter(|_| M::branching(place.filter) != Branching::Never);
+        let dialect = self.0.dialect();
+        let currency = dialect.currency.as_deref().unwrap_or_default();
+        let mut form = Form::new(operation, branch, &dialect.zone, currency);
+        if let Some(record) = before {
+            form.query_id("id", record.id.number());
+        }
+        Ok(form)
+    }
+}
+
+impl<M: Model> Source<M::Record> for Of<M> {
+    fn crm(&self) -> CrmName {
+        CrmName::AlfaCrm
+    }
+
+    fn has_branches(&self) -> bool {
+        true
+    }
+
+    fn lanes(&self, filter: &Filter<M>, branches: &Branches) -> Result<Vec<Lane>, Error> {
+        if !self.body(filter).is_possible() {
+            return Ok(Vec::new());
+        }
+        let mut lanes = Vec::new();
+        for Part { status, days } in M::parts(filter) {
+            let name = status.map_or_else(|| "alfa".to_owned(), |status| format!("alfa s{status}"));
+            let of = |lane: Lane| Lane { status, days, ..lane };
+            let each = |branches: &[u64]| -> Vec<Lane> {
+                branches.iter().map(|branch| of(Lane::in_branch(&name, *branch))).collect()
+            };
+            match (M::branching(filter), branches) {
+                (Branching::Never, _) | (Branching::Optional, Branches::All(_)) => {
+                    lanes.push(of(Lane::pages(name.clone())));
+                }
+                (Branching::Any, Branches::All(branches) | Branches::Only(branches)) => {
+                    lanes.extend(each(&branches[..branches.len().min(1)]));
+                }
+                (_, Branches::All(branches) | Branches::Only(branches)) => lanes.extend(each(branches)),
+            }
+        }
+        Ok(lanes)
+    }
+
+    fn needs_branches(&self, filter: &Filter<M>) -> bool {
+        matches!(M::branching(filter), Branching::Each | Branching::Any)
+    }
+
+    fn question(&self, filter: &Filter<M>, lane: &Lane, at: Position) -> Question {
+        let mut body = self.body(filter);
+        body.wish("status", lane.status);
+        self.0.index(List { operation: M::list(filter), branch: lane.branch }, body, at, None)
+    }
+
+    fn by_id(&self, id: &RecordId, filter: &Filter<M>, branches: &Branches) -> Find {
+        if !ours(id) {
+            return Find::Ask(Vec::new());
+        }
+        let numbers = [id.number()];
+        let mut asked = self.body(filter);
+        if !asked.is_possible() {
+            return Find::Ask(Vec::new());
+        }
+        if !M::ask_for(Ids(&numbers), &mut asked) {
+            return Find::Walk;
+        }
+        let paths: Vec<Option<u64>> = match (M::branching(filter), branches) {
+            (Branching::Never | Branching::Optional, _) => vec![None],
+            (Branching::Any, Branches::All(branches) | Branches::Only(branches)) => {
+                branches.iter().copied().take(1).map(Some).collect()
+            }
+            (Branching::Each, Branches::All(branches) | Branches::Only(branches)) => {
+                branches.iter().copied().map(Some).collect()
+            }
+        };
+        let mut questions = Vec::new();
+        for Part { status, .. } in M::parts(filter) {
+            for branch in &paths {
+                let mut body = asked.clone();
+                body.wish("status", status);
+                let list = List { operation: M::list(filter), branch: *branch };
+                questions.push(self.0.index(list, body, Position(0), None));
+            }
+        }
+        Find::Ask(questions)
+    }
+
+    fn by_ids(&self, ids: &[RecordId]) -> Option<Question> {
+        let filter = Filter::<M>::default();
+        let alone = M::branching(&filter) == Branching::Optional && M::parts(&filter).len() == 1;
+        if !M::ID_LISTS || !alone {
+            return None;
+        }
+        let numbers: Vec<u64> = ids.iter().filter(|id| ours(id)).map(RecordId::number).collect();
+        let mut body = self.body(&filter);
+        M::ask_for(Ids(&numbers), &mut body).then(|| {
+            let list = List { operation: M::list(&filter), branch: None };
+            self.0.index(list, body, Position(0), u32::try_from(numbers.len()).ok())
+        })
+    }
+
+    fn ask<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        question: &'a Question,
+    ) -> BoxFuture<'a, Result<Asked<M::Record>, Error>> {
+        self.0.page(ctx, question, M::number, M::read).boxed()
+    }
+
+    fn create(&self, draft: &Draft<M>, place: &Place<'_, Filter<M>>) -> Result<Write, Error> {
+        let mut form = self.form(M::CALLS.create, None, place)?;
+        M::write(draft, None, place, &mut form);
+        form.finish()
+    }
+
+    fn update(
+        &self,
+        before: &Record<M::Record>,
+        draft: &Draft<M>,
+        place: &Place<'_, Filter<M>>,
+    ) -> Result<Write, Error> {
+        let mut form = self.form(M::CALLS.update, Some(before), place)?;
+        M::write(draft, Some(before), place, &mut form);
+        form.finish()
+    }
+
+    fn delete(&self, before: &Record<M::Record>, place: &Place<'_, Filter<M>>) -> Result<Write, Error> {
+        let mut form = self.form(M::CALLS.delete, Some(before), place)?;
+        M::write(&Draft::<M>::default(), Some(before), place, &mut form);
+        form.finish()
+    }
+
+    fn write<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        write: &'a Write,
+    ) -> BoxFuture<'a, Result<Written<M::Record>, Error>> {
+        self.0.write(ctx, write, M::number, M::read).boxed()
+    }
+}

@@ -1,0 +1,38 @@
+//! A write as an adapter prepares it, and what comes back.
+
+use std::time::Duration;
+
+use crate::model::Record;
+use crate::upstream::Call;
+
+/// Where a record is written.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a, F> {
+    /// What the path says, as a filter: the record it hangs on.
+    pub filter: &'a F,
+    /// The branch to act in, where one is known: the record's own, or that of what it hangs on.
+    pub branch: Option<u64>,
+}
+
+/// One call that writes, before it is made.
+#[derive(Debug, Clone)]
+pub struct Write {
+    /// The call; never safe to repeat.
+    pub call: Call,
+    /// The CRM's own id of the record that the written one hangs on.
+    pub parent: Option<u64>,
+    /// The CRM's names of the fields sent, with the pointer of each into the consumer's body: complaints of the CRM are
+    /// told in our words.
+    pub names: Vec<(&'static str, &'static str)>,
+}
+
+/// What a write brought.
+#[derive(Debug)]
+pub struct Written<E> {
+    /// The record as it is now, where the CRM shows it.
+    pub record: Option<Record<E>>,
+    /// Time spent in the waiting room.
+    pub queued: Duration,
+    /// Time the CRM took.
+    pub took: Duration,
+}

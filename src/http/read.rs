@@ -1,0 +1,183 @@
+//! What all reads have in common: a list, one record, the only record.
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, HeaderValue, LINK};
+
+use super::codes::Code;
+use super::freshness;
+use super::memo::Memo;
+use super::problem::{Problem, internal, no_such_path, not_found};
+use super::query;
+use super::resource::{Call, Filter, Resource};
+use super::view::View;
+use crate::consumers::{Access, Consumer};
+use crate::hub::{Answer, Hub, PageRequest, Provenance, Scope};
+use crate::model::expand::Kin;
+use crate::model::{Ctx, Entity, Page, RecordId};
+
+/// `GET` of a list.
+pub(super) async fn list<R: Resource>(call: Call, _: Body) -> Result<Response, Problem> {
+    let caller = call.caller()?;
+    let consumer = &caller.0.consumer;
+    let uri = &call.head.uri;
+    let text = uri.query().unwrap_or_default();
+    let key = Memo::key(uri.path(), text, &consumer.mask);
+    let entry = call.front.memo.read(&key, || {
+        let (path, _) = call.segments().ok_or_else(no_such_path)?;
+        let mut asked = query::read_list::<R::Record>(text, &call.fields, &consumer.mask)?;
+        if R::narrow(&mut asked.filter, &path) { Ok(asked) } else { Err(no_such_path()) }
+    })?;
+    let asked = &entry.asked;
+    may_expand(&asked.view, consumer)?;
+    let ctx = call.circumstances(consumer);
+    let (scope, before) = call.scope::<R>(&ctx, consumer, asked.branches.clone()).await?;
+    let Answer { value, mut provenance } =
+        R::shelf(&call.front.api.hub).list(&ctx, &scope, &asked.filter, &asked.page).await?;
+    provenance = before.map_or(provenance, |before| before.and(provenance));
+    let mut response = if asked.view.expand().is_empty() {
+        let written = call.front.memo.write(&key, &entry, &value, |page| asked.view.page(page));
+        let written = written.map_err(unwritable)?;
+        freshness::reply(&call.head.headers, &written.body, &written.etag, &provenance)
+    } else {
+        let seen = Scope { visible: consumer.branches.clone(), ..Scope::default() };
+        let (body, names) = expanded(&call.front.api.hub, &ctx, &seen, &asked.view, &value, true).await?;
+        provenance = provenance.and(names);
+        freshness::reply(&call.head.headers, &body, &freshness::etag(&body), &provenance)
+    };
+    call.front.api.metrics.cache(R::Record::RESOURCE, freshness::result(provenance.cache));
+    if !value.incomplete.is_empty() {
+        // What is missing may be there the next moment.
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=0"));
+    }
+    if let Some(cursor) = &value.next_cursor {
+        response.headers_mut().insert(LINK, next_link(uri.path(), text, cursor));
+    }
+    Ok(response)
+}
+
+/// `GET` of one record: that of the id in the path, or the only one there is.
+pub(super) async fn one<R: Resource>(call: Call, _: Body) -> Result<Response, Problem> {
+    let caller = call.caller()?;
+    let consumer = &caller.0.consumer;
+    let text = call.head.uri.query().unwrap_or_default();
+    let key = Memo::key(call.head.uri.path(), text, &consumer.mask);
+    let entry = call.front.memo.read(&key, || {
+        let view = query::read_one::<R::Record>(text, &call.fields, &consumer.mask)?;
+        let (path, id) = call.segments().ok_or_else(not_found)?;
+        let mut filter = Filter::<R>::default();
+        if R::narrow(&mut filter, &path) { Ok((filter, id, view)) } else { Err(not_found()) }
+    })?;
+    let (filter, id, view) = &entry.asked;
+    may_expand(view, consumer)?;
+    let ctx = call.circumstances(consumer);
+    let (scope, before) = call.scope::<R>(&ctx, consumer, Vec::new()).await?;
+    let shelf = R::shelf(&call.front.api.hub);
+    let (value, mut provenance) = match id {
+        Some(id) => {
+            let found = shelf.get(&ctx, &scope, filter, id).await?;
+            (found.value, found.provenance)
+        }
+        None => {
+            let first = PageRequest { limit: 1, cursor: None };
+            let mut found = shelf.list(&ctx, &scope, filter, &first).await?;
+            (found.value.items.pop().ok_or_else(not_found)?, found.provenance)
+        }
+    };
+    provenance = before.map_or(provenance, |before| before.and(provenance));
+    let page = Page { items: vec![value], next_cursor: None, total: None, incomplete: Vec::new() };
+    let response = if view.expand().is_empty() {
+        let written = call.front.memo.write(&key, &entry, &page, |page| view.one(&page.items[0]));
+        let written = written.map_err(unwritable)?;
+        freshness::reply(&call.head.headers, &written.body, &written.etag, &provenance)
+    } else {
+        let seen = Scope { visible: consumer.branches.clone(), ..Scope::default() };
+        let (body, names) = expanded(&call.front.api.hub, &ctx, &seen, view, &page, false).await?;
+        provenance = provenance.and(names);
+        freshness::reply(&call.head.headers, &body, &freshness::etag(&body), &provenance)
+    };
+    call.front.api.metrics.cache(R::Record::RESOURCE, freshness::result(provenance.cache));
+    Ok(response)
+}
+
+/// The names of other records are theirs: who may not read those may not read the names.
+fn may_expand(view: &View, consumer: &Consumer) -> Result<(), Problem> {
+    let needed = view.expand().iter().map(|expand| (expand.name, expand.to.resource()));
+    for (name, resource) in needed {
+        if !consumer.scopes.allow(resource, Access::Read) {
+            let detail =
+                format!("This key may not use `expand={name}`: it lacks the scope `{resource}:read`.");
+            return Err(Problem::new(Code::Forbidden, detail));
+        }
+    }
+    Ok(())
+}
+
+/// Records with the names of what they refer to, each kind asked for once.
+async fn expanded<E: Entity>(
+    hub: &Hub,
+    ctx: &Ctx,
+    scope: &Scope,
+    view: &View,
+    page: &Page<E>,
+    list: bool,
+) -> Result<(Bytes, Provenance), Problem> {
+    let mut records = view.open(&page.items).map_err(unwritable)?;
+    let mut wanted: Vec<(Kin, Vec<RecordId>)> = Vec::new();
+    for expand in view.expand() {
+        let found = records.iter().flat_map(|record| expand.ids(record));
+        let at = wanted.iter().position(|(kin, _)| *kin == expand.to).unwrap_or_else(|| {
+            wanted.push((expand.to, Vec::new()));
+            wanted.len() - 1
+        });
+        let ids = &mut wanted[at].1;
+        let mut known: std::collections::HashSet<RecordId> = ids.iter().cloned().collect();
+        ids.extend(found.filter(|id| known.insert(id.clone())));
+    }
+    let asked = wanted.iter().map(|(kin, ids)| hub.names(ctx, scope, *kin, ids));
+    let answers = futures_util::future::join_all(asked).await;
+    let provenance = answers.iter().fold(Provenance::default(), |sum, answer| match &answer.provenance {
+        // Nothing was asked, so nothing is old.
+        part if *part == Provenance::default() => sum,
+        part if sum == Provenance::default() => *part,
+        part => sum.and(*part),
+    });
+    for expand in view.expand() {
+        let at = wanted.iter().position(|(kin, _)| *kin == expand.to);
+        let Some(names) = at.map(|at| &answers[at].value) else { continue };
+        let name = |id: &RecordId| names.get(id).cloned();
+        records.iter_mut().for_each(|record| expand.apply(record, &name));
+    }
+    let body = view.close(records, list.then_some(page)).map_err(unwritable)?;
+    Ok((body.into(), provenance))
+}
+
+pub(super) fn unwritable(error: serde_json::Error) -> Problem {
+    internal(format!("a record cannot be written as JSON: {error}"))
+}
+
+/// The same question with the next cursor (RFC 8288).
+fn next_link(path: &str, query: &str, cursor: &str) -> HeaderValue {
+    let start = format!("<{path}?");
+    let length = start.len();
+    let mut next = form_urlencoded::Serializer::for_suffix(start, length);
+    for (name, value) in form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "cursor") {
+        next.append_pair(&name, &value);
+    }
+    next.append_pair("cursor", cursor);
+    let text = format!("{}>; rel=\"next\"", next.finish());
+    HeaderValue::try_from(text).expect("paths and encoded queries are visible ASCII")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_link_is_the_same_question_with_the_new_cursor() {
+        let link = next_link("/crm/students", "q=%D0%90+b&cursor=old&limit=2", "new/1");
+        assert_eq!(link, "</crm/students?q=%D0%90+b&limit=2&cursor=new%2F1>; rel=\"next\"");
+        assert_eq!(next_link("/students", "", "c"), "</students?cursor=c>; rel=\"next\"");
+    }
+}

@@ -1,0 +1,211 @@
+//! Writing: where a record is written, what is read before, and what must not be believed afterwards.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::desk::Trip;
+use super::{Answer, Failure, Hub, Provenance, Scope, Shelf};
+use crate::crm::{self, Branches, Place, Source, Write, Written};
+use crate::model::context::{Freshness, Reason};
+use crate::model::expand::Kin;
+use crate::model::{Ctx, Draft as _, Entity, Record, RecordId, Source as CrmName};
+
+/// The CRM that records without an id yet are made in, where there is a choice.
+const HOME: CrmName = CrmName::AlfaCrm;
+
+impl Hub {
+    /// Makes a record. What the consumer may not see it cannot write to.
+    pub async fn create<E: Entity>(
+        &self,
+        ctx: &Ctx,
+        scope: &Scope,
+        filter: &E::Filter,
+        draft: &E::Draft,
+    ) -> Result<Answer<Arc<Record<E>>>, Failure> {
+        let shelf = self.shelf::<E>();
+        let source = shelf.home()?;
+        let mut branch = shelf.branch_of_draft(scope, draft)?.or_else(|| scope.within.first().copied());
+        if branch.is_none()
+            && let Some(student) = draft.student()
+        {
+            branch = self.branch_of_student(ctx, scope, student).await?;
+        }
+        if branch.is_none() && source.needs_branches(filter) {
+            branch = Some(shelf.only_branch(ctx, scope, source).await?);
+        }
+        let write = source.create(draft, &Place { filter, branch })?;
+        let written = shelf.send(ctx, source, &write).await?;
+        shelf.shown(ctx, scope, filter, written, None).await
+    }
+
+    /// Changes a record. `check` sees it as it is now and may refuse.
+    pub async fn update<E: Entity>(
+        &self,
+        ctx: &Ctx,
+        scope: &Scope,
+        filter: &E::Filter,
+        id: &RecordId,
+        draft: &E::Draft,
+        check: impl FnOnce(&Record<E>) -> Result<(), Failure>,
+    ) -> Result<Answer<Arc<Record<E>>>, Failure> {
+        let shelf = self.shelf::<E>();
+        let (source, before) = shelf.current(ctx, scope, filter, id).await?;
+        check(&before.value)?;
+        if *draft == E::Draft::default() {
+            return Ok(before);
+        }
+        shelf.branch_of_draft(scope, draft)?;
+        let branch = shelf.branch_of(scope, &before.value);
+        let write = source.update(&before.value, draft, &Place { filter, branch })?;
+        let written = shelf.send(ctx, source, &write).await?;
+        shelf.shown(ctx, scope, filter, written, Some(id)).await
+    }
+
+    /// Removes a record. `check` sees it as it is now and may refuse.
+    pub async fn delete<E: Entity>(
+        &self,
+        ctx: &Ctx,
+        scope: &Scope,
+        filter: &E::Filter,
+        id: &RecordId,
+        check: impl FnOnce(&Record<E>) -> Result<(), Failure>,
+    ) -> Result<Provenance, Failure> {
+        let shelf = self.shelf::<E>();
+        let (source, before) = shelf.current(ctx, scope, filter, id).await?;
+        check(&before.value)?;
+        let branch = shelf.branch_of(scope, &before.value);
+        let write = source.delete(&before.value, &Place { filter, branch })?;
+        let written = shelf.send(ctx, source, &write).await?;
+        Ok(Provenance { queued: written.queued, upstream: written.took, ..Provenance::default() })
+    }
+
+    /// The branch of the student a new record is about, if it has exactly one.
+    async fn branch_of_student(
+        &self,
+        ctx: &Ctx,
+        scope: &Scope,
+        student: &RecordId,
+    ) -> Result<Option<u64>, Failure> {
+        let asked = Ctx { freshness: Freshness::default(), ..ctx.clone() };
+        match self.branches_of(&asked, scope, Kin::Student, student).await {
+            Ok(Answer { value, .. }) => match value[..] {
+                [one] => Ok(Some(one)),
+                [] => Ok(None),
+                _ => Err(Failure::Invalid(
+                    "/branch_id",
+                    "is missing, and the student belongs to several branches; say which".to_owned(),
+                )),
+            },
+            Err(Failure::NotFound) => Err(Failure::Invalid(
+                "/student_id",
+                format!("is `{student}`; there is no such student, or this key may not see it"),
+            )),
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
+impl<E: Entity> Shelf<E> {
+    fn home(&self) -> Result<&Arc<dyn Source<E>>, Failure> {
+        let source = self.sources.iter().find(|source| source.crm() == HOME).or(self.sources.first());
+        source.ok_or(Failure::NotSupported)
+    }
+
+    /// The first of the branches that a draft names; all of them must be visible.
+    fn branch_of_draft(&self, scope: &Scope, draft: &E::Draft) -> Result<Option<u64>, Failure> {
+        let named = draft.branches();
+        let wanted = Scope { wanted: named.to_vec(), ..scope.clone() };
+        self.visible(&wanted)?;
+        Ok(named.first().map(RecordId::number))
+    }
+
+    /// The branch to act in on a record: one of its own that is visible, else one of what it hangs on.
+    fn branch_of(&self, scope: &Scope, record: &Record<E>) -> Option<u64> {
+        let visible = self.visible(scope).ok().flatten();
+        let sees = |branch: &u64| visible.as_ref().is_none_or(|visible| visible.contains(branch));
+        let own = record.data.branches().unwrap_or_default().iter().map(RecordId::number);
+        own.chain(scope.within.iter().copied()).find(sees)
+    }
+
+    /// The branch that is meant when none is said, because there is no other.
+    async fn only_branch(
+        &self,
+        ctx: &Ctx,
+        scope: &Scope,
+        source: &Arc<dyn Source<E>>,
+    ) -> Result<u64, Failure> {
+        let trip = Trip::new(ctx, 1);
+        let visible = self.visible(scope)?;
+        let branches = self.branches(&trip, source, &E::Filter::default(), &visible).await?;
+        let (Branches::All(branches) | Branches::Only(branches)) = branches;
+        match branches[..] {
+            [one] => Ok(one),
+            _ => {
+                let detail = "is missing, and there are several branches; say which";
+                Err(Failure::Invalid("/branch_id", detail.to_owned()))
+            }
+        }
+    }
+
+    /// The record as it is in the CRM now: what is merged with it or compared to it must not be old.
+    async fn current(
+        &self,
+        ctx: &Ctx,
+        scope: &Scope,
+        filter: &E::Filter,
+        id: &RecordId,
+    ) -> Result<(&Arc<dyn Source<E>>, Answer<Arc<Record<E>>>), Failure> {
+        let source = self.sources.iter().find(|source| source.crm() == id.source());
+        let source = source.ok_or(Failure::NotFound)?;
+        let freshness = Freshness { max_age: Some(Duration::ZERO), only_if_cached: false };
+        let now = Ctx { freshness, ..ctx.clone() };
+        let before = self.get(&now, scope, filter, id).await?;
+        Ok((source, before))
+    }
+
+    /// Makes the call, on a task of its own: a caller who leaves does not stop a write half way. Whatever becomes of it,
+    /// nothing that was known before is believed afterwards.
+    async fn send(
+        &self,
+        ctx: &Ctx,
+        source: &Arc<dyn Source<E>>,
+        write: &Write,
+    ) -> Result<Written<E>, crm::Error> {
+        let ctx = Ctx { reason: Reason::Write, ..ctx.clone() };
+        let (source, write, desk) = (Arc::clone(source), write.clone(), Arc::clone(&self.desk));
+        let task = tokio::spawn(async move {
+            let waiting = ctx.interest.join();
+            let outcome = source.write(&ctx, &write).await;
+            drop(waiting);
+            desk.written(E::RESOURCE);
+            E::TOUCHES.iter().for_each(|touched| desk.written(touched));
+            desk.written("history");
+            outcome.inspect_err(|error| super::desk::told(error, write.call.operation))
+        });
+        let crm = self.sources.first().map_or(HOME, |source| source.crm());
+        task.await.unwrap_or_else(|_| {
+            Err(crm::Error::new(crm, crm::Kind::Failed, "the call ended without a result").of_write())
+        })
+    }
+
+    /// The record as the CRM shows it after the write; read again where it did not show it.
+    async fn shown(
+        &self,
+        ctx: &Ctx,
+        scope: &Scope,
+        filter: &E::Filter,
+        written: Written<E>,
+        id: Option<&RecordId>,
+    ) -> Result<Answer<Arc<Record<E>>>, Failure> {
+        let provenance =
+            Provenance { queued: written.queued, upstream: written.took, ..Provenance::default() };
+        match (written.record, id) {
+            (Some(record), _) => Ok(Answer { value: Arc::new(record), provenance }),
+            (None, Some(id)) => self.get(ctx, scope, filter, id).await,
+            (None, None) => {
+                let detail = "the CRM took the record but does not show it; read the list to find it";
+                Err(crm::Error::new(HOME, crm::Kind::Unreadable, detail).of_write().into())
+            }
+        }
+    }
+}
