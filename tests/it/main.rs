@@ -9,6 +9,7 @@
 //! * `stack`: the order of the layers, inbound and outbound, which is behaviour
 //! * `quota`: the CRMs' own limiters judge what the gateway spends
 //! * `cache`: what is answered from memory, and what is said about it
+//! * `gather`: reads by id that come together, and names, are one call
 //! * `chaos`: one CRM fails in every way there is, the other still answers
 //! * `openapi`, `coverage`: the document against the committed one, the answers and these tests
 //! * `program`, `cli`, `config`, `secrets`: the program itself, as operators run it
@@ -31,6 +32,7 @@ mod chaos;
 mod cli;
 mod config;
 mod coverage;
+mod gather;
 mod openapi;
 mod program;
 mod quota;
