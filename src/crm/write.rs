@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use crate::model::Record;
+use crate::model::student::Student;
 use crate::upstream::Call;
 
 /// Where a record is written.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Place<'a, F> {
     /// What the path says, as a filter: the record it hangs on.
     pub filter: &'a F,
     /// The branch to act in, where one is known: the record's own, or that of what it hangs on.
     pub branch: Option<u64>,
+    /// The student a new record is about, where it is about one.
+    pub student: Option<&'a Record<Student>>,
 }
 
 /// One call that writes, before it is made.

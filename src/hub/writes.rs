@@ -7,7 +7,7 @@ use super::desk::Trip;
 use super::{Answer, Failure, Hub, Provenance, Scope, Shelf};
 use crate::crm::{self, Branches, Place, Source, Write, Written};
 use crate::model::context::{Freshness, Reason};
-use crate::model::expand::Kin;
+use crate::model::student::{Student, StudentFilter};
 use crate::model::{Ctx, Draft as _, Entity, Record, RecordId, Source as CrmName};
 
 /// The CRM that records without an id yet are made in, where there is a choice.
@@ -24,16 +24,21 @@ impl Hub {
     ) -> Result<Answer<Arc<Record<E>>>, Failure> {
         let shelf = self.shelf::<E>();
         let source = shelf.home()?;
+        let student = match draft.student() {
+            Some(student) => Some(self.student(ctx, scope, student).await?),
+            None => None,
+        };
         let mut branch = shelf.branch_of_draft(scope, draft)?.or_else(|| scope.within.first().copied());
         if branch.is_none()
-            && let Some(student) = draft.student()
+            && let Some(student) = &student
         {
-            branch = self.branch_of_student(ctx, scope, student).await?;
+            branch = only_branch_of(student)?;
         }
         if branch.is_none() && source.needs_branches(filter) {
             branch = Some(shelf.only_branch(ctx, scope, source).await?);
         }
-        let write = source.create(draft, &Place { filter, branch })?;
+        let place = Place { filter, branch, student: student.as_deref() };
+        let write = source.create(draft, &place)?;
         let written = shelf.send(ctx, source, &write).await?;
         shelf.shown(ctx, scope, filter, written, None).await
     }
@@ -56,7 +61,7 @@ impl Hub {
         }
         shelf.branch_of_draft(scope, draft)?;
         let branch = shelf.branch_of(scope, &before.value);
-        let write = source.update(&before.value, draft, &Place { filter, branch })?;
+        let write = source.update(&before.value, draft, &Place { filter, branch, student: None })?;
         let written = shelf.send(ctx, source, &write).await?;
         shelf.shown(ctx, scope, filter, written, Some(id)).await
     }
@@ -74,33 +79,39 @@ impl Hub {
         let (source, before) = shelf.current(ctx, scope, filter, id).await?;
         check(&before.value)?;
         let branch = shelf.branch_of(scope, &before.value);
-        let write = source.delete(&before.value, &Place { filter, branch })?;
+        let write = source.delete(&before.value, &Place { filter, branch, student: None })?;
         let written = shelf.send(ctx, source, &write).await?;
         Ok(Provenance { queued: written.queued, upstream: written.took, ..Provenance::default() })
     }
 
-    /// The branch of the student a new record is about, if it has exactly one.
-    async fn branch_of_student(
+    /// The student a new record is about, who must be one that the consumer may see.
+    async fn student(
         &self,
         ctx: &Ctx,
         scope: &Scope,
         student: &RecordId,
-    ) -> Result<Option<u64>, Failure> {
+    ) -> Result<Arc<Record<Student>>, Failure> {
         let asked = Ctx { freshness: Freshness::default(), ..ctx.clone() };
-        match self.branches_of(&asked, scope, Kin::Student, student).await {
-            Ok(Answer { value, .. }) => match value[..] {
-                [one] => Ok(Some(one)),
-                [] => Ok(None),
-                _ => Err(Failure::Invalid(
-                    "/branch_id",
-                    "is missing, and the student belongs to several branches; say which".to_owned(),
-                )),
-            },
+        let filter = StudentFilter::default();
+        match self.shelf::<Student>().get(&asked, scope, &filter, student).await {
+            Ok(found) => Ok(found.value),
             Err(Failure::NotFound) => Err(Failure::Invalid(
                 "/student_id",
                 format!("is `{student}`; there is no such student, or this key may not see it"),
             )),
             Err(failure) => Err(failure),
+        }
+    }
+}
+
+/// The branch of the student a new record is about, if it is in exactly one.
+fn only_branch_of(student: &Record<Student>) -> Result<Option<u64>, Failure> {
+    match &student.data.branch_ids[..] {
+        [one] => Ok(Some(one.number())),
+        [] => Ok(None),
+        _ => {
+            let detail = "is missing, and the student belongs to several branches; say which";
+            Err(Failure::Invalid("/branch_id", detail.to_owned()))
         }
     }
 }

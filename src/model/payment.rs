@@ -169,7 +169,8 @@ impl Draft for PaymentDraft {
             direction: fields.always("direction", "In (the default) or out."),
             kind: fields.always("type_id", "A record of `/reference/pay-types`; wins over `direction`."),
             item: fields.one("item_id", "The article, a record of `/reference/pay-items`."),
-            payer_name: fields.one("payer_name", "Who paid."),
+            payer_name: fields
+                .one("payer_name", "Who paid; whoever usually pays for the student by default."),
             note: fields.one("note", "Free text."),
             confirmed: fields.always("confirmed", "Whether it was checked; `true` by default."),
             subscription: fields.one("subscription_id", "The subscription it pays."),

@@ -74,8 +74,12 @@ impl Model for Payments {
             }
             form.otherwise("pay_type_id", "type_id", INCOME);
             form.otherwise("is_confirmed", "confirmed", 1);
-            // Required by the CRM, though it may be empty (section 9.11).
-            form.otherwise("payer_name", "payer_name", "");
+            // Required by the CRM (section 9.11): who usually pays for the student, else the student.
+            let student = place.student.map(|student| &student.data);
+            let payer =
+                student.and_then(|student| student.payer.as_ref()?.name.as_ref().or(student.name.as_ref()));
+            let payer: String = payer.map_or_else(String::new, |name| name.chars().take(50).collect());
+            form.otherwise("payer_name", "payer_name", payer);
         }
     }
 }
