@@ -1,7 +1,7 @@
 # What people and CI run, by the same names. Needs Rust and make; `make help` lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check openapi bench image tools
+.PHONY: help run test check openapi bench fuzz image tools fuzztools
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,20 @@ openapi: tools ## Writes openapi/openapi.json anew; look at the difference befor
 bench: tools ## Compares a cached read with a bare server, in about a minute
 	cargo bench --locked --bench cached_read
 
+# Without a sanitizer it works with the stable compiler; there is no unsafe code here that one would watch.
+FUZZ := --sanitizer none --codegen-units 16
+FUZZ_TARGETS := alfa crypto cursor query
+FUZZ_SECONDS := 15
+
+fuzz: tools fuzztools ## Fuzzes wire parsers, cursors and queries, each for FUZZ_SECONDS=15; see fuzz/README.md
+	cargo run --quiet --locked --manifest-path fuzz/Cargo.toml --package seeds
+	cargo fuzz build $(FUZZ)
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(FUZZ_TARGETS:%=fuzz-%)
+
+fuzz-%:
+	cargo fuzz run $(FUZZ) $* -- -max_total_time=$(FUZZ_SECONDS) -timeout=10 -dict=fuzz/corpus/$*.dict \
+		-verbosity=0 -print_final_stats=1
+
 image: ## Builds the container image crm-gateway
 	docker build --tag crm-gateway:0.1.0 --tag crm-gateway .
 
@@ -33,3 +47,10 @@ tools:
 	@command -v cc >/dev/null || { command -v apt-get >/dev/null && \
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev; } || \
 		{ echo 'A C compiler (cc) is missing; Rust needs it to link' >&2; exit 1; }
+
+# libFuzzer is C++. The tool is built without optimisation: that takes half the time, and it only starts others.
+fuzztools:
+	@command -v c++ >/dev/null || { command -v apt-get >/dev/null && \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends g++; } || \
+		{ echo 'A C++ compiler (c++) is missing; libFuzzer is built with it' >&2; exit 1; }
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install --quiet --locked --debug cargo-fuzz@0.13.2

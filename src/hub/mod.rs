@@ -104,6 +104,14 @@ impl Hub {
     }
 }
 
+/// For the fuzz target of cursors, which sees only what is public: `None` when `text` is no cursor of the question with
+/// this fingerprint, else whether it means the same once written anew.
+#[cfg(fuzzing)]
+pub fn cursor_survives(text: &str, question: &str) -> Option<bool> {
+    let cursor = mark::Cursor::decode(text, question).ok()?;
+    Some(mark::Cursor::decode(&cursor.encode(), question).is_ok_and(|again| again == cursor))
+}
+
 /// Which branches an answer may come from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scope {

@@ -25,6 +25,8 @@ use crate::model::{Entity, Record};
 const SEARCHED_BEHIND: u64 = 24;
 /// How many pages before the place are searched, where it does not tell how many were removed.
 const SEARCHED_BEFORE: u64 = 4;
+/// How far at most, whatever the totals say: the one from before comes out of a cursor, and those can be forged.
+const SEARCHED_AT_MOST: u64 = 48;
 /// Rows that may have come in between two records that were read one after the other.
 const NEAR: usize = 20;
 /// Pages in a row without anything new: the CRM ignores the position.
@@ -200,8 +202,11 @@ impl<E: Entity> Pages<E> {
             }
             return Ok(self.settle(here, position, before, index));
         }
-        let rows = here.chunk.rows.max(1);
-        let pages = |rows_moved: u64| rows_moved.div_ceil(rows) + 1;
+        // Back and forth between pages without anything new: what was read last stands in no order any more.
+        if self.fruitless >= FRUITLESS {
+            return Ok(self.give_up(here, 0, Vec::new()));
+        }
+        let pages = |rows_moved: u64| pages_worth(rows_moved, here.chunk.rows);
         let behind = totals.map_or(SEARCHED_BEHIND, |(now, then)| pages(now.saturating_sub(then)));
         let ahead = totals.map_or(SEARCHED_BEFORE, |(now, then)| pages(then.saturating_sub(now)));
         // The likeliest first: what moved, moved behind the place.
@@ -236,6 +241,7 @@ impl<E: Entity> Pages<E> {
             let found = spring.page(&self.lane, at.0, Some(self.mark.generation)).await?;
             let rows_before = before.saturating_sub(found.chunk.rows.saturating_sub(found.chunk.overlap));
             if let Some(index) = self.after_last(&found.chunk) {
+                self.fruitless += u32::from(index == found.chunk.records.len());
                 return Ok(Some(self.settle(found, at.0, rows_before, index)));
             }
             seen.push(Before { found, position: at.0, rows_before });
@@ -346,6 +352,11 @@ impl<E: Entity> Pages<E> {
     }
 }
 
+/// How many pages of `rows` to look through for a place that was moved by so many rows.
+fn pages_worth(rows_moved: u64, rows: u64) -> u64 {
+    rows_moved.div_ceil(rows.max(1)).saturating_add(1).min(SEARCHED_AT_MOST)
+}
+
 fn first_day<E: Entity>(chunk: &Chunk<E>) -> Option<Date> {
     chunk.records.iter().find_map(|record| record.data.day())
 }
@@ -400,6 +411,14 @@ mod tests {
         assert_eq!(after(&[1, 2, 3, 4], &[2, 9, 4, 5]), Some(3), "a row came in between");
         assert_eq!(after(&[1, 2, 3, 4], &[1, 3, 5]), Some(2), "the last is gone");
         assert_eq!(after(&[4], &[9, 4, 5]), Some(2), "one is all that was read");
+    }
+
+    #[test]
+    fn a_place_is_searched_as_far_as_rows_moved_but_not_without_end() {
+        assert_eq!(pages_worth(0, 50), 1);
+        assert_eq!(pages_worth(101, 50), 4);
+        assert_eq!(pages_worth(7, 0), 8, "an empty page says nothing about the size of others");
+        assert_eq!(pages_worth(u64::MAX, 1), SEARCHED_AT_MOST, "a total from a forged cursor");
     }
 
     #[test]
