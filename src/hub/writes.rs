@@ -35,7 +35,7 @@ impl Hub {
         }
         let write = source.create(draft, &Place { filter, branch })?;
         let written = shelf.send(ctx, source, &write).await?;
-        shelf.shown(ctx, scope, filter, written, None).await
+        shelf.shown(ctx, scope, filter, written, write.id.as_ref()).await
     }
 
     /// Changes a record. `check` sees it as it is now and may refuse.
