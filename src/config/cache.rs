@@ -10,7 +10,7 @@ use super::reader::Reader;
 use super::writer::Writer;
 
 /// Every resource that has a policy; a policy for any other is a mistake.
-pub const RESOURCES: [&str; 21] = [
+pub const RESOURCES: [&str; 22] = [
     "students",
     "lessons",
     "schedules",
@@ -32,6 +32,7 @@ pub const RESOURCES: [&str; 21] = [
     "goods",
     "reference",
     "history",
+    "messages",
 ];
 
 /// Size and windows of the cache.

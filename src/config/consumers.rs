@@ -109,7 +109,7 @@ pub enum Mask {
 }
 
 /// The first segments of the API's paths, after which scopes are named.
-pub const SCOPE_RESOURCES: [&str; 13] = [
+pub const SCOPE_RESOURCES: [&str; 14] = [
     "students",
     "lessons",
     "schedules",
@@ -121,12 +121,14 @@ pub const SCOPE_RESOURCES: [&str; 13] = [
     "projects",
     "reference",
     "history",
+    "messages",
     "search",
     "quota",
 ];
 
 /// Resources that nothing can be written to, so that `:write` promises what it cannot give.
-const READ_ONLY: [&str; 6] = ["tariffs", "projects", "reference", "history", "search", "quota"];
+const READ_ONLY: [&str; 7] =
+    ["tariffs", "projects", "reference", "history", "messages", "search", "quota"];
 
 const ACCESSES: [(&str, Access); 2] = [("read", Access::Read), ("write", Access::Write)];
 const CLASSES: [(&str, Class); 3] =

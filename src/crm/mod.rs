@@ -64,6 +64,11 @@ pub trait Source<E: Entity>: Send + Sync {
     /// None means that this CRM surely has no such record.
     fn lanes(&self, filter: &E::Filter, branches: &Branches) -> Result<Vec<Lane>, Error>;
 
+    /// Whether the CRM keeps what `filter` asks for at all: a reference book may be another CRM's.
+    fn has(&self, _filter: &E::Filter) -> bool {
+        true
+    }
+
     /// Whether its records belong to branches; if not, they are in no answer about a branch.
     fn has_branches(&self) -> bool {
         false

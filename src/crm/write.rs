@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::model::Record;
 use crate::model::student::Student;
+use crate::model::{Record, RecordId};
 use crate::upstream::Call;
 
 /// Where a record is written.
@@ -24,6 +24,8 @@ pub struct Write {
     pub call: Call,
     /// The CRM's own id of the record that the written one hangs on.
     pub parent: Option<u64>,
+    /// The id of the written record, where it is known before the CRM tells: it is read again if the CRM does not show it.
+    pub id: Option<RecordId>,
     /// The CRM's names of the fields sent, with the pointer of each into the consumer's body: complaints of the CRM are
     /// told in our words.
     pub names: Vec<(&'static str, &'static str)>,

@@ -12,6 +12,7 @@ use crate::model::expand::Kin;
 use crate::model::project::Project;
 use crate::model::reference::{ReferenceEntry, ReferenceFilter};
 use crate::model::student::Student;
+use crate::model::tariff::Tariff;
 use crate::model::{Ctx, Entity, RecordId};
 
 /// The names of records, by their ids.
@@ -100,7 +101,8 @@ impl Hub {
                 let filter = ReferenceFilter { book: Some(book) };
                 Box::new(Kind(self.shelf::<ReferenceEntry>(), filter))
             }
-            Kin::Group | Kin::Teacher | Kin::Task | Kin::Tariff | Kin::Lesson => unimplemented!(),
+            Kin::Tariff => self.plain::<Tariff>(),
+            Kin::Group | Kin::Teacher | Kin::Task | Kin::Lesson => unimplemented!(),
         }
     }
 

@@ -19,11 +19,17 @@ pub use shelf::Shelf;
 
 use crate::cache::{Cache, Policy};
 use crate::crm::{self, Crm, Sources};
+use crate::model::bonus::Bonus;
+use crate::model::discount::Discount;
+use crate::model::history::HistoryEntry;
 use crate::model::lesson::Lesson;
+use crate::model::message::Message;
 use crate::model::payment::Payment;
 use crate::model::project::Project;
 use crate::model::reference::ReferenceEntry;
 use crate::model::student::Student;
+use crate::model::subscription::Subscription;
+use crate::model::tariff::Tariff;
 use crate::model::{Entity, RecordId};
 use crate::telemetry::Metrics;
 use desk::Desk;
@@ -61,6 +67,12 @@ impl Hub {
             .with::<Payment>(&parts)
             .with::<Project>(&parts)
             .with::<ReferenceEntry>(&parts)
+            .with::<Tariff>(&parts)
+            .with::<Subscription>(&parts)
+            .with::<Discount>(&parts)
+            .with::<Bonus>(&parts)
+            .with::<HistoryEntry>(&parts)
+            .with::<Message>(&parts)
     }
 
     fn with<E: Entity>(mut self, parts: &Parts<'_>) -> Self {

@@ -135,8 +135,9 @@ impl<E: Entity> Shelf<E> {
         filter: &E::Filter,
         id: &RecordId,
     ) -> Result<Arc<Record<E>>, Failure> {
+        self.is_kept(filter)?;
         let visible = self.visible(scope)?;
-        let at = self.sources.iter().position(|source| source.crm() == id.source());
+        let at = self.sources.iter().position(|source| source.crm() == id.source() && source.has(filter));
         let Some(at) = at else { return Err(Failure::NotFound) };
         let source = &self.sources[at];
         let branches = self.branches(trip, source, filter, &within(scope, &visible)).await?;
@@ -169,6 +170,12 @@ impl<E: Entity> Shelf<E> {
             }
         }
         Err(Failure::NotFound)
+    }
+
+    /// Whether some CRM keeps what was asked for; if none does, that is no empty list.
+    fn is_kept(&self, filter: &E::Filter) -> Result<(), Failure> {
+        let kept = self.sources.iter().any(|source| source.has(filter));
+        if kept { Ok(()) } else { Err(Failure::NotSupported) }
     }
 
     fn spring<'a>(
@@ -250,11 +257,9 @@ impl<E: Entity> Shelf<E> {
         cursor: Option<&Cursor>,
         incomplete: &mut Vec<(Incomplete, crm::Error)>,
     ) -> Result<Vec<Reader<'a, E>>, Failure> {
-        if self.sources.is_empty() {
-            return Err(Failure::NotSupported);
-        }
+        self.is_kept(filter)?;
         let mut readers = Vec::new();
-        for source in &self.sources {
+        for source in self.sources.iter().filter(|source| source.has(filter)) {
             if !scope.wanted.is_empty() && !source.has_branches() {
                 continue;
             }

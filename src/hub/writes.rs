@@ -40,7 +40,7 @@ impl Hub {
         let place = Place { filter, branch, student: student.as_deref() };
         let write = source.create(draft, &place)?;
         let written = shelf.send(ctx, source, &write).await?;
-        shelf.shown(ctx, scope, filter, written, None).await
+        shelf.shown(ctx, scope, filter, written, write.id.as_ref()).await
     }
 
     /// Changes a record. `check` sees it as it is now and may refuse.

@@ -1,11 +1,15 @@
 //! The normalised vocabulary: plain data, no I/O. What both CRMs are translated into and all consumers read.
 
+pub mod bonus;
 pub mod context;
+pub mod discount;
 pub mod draft;
 pub mod expand;
 pub mod filter;
+pub mod history;
 pub mod id;
 pub mod lesson;
+pub mod message;
 pub mod money;
 pub mod page;
 pub mod payment;
@@ -14,6 +18,8 @@ pub mod query;
 pub mod record;
 pub mod reference;
 pub mod student;
+pub mod subscription;
+pub mod tariff;
 pub mod time;
 
 pub use context::{Class, Ctx};

@@ -137,5 +137,13 @@ pub fn configuration(alfa_url: &str, crypto_url: &str) -> String {
         names(crypto::dictionary::USERS.to_vec())
     );
     let _ = writeln!(text, "groups = {{ {} }}", names(crypto::dictionary::GROUPS.to_vec()));
+    let goods = crypto::dictionary::GOODS.iter().map(|(good, _, name, _)| (*good, *name)).collect();
+    let _ = writeln!(
+        text,
+        "action-types = {{ {} }}\ngoods = {{ {} }}\nclients = {{ {} }}",
+        names(crypto::dictionary::ACTION_TYPES.to_vec()),
+        names(goods),
+        names(crypto::dictionary::CLIENTS.to_vec())
+    );
     text
 }

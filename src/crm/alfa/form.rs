@@ -24,6 +24,7 @@ pub(super) struct Form {
     currency: String,
     query: Vec<(&'static str, String)>,
     parent: Option<u64>,
+    id: Option<RecordId>,
     body: Map<String, Value>,
     names: Vec<(&'static str, &'static str)>,
     refused: Vec<(String, String)>,
@@ -38,6 +39,7 @@ impl Form {
             currency: currency.to_owned(),
             query: Vec::new(),
             parent: None,
+            id: None,
             body: Map::new(),
             names: Vec::new(),
             refused: Vec::new(),
@@ -161,6 +163,11 @@ impl Form {
         }
     }
 
+    /// The written record is the only one of its kind below the parent and has its id.
+    pub(super) fn is_parents_own(&mut self) {
+        self.id = self.parent.map(|number| RecordId::new(Source::AlfaCrm, number));
+    }
+
     /// A parameter that the CRM reads from the query.
     pub(super) fn query(&mut self, key: &'static str, value: impl Into<String>) {
         self.query.push((key, value.into()));
@@ -204,7 +211,7 @@ impl Form {
             body: Some(Value::Object(self.body).to_string().into()),
             safe: false,
         };
-        Ok(Write { call, parent: self.parent, names: self.names })
+        Ok(Write { call, parent: self.parent, id: self.id, names: self.names })
     }
 }
 

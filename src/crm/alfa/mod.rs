@@ -1,15 +1,21 @@
 #![doc = include_str!("docs.md")]
 
+mod bonus;
 mod client;
+mod discounts;
 mod error;
 mod filter;
 mod form;
+mod history;
 mod lessons;
+mod messages;
 mod model;
 mod payments;
 mod reference;
 mod session;
 mod students;
+mod subscriptions;
+mod tariffs;
 
 use std::sync::Arc;
 
@@ -18,12 +24,18 @@ use crate::crm::{Crm, Sources};
 use crate::model::Source as CrmName;
 use crate::telemetry::Metrics;
 use crate::upstream::wire::Transport;
+use bonus::BonusPoints;
 use client::Client;
+use discounts::Discounts;
+use history::History;
 use lessons::Lessons;
+use messages::Messages;
 use model::Of;
 use payments::Payments;
 use reference::Reference;
 use students::Students;
+use subscriptions::Subscriptions;
+use tariffs::Tariffs;
 
 /// One AlfaCRM account.
 pub struct Alfa {
@@ -55,5 +67,11 @@ impl Crm for Alfa {
             .with(Of::<Lessons>::new(client))
             .with(Of::<Payments>::new(client))
             .with(Of::<Reference>::new(client))
+            .with(Of::<Tariffs>::new(client))
+            .with(Of::<Subscriptions>::new(client))
+            .with(Of::<Discounts>::new(client))
+            .with(Of::<BonusPoints>::new(client))
+            .with(Of::<History>::new(client))
+            .with(Of::<Messages>::new(client))
     }
 }

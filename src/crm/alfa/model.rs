@@ -29,6 +29,14 @@ pub(super) trait Model: Send + Sync + 'static {
     /// Whether `id` may be a list (section 4).
     const ID_LISTS: bool = false;
 
+    /// Whether its rows tell the branches they belong to; if not, nobody who is limited to branches may see any.
+    const TELLS_BRANCHES: bool = true;
+
+    /// Whether the CRM keeps what was asked for at all.
+    fn has(_filter: &Filter<Self>) -> bool {
+        true
+    }
+
     /// The call that lists it, where that depends on the question.
     fn list(_filter: &Filter<Self>) -> &'static str {
         Self::CALLS.list
@@ -173,6 +181,11 @@ impl<M: Model> Of<M> {
     }
 }
 
+/// Whether nothing of a model may be seen from these branches, because its rows do not tell theirs.
+fn is_nobodys<M: Model>(branches: &Branches) -> bool {
+    !M::TELLS_BRANCHES && matches!(branches, Branches::Only(_))
+}
+
 impl<M: Model> Source<M::Record> for Of<M> {
     fn crm(&self) -> CrmName {
         CrmName::AlfaCrm
@@ -182,8 +195,12 @@ impl<M: Model> Source<M::Record> for Of<M> {
         true
     }
 
+    fn has(&self, filter: &Filter<M>) -> bool {
+        M::has(filter)
+    }
+
     fn lanes(&self, filter: &Filter<M>, branches: &Branches) -> Result<Vec<Lane>, Error> {
-        if !self.body(filter).is_possible() {
+        if !self.body(filter).is_possible() || is_nobodys::<M>(branches) {
             return Ok(Vec::new());
         }
         let mut lanes = Vec::new();
@@ -222,7 +239,7 @@ impl<M: Model> Source<M::Record> for Of<M> {
         }
         let numbers = [id.number()];
         let mut asked = self.body(filter);
-        if !asked.is_possible() {
+        if !asked.is_possible() || is_nobodys::<M>(branches) {
             return Find::Ask(Vec::new());
         }
         if !M::ask_for(Ids(&numbers), &mut asked) {

@@ -41,6 +41,10 @@ impl Model for Reference {
     type Record = ReferenceEntry;
     const CALLS: Calls = Calls::reads("branch/index");
 
+    fn has(filter: &ReferenceFilter) -> bool {
+        known(filter).is_some()
+    }
+
     fn list(filter: &ReferenceFilter) -> &'static str {
         known(filter).map_or(Self::CALLS.list, |(list, _)| list)
     }

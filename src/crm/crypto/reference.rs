@@ -38,6 +38,10 @@ impl Source<ReferenceEntry> for Reference {
         CRM
     }
 
+    fn has(&self, filter: &ReferenceFilter) -> bool {
+        self.book(filter).is_some()
+    }
+
     fn lanes(&self, filter: &ReferenceFilter, _: &Branches) -> Result<Vec<Lane>, Error> {
         Ok(self
             .book(filter)

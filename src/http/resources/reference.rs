@@ -1,6 +1,6 @@
 //! Reference books: one list for each, told apart by the path.
 
-use crate::http::resource::{Offer, PathValues, Resource};
+use crate::http::resource::{PathValues, Resource};
 use crate::model::reference::{Book, ReferenceEntry, ReferenceFilter};
 
 pub(super) struct Reference;
@@ -11,7 +11,6 @@ impl Resource for Reference {
     const NAMES: (&'static str, &'static str) = ("reference_entry", "reference");
     const ABOUT: &'static str =
         "Reference books: branches, rooms, statuses, tills … that ids in other records point into.";
-    const OFFERS: &'static [Offer] = &[Offer::List];
 
     fn narrow(filter: &mut ReferenceFilter, path: &[&str]) -> bool {
         filter.book = path.first().and_then(|name| Book::named(name));
