@@ -29,6 +29,7 @@
 //!   what a resource of a CRM looks like.
 //! - [`upstream`]: how to talk to somebody else's API without upsetting it: pacing, repeating, the wire.
 //! - [`cache`]: the memory of answers. It knows neither records nor CRMs.
+//! - [`idempotency`]: requests with a key of their own are carried out once. It knows no HTTP.
 //! - [`consumers`]: who may call: keys, scopes, limits. No HTTP here.
 //! - [`config`]: what can be set. Everything wrong is listed at once.
 //! - [`telemetry`]: logs, and every metric on one screen.
@@ -45,6 +46,8 @@ pub mod model;
 pub mod http;
 
 pub mod hub;
+
+pub mod idempotency;
 
 pub mod crm;
 

@@ -18,15 +18,15 @@ use http::{Request, Response};
 use tokio::runtime::{Builder, Runtime};
 use tower::util::BoxCloneSyncService;
 
-/// Calls `$each!` with every accessor of `Crm` and its kind of record. A new resource is a line here.
+/// Calls `$each!` with every kind of record. A new one is a line here.
 #[macro_export]
 macro_rules! sources {
     ($each:ident) => {
-        $each!(students, crm_gateway::model::student::Student);
-        $each!(lessons, crm_gateway::model::lesson::Lesson);
-        $each!(payments, crm_gateway::model::payment::Payment);
-        $each!(projects, crm_gateway::model::project::Project);
-        $each!(reference, crm_gateway::model::reference::ReferenceEntry);
+        $each!(crm_gateway::model::student::Student);
+        $each!(crm_gateway::model::lesson::Lesson);
+        $each!(crm_gateway::model::payment::Payment);
+        $each!(crm_gateway::model::project::Project);
+        $each!(crm_gateway::model::reference::ReferenceEntry);
     };
 }
 

@@ -31,8 +31,8 @@ pub fn check(text: &str) {
     }
     CRMS.with(|(_, crms)| {
         macro_rules! read {
-            ($accessor:ident, $entity:ty) => {
-                resource::<$entity>(text, crms.iter().filter_map(|crm| crm.$accessor()));
+            ($entity:ty) => {
+                resource::<$entity>(text, crms.iter().filter_map(|crm| crm.sources().get::<$entity>()));
             };
         }
         crate::sources!(read);

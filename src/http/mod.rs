@@ -3,7 +3,7 @@
 //!
 //! - [`resource`] and `resources/`: what can be asked, as declarations; [`read`] and [`write`]: how all are answered
 //! - [`query`], [`view`], [`freshness`], [`memo`]: what reads are made of
-//! - [`auth`], [`guard`], [`headers`], [`access_log`], [`request_id`]: the layers
+//! - [`auth`], [`guard`], [`headers`], [`idempotency`], [`access_log`], [`request_id`]: the layers
 //! - [`problem`] and [`codes`]: how anything goes wrong
 //! - [`describe`], [`openapi`], [`docs`]: how all of it is documented
 //! - [`listen`]: serves a router on a socket; [`ops`]: the other listener
@@ -16,6 +16,7 @@ mod docs;
 mod freshness;
 mod guard;
 mod headers;
+mod idempotency;
 pub mod listen;
 mod memo;
 mod negotiate;
@@ -45,6 +46,7 @@ pub use ops::{Readiness, admin};
 
 use crate::consumers::Consumers;
 use crate::hub::Hub;
+use crate::idempotency::Keys;
 use crate::telemetry::Metrics;
 
 /// What the front works with.
@@ -95,6 +97,7 @@ struct Front {
     api: Api,
     base_path: Arc<str>,
     memo: memo::Memo,
+    keys: Arc<Keys<idempotency::Kept>>,
 }
 
 type Shared = Arc<Front>;
@@ -114,13 +117,20 @@ fn with_routes(api: Api, routes: routes::Routes) -> Router {
     let settings = api.settings.clone();
     let observer =
         access_log::Observer { metrics: Arc::clone(&api.metrics), base_path: Arc::clone(&base_path) };
-    let front = Arc::new(Front { api, base_path: Arc::clone(&base_path), memo: memo::Memo::new() });
+    let front = Arc::new(Front {
+        api,
+        base_path: Arc::clone(&base_path),
+        memo: memo::Memo::new(),
+        keys: Arc::default(),
+    });
 
     let keyed = ServiceBuilder::new()
         // Outside everything that answers, paths that do not exist included: without a key nobody learns which do.
         .layer(from_fn_with_state(Arc::clone(&front), auth::authenticate))
         // Before work is done for an answer that the caller cannot read.
-        .layer(from_fn(negotiate::layer));
+        .layer(from_fn(negotiate::layer))
+        // Inside the log, so that what is answered again is seen; behind authentication, because keys are a consumer's own.
+        .layer(from_fn_with_state(Arc::clone(&front), idempotency::layer));
     let stack = ServiceBuilder::new()
         // Everything below can be found again.
         .layer(from_fn(request_id::layer))

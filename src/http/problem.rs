@@ -38,6 +38,8 @@ struct Facts {
     header: Option<(HeaderName, HeaderValue)>,
     /// What lies behind it; only the log shows it.
     cause: Option<String>,
+    /// Whether a write may have been carried out all the same.
+    maybe_applied: bool,
 }
 
 /// One thing that is wrong with the request.
@@ -91,12 +93,18 @@ impl Problem {
             retry_after: None,
             header: None,
             cause: None,
+            maybe_applied: false,
         }))
     }
 
     /// What went wrong, for programs.
     pub(super) fn code(&self) -> Code {
         self.0.code
+    }
+
+    /// Whether a write may have been carried out all the same.
+    pub(super) fn maybe_applied(&self) -> bool {
+        self.0.maybe_applied || self.0.code == Code::Internal
     }
 
     /// What lies behind it, for the log.
@@ -202,7 +210,8 @@ impl From<crm::Error> for Problem {
             link = inner.source();
         }
         let mut sentence = error.sentence();
-        if error.maybe_applied {
+        let maybe_applied = error.maybe_applied;
+        if maybe_applied {
             sentence
                 .push_str(" The write may have been carried out all the same: read before you repeat it.");
         }
@@ -215,6 +224,7 @@ impl From<crm::Error> for Problem {
         // That memory has no answer says nothing about the CRM.
         problem.0.source = (error.kind != Kind::NotCached).then_some(error.crm);
         problem.0.retryable = retryable;
+        problem.0.maybe_applied = maybe_applied;
         problem.0.retry_after = error.retry_after;
         problem.0.cause = (!cause.is_empty()).then_some(cause);
         problem

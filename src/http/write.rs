@@ -3,12 +3,13 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_MATCH, LOCATION};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH, LOCATION};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
 use super::codes::Code;
 use super::freshness;
+use super::idempotency::IDEMPOTENCY_KEY;
 use super::problem::{Problem, no_such_path, not_found};
 use super::read::unwritable;
 use super::resource::{Call, Draft, Filter, Offer, Resource};
@@ -19,7 +20,6 @@ use crate::model::draft::BadField;
 use crate::model::query::BadParam;
 use crate::model::{Entity, Fields, Query, Record, RecordId};
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The longest `Idempotency-Key`.
 const LONGEST_KEY: usize = 255;
 

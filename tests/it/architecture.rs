@@ -35,6 +35,11 @@ const PARTS: &[Part] = &[
         because: "The memory is typed by whoever stores in it, so it never names a record.",
     },
     Part {
+        name: "idempotency",
+        may: &[],
+        because: "What makes two requests the same is decided by whoever serves them.",
+    },
+    Part {
         name: "consumers",
         may: &["model", "config"],
         because: "Who may call us is decided without HTTP.",
@@ -61,7 +66,7 @@ const PARTS: &[Part] = &[
     },
     Part {
         name: "http",
-        may: &["model", "telemetry", "consumers", "hub", "crm"],
+        may: &["model", "telemetry", "consumers", "idempotency", "hub", "crm"],
         because: "The front knows the hub and the port, never an adapter, the configuration or the simulators.",
     },
     Part {

@@ -11,17 +11,46 @@ use crate::support::{Asker, Setup, TestApp};
 /// Operations that are left out, with the reason. The list may only shrink.
 const EXCEPTIONS: &[(&str, &str)] = &[];
 
-struct Operation {
-    method: Method,
-    path: String,
-    headers: Vec<(String, String)>,
+/// An operation with everything it takes to make it as its examples show.
+#[derive(Debug, Clone)]
+pub(crate) struct Operation {
+    pub(crate) id: String,
+    pub(crate) template: String,
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    /// The names of its parameters that narrow a list.
+    pub(crate) filters: Vec<String>,
     query: String,
     scope: String,
     example: Option<Value>,
     body: Option<Value>,
+    schemas: (Option<Value>, Option<Value>),
 }
 
-fn operations() -> Vec<Operation> {
+impl Operation {
+    /// The fields a write takes, or those a read shows, but for those that every record has.
+    pub(crate) fn fields(&self, document: &Document) -> Vec<String> {
+        let (body, answer) = &self.schemas;
+        let schema = match (body, answer) {
+            (Some(body), _) if self.method != Method::GET => document.resolve(body),
+            (_, Some(answer)) => {
+                let schema = document.resolve(answer);
+                match schema["properties"].get("items") {
+                    Some(items) => document.resolve(&items["items"]),
+                    None => schema,
+                }
+            }
+            (_, None) => return Vec::new(),
+        };
+        const COMMON: [&str; 7] =
+            ["id", "source", "source_id", "custom_fields", "created_at", "updated_at", "raw"];
+        let names = schema["properties"].as_object().into_iter().flat_map(|properties| properties.keys());
+        names.filter(|name| !COMMON.contains(&name.as_str())).cloned().collect()
+    }
+}
+
+pub(crate) fn operations() -> Vec<Operation> {
     let document = Document::current();
     let mut operations = Vec::new();
     for (template, method, operation) in document.operations() {
@@ -51,7 +80,17 @@ fn operations() -> Vec<Operation> {
             let answer = document.resolve(&operation["responses"][status]);
             answer["content"]["application/json"].get("example").cloned()
         };
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let filters = parameters.filter(|parameter| parameter["in"] == "query");
+        let schema = |value: &Value| value["content"]["application/json"].get("schema").cloned();
+        let answer = ["200", "201"]
+            .iter()
+            .find_map(|status| schema(document.resolve(&operation["responses"][status])));
         operations.push(Operation {
+            id: operation["operationId"].as_str().unwrap_or_default().to_owned(),
+            template: template.clone(),
+            filters: filters.map(|parameter| parameter["name"].as_str().unwrap().to_owned()).collect(),
+            schemas: (schema(&operation["requestBody"]), answer),
             method: method.to_uppercase().parse().unwrap(),
             path,
             headers,
@@ -70,7 +109,7 @@ fn app() -> TestApp {
     Setup::new().in_no_hurry().set("consumers.reader.scopes", "[\"search:read\"]").start()
 }
 
-async fn send(asker: &Asker, operation: &Operation, query: &str) -> crate::support::Answer {
+pub(crate) async fn send(asker: &Asker, operation: &Operation, query: &str) -> crate::support::Answer {
     let asker = operation.headers.iter().fold(asker.clone(), |asker, (name, value)| asker.with(name, value));
     let query = [operation.query.as_str(), query].into_iter().filter(|part| !part.is_empty());
     let path = format!("{}?{}", operation.path, query.collect::<Vec<_>>().join("&"));

@@ -9,9 +9,12 @@
 //! * `stack`: the order of the layers, inbound and outbound, which is behaviour
 //! * `quota`: the CRMs' own limiters judge what the gateway spends
 //! * `cache`: what is answered from memory, and what is said about it
+//! * `idempotency`: a write with a key of its own is carried out once
 //! * `gather`: reads by id that come together, and names, are one call
 //! * `chaos`: one CRM fails in every way there is, the other still answers
 //! * `openapi`, `coverage`: the document against the committed one, the answers and these tests
+//! * `offered`: which operation makes which call of the CRMs, as `docs/coverage.md` says
+//! * `documents`: what docs/ shows is what is compiled
 //! * `program`, `cli`, `config`, `secrets`: the program itself, as operators run it
 //! * `architecture`: who may import whom
 //!
@@ -32,7 +35,10 @@ mod chaos;
 mod cli;
 mod config;
 mod coverage;
+mod documents;
 mod gather;
+mod idempotency;
+mod offered;
 mod openapi;
 mod program;
 mod quota;

@@ -33,7 +33,10 @@ impl Model for Tariffs {
                 Some(1) => TariffKind::PerLesson,
                 Some(2) => TariffKind::Monthly,
                 Some(3) => TariffKind::Weekly,
-                _ => TariffKind::Unknown,
+                _ => {
+                    row.note("type");
+                    TariffKind::Unknown
+                }
             },
             price: row.money("price"),
             // Servers of different ages spell it differently.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Setup, TestApp, transport};
 
-fn fixture(path: &str) -> Value {
+pub(super) fn fixture(path: &str) -> Value {
     let path = format!("{}/tests/fixtures/{path}.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     serde_json::from_str(&text).expect("a fixture is JSON")
@@ -23,7 +23,7 @@ fn json_response(body: &Value) -> Response<Bytes> {
 }
 
 /// A gateway in front of recordings: `answer` knows those of AlfaCRM by path and body.
-fn alfa(answer: impl Fn(&str, &Value) -> Value + Send + Sync + 'static) -> TestApp {
+pub(super) fn alfa(answer: impl Fn(&str, &Value) -> Value + Send + Sync + 'static) -> TestApp {
     let setup = Setup::new().students(1).projects(1).without("cryptocrm");
     let (alfa, crypto) = setup.crms();
     let to_alfa = transport::to_answers(move |request: &Request<Bytes>| {
@@ -38,7 +38,7 @@ fn alfa(answer: impl Fn(&str, &Value) -> Value + Send + Sync + 'static) -> TestA
     setup.start_over(alfa, crypto, to_alfa, nowhere)
 }
 
-fn none() -> Value {
+pub(super) fn none() -> Value {
     json!({"total": 0, "count": 0, "page": 0, "items": []})
 }
 

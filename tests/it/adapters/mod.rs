@@ -4,4 +4,5 @@
 mod alfa_habits;
 mod crypto_habits;
 mod fixtures;
+mod lossless;
 mod sign_in;
