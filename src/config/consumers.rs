@@ -127,8 +127,7 @@ pub const SCOPE_RESOURCES: [&str; 14] = [
 ];
 
 /// Resources that nothing can be written to, so that `:write` promises what it cannot give.
-const READ_ONLY: [&str; 7] =
-    ["tariffs", "projects", "reference", "history", "messages", "search", "quota"];
+const READ_ONLY: [&str; 7] = ["tariffs", "projects", "reference", "history", "messages", "search", "quota"];
 
 const ACCESSES: [(&str, Access); 2] = [("read", Access::Read), ("write", Access::Write)];
 const CLASSES: [(&str, Class); 3] =

@@ -25,10 +25,20 @@ impl Hub {
         let shelf = self.shelf::<E>();
         let source = shelf.home()?;
         let mut branch = shelf.branch_of_draft(scope, draft)?.or_else(|| scope.within.first().copied());
-        if branch.is_none()
+        // Who sees everything may leave it to the CRM whether there is such a student.
+        if (branch.is_none() || scope.visible.is_some())
             && let Some(student) = draft.student()
         {
-            branch = self.branch_of_student(ctx, scope, student).await?;
+            let own = self.branches_of_student(ctx, scope, student).await?;
+            branch = match (branch, &own[..]) {
+                (Some(said), _) => Some(said),
+                (None, []) => None,
+                (None, [one]) => Some(*one),
+                (None, _) => {
+                    let detail = "is missing, and the student belongs to several branches; say which";
+                    return Err(Failure::Invalid("/branch_id", detail.to_owned()));
+                }
+            };
         }
         if branch.is_none() && source.needs_branches(filter) {
             branch = Some(shelf.only_branch(ctx, scope, source).await?);
@@ -79,23 +89,17 @@ impl Hub {
         Ok(Provenance { queued: written.queued, upstream: written.took, ..Provenance::default() })
     }
 
-    /// The branch of the student a new record is about, if it has exactly one.
-    async fn branch_of_student(
+    /// The branches, as far as they may be seen, of the student that a new record is about.
+    async fn branches_of_student(
         &self,
         ctx: &Ctx,
         scope: &Scope,
         student: &RecordId,
-    ) -> Result<Option<u64>, Failure> {
+    ) -> Result<Vec<u64>, Failure> {
         let asked = Ctx { freshness: Freshness::default(), ..ctx.clone() };
+        let sees = |branch: &u64| scope.visible.as_ref().is_none_or(|visible| visible.contains(branch));
         match self.branches_of(&asked, scope, Kin::Student, student).await {
-            Ok(Answer { value, .. }) => match value[..] {
-                [one] => Ok(Some(one)),
-                [] => Ok(None),
-                _ => Err(Failure::Invalid(
-                    "/branch_id",
-                    "is missing, and the student belongs to several branches; say which".to_owned(),
-                )),
-            },
+            Ok(Answer { value, .. }) => Ok(value.into_iter().filter(sees).collect()),
             Err(Failure::NotFound) => Err(Failure::Invalid(
                 "/student_id",
                 format!("is `{student}`; there is no such student, or this key may not see it"),

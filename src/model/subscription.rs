@@ -63,7 +63,8 @@ impl Filter<Subscription> for SubscriptionFilter {
         Self {
             student_id: None,
             tariff_id: q.one("tariff_id", "Subscriptions made from this tariff."),
-            separate_balance: q.one("separate_balance", "Only those with a balance of their own, or without."),
+            separate_balance: q
+                .one("separate_balance", "Only those with a balance of their own, or without."),
         }
     }
 

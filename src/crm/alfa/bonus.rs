@@ -15,8 +15,7 @@ pub(super) struct BonusPoints;
 
 impl Model for BonusPoints {
     type Record = Bonus;
-    const CALLS: Calls =
-        Calls { create: Some("bonus/bonus-add"), ..Calls::reads("bonus/balance-bonus") };
+    const CALLS: Calls = Calls { create: Some("bonus/bonus-add"), ..Calls::reads("bonus/balance-bonus") };
 
     /// The account belongs to the student, whatever the branch.
     fn branching(_: &BonusFilter) -> Branching {
@@ -41,12 +40,7 @@ impl Model for BonusPoints {
         Bonus { student_id: scene.parent(), balance: row.whole("balance_bonus") }
     }
 
-    fn write(
-        draft: &BonusDraft,
-        _: Option<&Record<Bonus>>,
-        place: &Place<'_, BonusFilter>,
-        form: &mut Form,
-    ) {
+    fn write(draft: &BonusDraft, _: Option<&Record<Bonus>>, place: &Place<'_, BonusFilter>, form: &mut Form) {
         if draft.kind.value() == Some(&Word(BonusKind::Spend)) {
             form.operation = "bonus/bonus-spend";
         }

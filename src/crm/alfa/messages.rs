@@ -32,9 +32,10 @@ impl Model for Messages {
         let calls = filter.kind == Some(MessageKind::Calls);
         body.impossible_if(filter.kind.is_none() || (calls && filter.sent.is_some()));
         body.id("user_id", filter.user_id.as_ref());
-        let contact = filter.contact.as_deref().map(|text| {
-            if is_phone(text) { phone_digits(text) } else { text.to_owned() }
-        });
+        let contact = filter
+            .contact
+            .as_deref()
+            .map(|text| if is_phone(text) { phone_digits(text) } else { text.to_owned() });
         let key = if filter.kind == Some(MessageKind::Mail) { "email" } else { "phone" };
         body.wish(key, contact);
         body.wish("is_sent", filter.sent.map(u8::from));

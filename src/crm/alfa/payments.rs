@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 
 use super::filter::Body;
-use super::form::Form;
+use super::form::{Form, amount};
 use super::model::{Branching, Calls, Model, Part, Scene};
 use crate::crm::Place;
 use crate::crm::wire::Row;
@@ -68,6 +68,13 @@ impl Model for Payments {
             Direction::Income | Direction::Unknown => INCOME.into(),
         });
         form.id("pay_type_id", "type_id", &draft.kind);
+        if let Some(before) = before
+            && form.sends("pay_type_id")
+            && let Some(money) = &before.data.amount
+        {
+            // The sign of what is booked belongs to the old type.
+            form.otherwise("income", "amount", amount(money.amount));
+        }
         if before.is_none() {
             if let Some(branch) = place.branch {
                 form.set("branch_id", "branch_id", branch);

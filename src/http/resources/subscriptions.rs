@@ -13,8 +13,7 @@ impl Resource for Subscriptions {
     const PATH: &'static str = "/students/{id}/subscriptions";
     const NAMES: (&'static str, &'static str) = ("student_subscription", "student_subscriptions");
     const ABOUT: &'static str = "What a student bought by a tariff, and what is left of it.";
-    const OFFERS: &'static [Offer] =
-        &[Offer::List, Offer::Get, Offer::Create, Offer::Update, Offer::Delete];
+    const OFFERS: &'static [Offer] = &[Offer::List, Offer::Get, Offer::Create, Offer::Update, Offer::Delete];
     const PARENT: Option<Kin> = Some(Kin::Student);
     const ID: &'static str = "subscription_id";
 
