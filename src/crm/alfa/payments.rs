@@ -59,7 +59,9 @@ impl Model for Payments {
         form.day("document_date", "date", &draft.date);
         form.id("pay_account_id", "account_id", &draft.account);
         form.id("pay_item_id", "item_id", &draft.item);
-        form.text("payer_name", "payer_name", &draft.payer_name);
+        form.change("payer_name", "payer_name", &draft.payer_name, NOBODY.into(), |name| {
+            name.0.as_str().into()
+        });
         form.long("note", "note", &draft.note);
         form.flag("is_confirmed", "confirmed", &draft.confirmed);
         form.id("ctt_id", "subscription_id", &draft.subscription);
@@ -81,12 +83,13 @@ impl Model for Payments {
             }
             form.otherwise("pay_type_id", "type_id", INCOME);
             form.otherwise("is_confirmed", "confirmed", 1);
-            // Required by the CRM, though it may be empty (section 9.11).
-            form.otherwise("payer_name", "payer_name", "");
+            form.otherwise("payer_name", "payer_name", NOBODY);
         }
     }
 }
 
+/// The CRM demands a payer (section 9.11); this stands for none.
+const NOBODY: &str = "—";
 /// The CRM's types of payments: the vendor's letter names the first, the second was seen (sections 9.11 and 9.12).
 const INCOME: u64 = 1;
 const EXPENSE: u64 = 2;
@@ -101,7 +104,7 @@ fn payment(row: &Row<'_>) -> Payment {
         direction: direction(income, row.number("pay_type_id"), type_name.as_deref()),
         amount: row.money("income").map(|money| Money { amount: money.amount.abs(), ..money }),
         date: row.day("document_date"),
-        payer_name: row.text("payer_name"),
+        payer_name: row.text("payer_name").filter(|name| name != NOBODY),
         note: row.text("note"),
         confirmed: row.flag("is_confirmed"),
         type_id: row.id("pay_type_id"),

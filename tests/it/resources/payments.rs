@@ -211,7 +211,8 @@ async fn what_is_not_said_has_its_default_and_a_type_wins_over_a_direction() {
         assert_eq!((&booked["pay_type_id"], &booked["income"]), (&json!(kind), &json!(income)), "{fields}");
         assert_eq!(made.json["direction"], direction, "{fields}");
         assert_eq!(made.json["amount"]["amount"], "1250.50", "{fields}");
-        assert_eq!((&booked["is_confirmed"], &booked["payer_name"]), (&json!(1), &json!("")), "{fields}");
+        assert_eq!((&booked["is_confirmed"], &booked["payer_name"]), (&json!(1), &json!("—")), "{fields}");
+        assert_eq!(made.json["payer_name"], Value::Null, "{fields}");
     }
 }
 

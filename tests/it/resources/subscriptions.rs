@@ -6,16 +6,22 @@ use serde_json::{Value, json};
 use super::{every_filter, round_trip, same, school, snapshot, text};
 use crate::support::TestApp;
 
-/// A student of one branch with at least two subscriptions, and the path of these.
+/// A student of one branch with two subscriptions that differ, and the path of these.
 fn busy(app: &TestApp) -> (u64, String) {
     let rows = app.alfa.rows("customer-tariff");
     let of = |id: &Value| rows.iter().filter(|row| row["customer_id"] == *id).count();
-    let student = app
-        .alfa
-        .rows("customer")
-        .into_iter()
-        .find(|row| of(&row["id"]) >= 2 && row["branch_ids"] == json!([1]));
-    let id = student.expect("somebody has two subscriptions")["id"].as_u64().unwrap();
+    let mut students = app.alfa.rows("customer").into_iter();
+    let student = students.find(|row| of(&row["id"]) == 1 && row["branch_ids"] == json!([1]));
+    let id = student.expect("somebody has a subscription")["id"].as_u64().unwrap();
+    let first = rows.iter().find(|row| row["customer_id"] == id).unwrap();
+    let tariff = app.alfa.rows("tariff").into_iter().find(|row| row["id"] != first["tariff_id"]).unwrap();
+    let separate = if first["is_separate_balance"] == 1 { 0 } else { 1 };
+    let second = json!({
+        "customer_id": id, "tariff_id": tariff["id"], "is_separate_balance": separate, "balance": "-31.00",
+        "paid_count": -1, "paid_lesson_count": -1, "b_date": "01.10.2025", "e_date": "31.12.2025",
+        "subject_ids": [2], "lesson_type_ids": [2], "note": "второй предмет",
+    });
+    app.alfa.insert_row("customer-tariff", &second);
     (id, format!("/students/alfa-{id}/subscriptions"))
 }
 
@@ -59,9 +65,13 @@ async fn whose_student_is_out_of_sight_has_nothing() {
     let app = school();
     let hidden = app.alfa.rows("customer-tariff").into_iter().find_map(|row| {
         let id = row["customer_id"].as_u64()?;
-        (app.alfa.row("customer", id)?["branch_ids"] == json!([2])).then_some(id)
+        app.alfa.row("customer", id)?["branch_ids"]
+            .as_array()?
+            .iter()
+            .all(|branch| *branch != 1)
+            .then_some(id)
     });
-    let path = format!("/students/alfa-{}/subscriptions", hidden.expect("somebody is in branch 2 only"));
+    let path = format!("/students/alfa-{}/subscriptions", hidden.expect("somebody is not in branch 1"));
     assert!(!app.owner().walk(&path).await.is_empty());
     let refused = app.branch_one().get(&path).await;
     assert_eq!((refused.status, refused.code()), (404, "not_found"));
