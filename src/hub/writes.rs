@@ -32,7 +32,7 @@ impl Hub {
         if branch.is_none()
             && let Some(student) = &student
         {
-            branch = only_branch_of(student)?;
+            branch = shelf.only_branch_of(scope, student)?;
         }
         if branch.is_none() && source.needs_branches(filter) {
             branch = Some(shelf.only_branch(ctx, scope, source).await?);
@@ -104,18 +104,6 @@ impl Hub {
     }
 }
 
-/// The branch of the student a new record is about, if it is in exactly one.
-fn only_branch_of(student: &Record<Student>) -> Result<Option<u64>, Failure> {
-    match &student.data.branch_ids[..] {
-        [one] => Ok(Some(one.number())),
-        [] => Ok(None),
-        _ => {
-            let detail = "is missing, and the student belongs to several branches; say which";
-            Err(Failure::Invalid("/branch_id", detail.to_owned()))
-        }
-    }
-}
-
 impl<E: Entity> Shelf<E> {
     fn home(&self) -> Result<&Arc<dyn Source<E>>, Failure> {
         let source = self.sources.iter().find(|source| source.crm() == HOME).or(self.sources.first());
@@ -128,6 +116,22 @@ impl<E: Entity> Shelf<E> {
         let wanted = Scope { wanted: named.to_vec(), ..scope.clone() };
         self.visible(&wanted)?;
         Ok(named.first().map(RecordId::number))
+    }
+
+    /// The branch of the student a new record is about, if only one of its own may be seen.
+    fn only_branch_of(&self, scope: &Scope, student: &Record<Student>) -> Result<Option<u64>, Failure> {
+        let visible = self.visible(scope)?;
+        let sees = |branch: &u64| visible.as_ref().is_none_or(|visible| visible.contains(branch));
+        let branches: Vec<u64> =
+            student.data.branch_ids.iter().map(RecordId::number).filter(sees).collect();
+        match branches[..] {
+            [] => Ok(None),
+            [one] => Ok(Some(one)),
+            _ => {
+                let detail = "is missing, and the student belongs to several branches; say which";
+                Err(Failure::Invalid("/branch_id", detail.to_owned()))
+            }
+        }
     }
 
     /// The branch to act in on a record: one of its own that is visible, else one of what it hangs on.

@@ -82,7 +82,7 @@ impl Entity for Discount {
 
     fn example() -> Value {
         json!({
-            "id": "alfa-21", "source": "alfacrm", "source_id": "21", "student_id": "alfa-102", "branch_id": "alfa-1",
+            "id": "alfa-21", "source": "alfacrm", "source_id": "21", "student_id": "alfa-101", "branch_id": "alfa-1",
             "kind": 1, "amount": "10", "subject_ids": ["alfa-2"], "lesson_type_ids": ["alfa-2"], "from": "2025-09-01",
             "to": "2026-05-31", "note": "Второй ребёнок", "custom_fields": {}, "created_at": null, "updated_at": null
         })

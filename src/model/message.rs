@@ -8,7 +8,6 @@ use utoipa::ToSchema;
 use super::draft::ReadOnly;
 use super::expand::{Expand, Kin, to};
 use super::filter::{Between, between, contains, fits};
-use super::record::newest_first;
 use super::reference::Book;
 use super::student::{is_phone, phone_digits};
 use super::{Entity, Filter, Moment, Order, Query, Record, RecordId};
@@ -131,11 +130,8 @@ impl Entity for Message {
     const EXPANDS: &'static [Expand] =
         &[to("user", "user_id", Kin::Entry(Book::Users)), to("student", "student_id", Kin::Student)];
 
-    /// So that lists of several branches that hold the same are one.
     fn order() -> Order<Self> {
-        Order::Merged(|a, b| {
-            newest_first(a.data.at.map(|at| at.timestamp()), b.data.at.map(|at| at.timestamp()))
-        })
+        Order::OneAfterTheOther
     }
 
     fn example() -> Value {

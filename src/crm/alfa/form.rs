@@ -4,6 +4,7 @@
 use http::Method;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
+use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
 use super::filter::{dotted, joined, ours};
@@ -54,6 +55,8 @@ impl Form {
     /// Sends `value` as `key`; complaints about it are told as complaints about `name`.
     pub(super) fn set(&mut self, key: &'static str, name: &'static str, value: impl Into<Value>) {
         self.body.insert(key.to_owned(), value.into());
+        // Where two of our fields make one of theirs, the complaint is about the one that won.
+        self.names.retain(|(known, _)| *known != key);
         if !name.is_empty() {
             self.names.push((key, name));
         }
@@ -141,11 +144,7 @@ impl Form {
             let detail = format!("is not the currency of this CRM, which is {}", self.currency);
             self.refused.push((format!("/{name}/currency"), detail));
         }
-        self.change(key, name, change, "0.00".into(), |sum| {
-            let mut amount = sum.amount;
-            amount.rescale(2);
-            amount.to_string().into()
-        });
+        self.change(key, name, change, "0.00".into(), |sum| amount(sum.amount).into());
     }
 
     /// An id that the CRM reads from the query only (section 3.2).
@@ -180,9 +179,14 @@ impl Form {
 
     /// Sends `value` as `key` unless something else is sent already.
     pub(super) fn otherwise(&mut self, key: &'static str, name: &'static str, value: impl Into<Value>) {
-        if !self.body.contains_key(key) {
+        if !self.sends(key) {
             self.set(key, name, value);
         }
+    }
+
+    /// Whether something is sent as `key`.
+    pub(super) fn sends(&self, key: &str) -> bool {
+        self.body.contains_key(key)
     }
 
     fn must_be_ours(&mut self, id: &RecordId, name: &str) {
@@ -213,6 +217,12 @@ impl Form {
         };
         Ok(Write { call, parent: self.parent, id: self.id, names: self.names })
     }
+}
+
+/// An amount with two places.
+pub(super) fn amount(mut amount: Decimal) -> String {
+    amount.rescale(2);
+    amount.to_string()
 }
 
 /// `hh:mm`.

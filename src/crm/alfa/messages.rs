@@ -23,9 +23,9 @@ impl Model for Messages {
         }
     }
 
-    /// They were only ever seen with a branch in the path, and whether it narrows them is not known.
+    /// They were only ever seen with a branch in the path. Their rows tell none, so any will do.
     fn branching(_: &MessageFilter) -> Branching {
-        Branching::Each
+        Branching::Any
     }
 
     fn ask(filter: &MessageFilter, body: &mut Body) {
@@ -42,8 +42,6 @@ impl Model for Messages {
         body.wish("is_fail", filter.failed.map(u8::from));
         body.wish("is_archive", filter.archived.map(u8::from));
         body.days("date", &filter.days, iso);
-        // The lists of several branches may hold the same.
-        body.inexact_if(true);
     }
 
     fn read(row: &Row<'_>, _: &Scene) -> Message {

@@ -224,7 +224,8 @@ impl<M: Model> Source<M::Record> for Of<M> {
     }
 
     fn needs_branches(&self, filter: &Filter<M>) -> bool {
-        matches!(M::branching(filter), Branching::Each | Branching::Any)
+        // What cannot be is not asked for, so neither are the branches.
+        matches!(M::branching(filter), Branching::Each | Branching::Any) && self.body(filter).is_possible()
     }
 
     fn question(&self, filter: &Filter<M>, lane: &Lane, at: Position) -> Question {

@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 
 use super::filter::Body;
-use super::form::Form;
+use super::form::{Form, amount};
 use super::model::{Branching, Calls, Model, Part, Scene};
 use crate::crm::Place;
 use crate::crm::wire::Row;
@@ -59,7 +59,9 @@ impl Model for Payments {
         form.day("document_date", "date", &draft.date);
         form.id("pay_account_id", "account_id", &draft.account);
         form.id("pay_item_id", "item_id", &draft.item);
-        form.text("payer_name", "payer_name", &draft.payer_name);
+        form.change("payer_name", "payer_name", &draft.payer_name, NOBODY.into(), |name| {
+            name.0.as_str().into()
+        });
         form.long("note", "note", &draft.note);
         form.flag("is_confirmed", "confirmed", &draft.confirmed);
         form.id("ctt_id", "subscription_id", &draft.subscription);
@@ -68,6 +70,13 @@ impl Model for Payments {
             Direction::Income | Direction::Unknown => INCOME.into(),
         });
         form.id("pay_type_id", "type_id", &draft.kind);
+        if let Some(before) = before
+            && form.sends("pay_type_id")
+            && let Some(money) = &before.data.amount
+        {
+            // The sign of what is booked belongs to the old type.
+            form.otherwise("income", "amount", amount(money.amount));
+        }
         if before.is_none() {
             if let Some(branch) = place.branch {
                 form.set("branch_id", "branch_id", branch);
@@ -78,12 +87,14 @@ impl Model for Payments {
             let student = place.student.map(|student| &student.data);
             let payer =
                 student.and_then(|student| student.payer.as_ref()?.name.as_ref().or(student.name.as_ref()));
-            let payer: String = payer.map_or_else(String::new, |name| name.chars().take(50).collect());
+            let payer: String = payer.map_or(NOBODY, String::as_str).chars().take(50).collect();
             form.otherwise("payer_name", "payer_name", payer);
         }
     }
 }
 
+/// The CRM demands a payer (section 9.11); this stands for none.
+const NOBODY: &str = "—";
 /// The CRM's types of payments: the vendor's letter names the first, the second was seen (sections 9.11 and 9.12).
 const INCOME: u64 = 1;
 const EXPENSE: u64 = 2;
@@ -98,7 +109,7 @@ fn payment(row: &Row<'_>) -> Payment {
         direction: direction(income, row.number("pay_type_id"), type_name.as_deref()),
         amount: row.money("income").map(|money| Money { amount: money.amount.abs(), ..money }),
         date: row.day("document_date"),
-        payer_name: row.text("payer_name"),
+        payer_name: row.text("payer_name").filter(|name| name != NOBODY),
         note: row.text("note"),
         confirmed: row.flag("is_confirmed"),
         type_id: row.id("pay_type_id"),

@@ -235,8 +235,13 @@ fn place(
                 visit(world, index, group, home.is_none());
                 home = home.or(Some(group));
             }
+            if index == 0 {
+                // The first student had a discount once, whatever the dice say: it lowers no charge any more.
+                discount(world, 10, index, shift(today, -900), shift(today, -600));
+            }
             if dice.percent(8) && home.is_some() {
-                discount(world, dice, index, begins, terms.ends);
+                let percent = *dice.pick(&[5, 10, 20]);
+                discount(world, percent, index, begins, terms.ends);
             }
         }
         Standing::FormerStudent => {
@@ -308,14 +313,14 @@ fn subscribe(
     });
 }
 
-fn discount(world: &mut World, dice: &mut Dice, index: usize, begins: Date, ends: Date) {
+fn discount(world: &mut World, percent: i64, index: usize, begins: Date, ends: Date) {
     let person = &world.people[index];
     let subject = world.subscriptions.last().map_or(2, |subscription| subscription.subject);
     world.discounts.push(Discount {
         id: id(FIRST_DISCOUNT, world.discounts.len()),
         person: person.id,
         branch: person.branches[0],
-        percent: *dice.pick(&[5, 10, 20]),
+        percent,
         note: "Второй ребёнок",
         subject,
         begins,

@@ -82,6 +82,80 @@ async fn payments_and_branches() {
     snapshot("alfacrm-branches", &app, "/reference/branches", 2).await;
 }
 
+/// The student that the rows hang on, and its branch.
+fn below_a_student(path: &str, call: &str, rows: &Value) -> Value {
+    match path {
+        "/v2api/branch/index" => fixture("alfacrm/branch"),
+        "/v2api/customer/index" => fixture("alfacrm/customer"),
+        path if path.ends_with(call) => rows.clone(),
+        _ => none(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn tariffs_and_what_is_made_from_them() {
+    let app = alfa(|_, _| fixture("alfacrm/tariff"));
+    snapshot("alfacrm-tariffs", &app, "/tariffs", 2).await;
+    let app =
+        alfa(|path, _| below_a_student(path, "customer-tariff/index", &fixture("alfacrm/customer-tariff")));
+    snapshot("alfacrm-subscriptions", &app, "/students/alfa-101/subscriptions", 2).await;
+    let app = alfa(|path, _| below_a_student(path, "discount/index", &fixture("alfacrm/discount")));
+    snapshot("alfacrm-discounts", &app, "/students/alfa-102/discounts", 1).await;
+    let app = alfa(|path, _| below_a_student(path, "bonus/balance-bonus", &fixture("alfacrm/bonus-balance")));
+    let bonus = app.owner().get("/students/alfa-101/bonus").await;
+    assert_eq!((bonus.status, &bonus.json["balance"]), (200, &json!(40)), "{}", bonus.text);
+    assert_eq!(bonus.json["id"], "alfa-101");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_and_messages() {
+    let app = alfa(|_, _| fixture("alfacrm/log"));
+    snapshot("alfacrm-log", &app, "/history", 3).await;
+    let app = alfa(|path, _| match path {
+        "/v2api/branch/index" => fixture("alfacrm/branch"),
+        "/v2api/1/sms-message/index" | "/v2api/2/sms-message/index" => fixture("alfacrm/sms-message"),
+        _ => none(),
+    });
+    snapshot("alfacrm-messages", &app, "/messages/sms", 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_recorded_book() {
+    for (book, model) in [
+        ("locations", "location"),
+        ("rooms", "room"),
+        ("subjects", "subject"),
+        ("lesson-types", "lesson-type"),
+        ("study-statuses", "study-status"),
+        ("lead-statuses", "lead-status"),
+        ("lead-sources", "lead-source"),
+        ("lead-rejects", "lead-reject"),
+        ("customer-rejects", "customer-reject"),
+        ("pipelines", "pipeline"),
+        ("levels", "level"),
+        ("pay-accounts", "pay-account"),
+        ("pay-items", "pay-item"),
+        ("pay-item-categories", "pay-item-category"),
+        ("pay-types", "pay-type"),
+        ("users", "user"),
+        ("companies", "company"),
+    ] {
+        let recorded = fixture(&format!("alfacrm/{model}"));
+        let found = recorded["items"].as_array().unwrap().clone();
+        let call = format!("{model}/index");
+        let app = alfa(move |path, _| match path {
+            "/v2api/branch/index" => fixture("alfacrm/branch"),
+            path if path.ends_with(&call) => recorded.clone(),
+            _ => none(),
+        });
+        let answer = app.owner().get(&format!("/reference/{book}?include=raw")).await;
+        assert_eq!(answer.items().len(), found.len(), "{book}: {}", answer.text);
+        for (seen, row) in answer.items().iter().zip(&found) {
+            assert_eq!((&seen["name"], &seen["raw"]), (&row["name"], row), "{book}");
+        }
+    }
+}
+
 /// A gateway in front of one recording of the Crypto CRM; behind the first page there is nothing.
 async fn crypto(response: Response<Bytes>, path: &str) -> Answer {
     let setup = Setup::new().students(1).projects(1).without("alfacrm");

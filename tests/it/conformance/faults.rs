@@ -149,7 +149,7 @@ async fn a_redirect_is_not_followed_and_no_secret_leaves() {
 #[tokio::test(start_paused = true)]
 async fn what_was_known_is_told_while_the_crm_cannot_answer() {
     for case in enrolled() {
-        let app = small().start();
+        let app = small().set("cache.policy.history.if_error", "\"24h\"").start();
         let known = app.owner().get(case.path).await;
         faults(&app, &case).next(Some(case.operation), usize::MAX, status(500, None));
         let again = app.owner().no_cache().get(case.path).await;

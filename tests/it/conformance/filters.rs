@@ -171,6 +171,38 @@ const PAYMENTS: [Check; 17] = [
     }),
 ];
 
+const TARIFFS: [Check; 2] = [
+    ("/tariffs?q=%D0%B7%D0%B0%D0%BD%D1%8F%D1%82", |row| has(row, "name", "занят")),
+    ("/tariffs?branch_id=alfa-2", |row| holds(row, "branch_ids", 2)),
+];
+
+const SUBSCRIPTIONS: [Check; 3] = [
+    ("/students/alfa-101/subscriptions", |_| true),
+    ("/students/alfa-101/subscriptions?separate_balance=true", |row| {
+        num(row, "is_separate_balance") == Some(1)
+    }),
+    ("/students/alfa-101/subscriptions?tariff_id=alfa-40", |row| num(row, "tariff_id") == Some(40)),
+];
+
+const HISTORY: [Check; 7] = [
+    ("/history?entity=Pay", |row| row["entity"] == "Pay"),
+    ("/history?entity=Customer&event=CHANGED", |row| {
+        row["entity"] == "Customer" && num(row, "event") == Some(2)
+    }),
+    ("/history?event=DELETED", |row| num(row, "event") == Some(3)),
+    ("/history?entity_id=crypto-101", |_| false),
+    ("/history?user_id=alfa-3", |row| num(row, "user_id") == Some(3)),
+    ("/history?from=2026-02-01&to=2026-02-10", |row| within(row, "date_time", "2026-02-01", "2026-02-10")),
+    ("/history?to=2025-12-31", |row| day(row, "date_time").unwrap().as_str() <= "2025-12-31"),
+];
+
+const MESSAGES: [Check; 4] = [
+    ("/messages/sms?failed=true", |row| num(row, "is_fail") == Some(1)),
+    ("/messages/sms?sent=true", |row| num(row, "is_sent") == Some(1)),
+    ("/messages/sms?from=2026-02-19", |row| day(row, "date").unwrap().as_str() >= "2026-02-19"),
+    ("/messages/sms?contact=%2B7(900)000-00-01", |row| row["phone"] == "79000000001"),
+];
+
 fn created(row: &Value, from: &str, to: &str) -> bool {
     within(row, "created", from, to)
 }
@@ -215,6 +247,10 @@ fn checks(case: &Case) -> &'static [Check] {
         ("alfacrm", "payments") => &PAYMENTS,
         ("cryptocrm", "projects") => &PROJECTS,
         ("cryptocrm", "payments") => &PROJECT_PAYMENTS,
+        ("alfacrm", "tariffs") => &TARIFFS,
+        ("alfacrm", "subscriptions") => &SUBSCRIPTIONS,
+        ("alfacrm", "history") => &HISTORY,
+        ("alfacrm", "messages") => &MESSAGES,
         ("alfacrm", "reference") => &[],
         other => panic!("no filters are checked for {other:?}"),
     }

@@ -36,6 +36,18 @@ pub(crate) struct Case {
     pub(crate) rows: fn(&TestApp) -> Vec<(String, Value)>,
 }
 
+impl Case {
+    /// How many rows it takes to prove something: below a record there are few.
+    pub(crate) fn least(&self) -> usize {
+        if self.path.contains("/alfa-") { 1 } else { 3 }
+    }
+
+    /// Whether the gateway knows the branches of its records.
+    pub(crate) fn tells_branches(&self) -> bool {
+        !matches!(self.resource, "history" | "messages")
+    }
+}
+
 pub(crate) const CASES: &[Case] = &[
     Case {
         crm: "alfacrm",
@@ -72,10 +84,50 @@ pub(crate) const CASES: &[Case] = &[
         resource: "reference",
         path: "/reference/branches",
         empty: "",
-        unknown: None,
+        unknown: Some("/reference/branches/alfa-999999"),
         operation: "branch/index",
         lists: |_| 1,
         rows: |app| alfa(app, "branch"),
+    },
+    Case {
+        crm: "alfacrm",
+        resource: "tariffs",
+        path: "/tariffs",
+        empty: "/tariffs?q=nothing+has+this+name",
+        unknown: Some("/tariffs/alfa-999999"),
+        operation: "tariff/index",
+        lists: |_| 1,
+        rows: |app| alfa(app, "tariff"),
+    },
+    Case {
+        crm: "alfacrm",
+        resource: "subscriptions",
+        path: "/students/alfa-101/subscriptions",
+        empty: "",
+        unknown: Some("/students/alfa-101/subscriptions/alfa-999999"),
+        operation: "customer-tariff/index",
+        lists: |_| 1,
+        rows: |app| of_student(app, "customer-tariff"),
+    },
+    Case {
+        crm: "alfacrm",
+        resource: "history",
+        path: "/history",
+        empty: "/history?entity=Nothing",
+        unknown: Some("/history/alfa-999999"),
+        operation: "log/index",
+        lists: |_| 1,
+        rows: |app| alfa(app, "log"),
+    },
+    Case {
+        crm: "alfacrm",
+        resource: "messages",
+        path: "/messages/sms",
+        empty: "",
+        unknown: Some("/messages/sms/alfa-999999"),
+        operation: "sms-message/index",
+        lists: |_| 1,
+        rows: |app| alfa(app, "sms-message"),
     },
     Case {
         crm: "cryptocrm",
@@ -113,6 +165,11 @@ fn alfa(app: &TestApp, model: &str) -> Vec<(String, Value)> {
     rows.map(|row| (format!("alfa-{}", row["id"]), row)).collect()
 }
 
+/// The rows of a model that belong to student 101.
+fn of_student(app: &TestApp, model: &str) -> Vec<(String, Value)> {
+    alfa(app, model).into_iter().filter(|(_, row)| row["customer_id"] == 101).collect()
+}
+
 fn living_projects(app: &TestApp) -> Vec<Value> {
     app.crypto.projects().into_iter().filter(|row| row["deleted"] != "1").collect()
 }
@@ -121,6 +178,13 @@ fn paying(app: &TestApp) -> Vec<Value> {
     let pays = |row: &Value| !app.crypto.rows(Table::Payments, row["id"].as_u64().unwrap()).is_empty();
     living_projects(app).into_iter().filter(pays).collect()
 }
+
+/// Declared kinds that are no long list of a CRM, and where they are tested instead.
+const ELSEWHERE: [(&str, &str, &str); 3] = [
+    ("alfacrm", "bonus", "one record, no list: resources/bonus.rs"),
+    ("alfacrm", "discounts", "a student has one or none: resources/discounts.rs"),
+    ("cryptocrm", "reference", "configured, so no call can fail: resources/reference.rs"),
+];
 
 /// The cases that the adapters' declarations enrol.
 pub(crate) fn enrolled() -> Vec<Case> {
@@ -135,6 +199,9 @@ pub(crate) fn enrolled() -> Vec<Case> {
     for crm in crms {
         for resource in crm.sources().names() {
             let name = crm.name().name();
+            if ELSEWHERE.iter().any(|(crm, kind, _)| *crm == name && kind == resource) {
+                continue;
+            }
             let cases: Vec<Case> =
                 CASES.iter().copied().filter(|case| case.crm == name && case.resource == *resource).collect();
             assert!(!cases.is_empty(), "{name} declares {resource}, and nothing checks it");
@@ -155,6 +222,6 @@ async fn every_declared_kind_is_enrolled_and_has_rows() {
     assert_eq!(enrolled.len(), CASES.len(), "a case whose kind is no longer declared");
     let app = small().start();
     for case in enrolled {
-        assert!((case.rows)(&app).len() >= 3, "{} {} has no rows", case.crm, case.resource);
+        assert!((case.rows)(&app).len() >= case.least(), "{} {} has no rows", case.crm, case.resource);
     }
 }
