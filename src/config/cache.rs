@@ -10,13 +10,15 @@ use super::reader::Reader;
 use super::writer::Writer;
 
 /// Every resource that has a policy; a policy for any other is a mistake.
-pub const RESOURCES: [&str; 21] = [
+pub const RESOURCES: [&str; 23] = [
     "students",
     "lessons",
     "schedules",
     "groups",
     "members",
     "teachers",
+    "working_hours",
+    "rates",
     "payments",
     "tasks",
     "tariffs",

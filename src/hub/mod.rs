@@ -19,11 +19,16 @@ pub use shelf::Shelf;
 
 use crate::cache::{Cache, Policy};
 use crate::crm::{self, Crm, Sources};
+use crate::model::calendar::CalendarEntry;
+use crate::model::group::Group;
 use crate::model::lesson::Lesson;
+use crate::model::member::Member;
 use crate::model::payment::Payment;
 use crate::model::project::Project;
 use crate::model::reference::ReferenceEntry;
 use crate::model::student::Student;
+use crate::model::teacher::Teacher;
+use crate::model::teacher_part::{Rate, WorkingHour};
 use crate::model::{Entity, RecordId};
 use crate::telemetry::Metrics;
 use desk::Desk;
@@ -60,6 +65,12 @@ impl Hub {
             .with::<Lesson>(&parts)
             .with::<Payment>(&parts)
             .with::<Project>(&parts)
+            .with::<Group>(&parts)
+            .with::<Member>(&parts)
+            .with::<Teacher>(&parts)
+            .with::<WorkingHour>(&parts)
+            .with::<Rate>(&parts)
+            .with::<CalendarEntry>(&parts)
             .with::<ReferenceEntry>(&parts)
     }
 

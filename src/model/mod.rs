@@ -1,19 +1,26 @@
 //! The normalised vocabulary: plain data, no I/O. What both CRMs are translated into and all consumers read.
 
+pub mod calendar;
 pub mod context;
 pub mod draft;
 pub mod expand;
 pub mod filter;
+pub mod group;
 pub mod id;
 pub mod lesson;
+pub mod member;
 pub mod money;
 pub mod page;
 pub mod payment;
+pub mod people;
 pub mod project;
 pub mod query;
 pub mod record;
 pub mod reference;
 pub mod student;
+pub mod student_draft;
+pub mod teacher;
+pub mod teacher_part;
 pub mod time;
 
 pub use context::{Class, Ctx};

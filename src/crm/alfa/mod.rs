@@ -1,15 +1,20 @@
 #![doc = include_str!("docs.md")]
 
+mod calendar;
 mod client;
 mod error;
 mod filter;
 mod form;
+mod groups;
 mod lessons;
+mod members;
 mod model;
 mod payments;
+mod people;
 mod reference;
 mod session;
 mod students;
+mod teachers;
 
 use std::sync::Arc;
 
@@ -18,12 +23,16 @@ use crate::crm::{Crm, Sources};
 use crate::model::Source as CrmName;
 use crate::telemetry::Metrics;
 use crate::upstream::wire::Transport;
+use calendar::Calendars;
 use client::Client;
+use groups::Groups;
 use lessons::Lessons;
+use members::Members;
 use model::Of;
 use payments::Payments;
 use reference::Reference;
 use students::Students;
+use teachers::{Rates, Teachers, WorkingHours};
 
 /// One AlfaCRM account.
 pub struct Alfa {
@@ -54,6 +63,12 @@ impl Crm for Alfa {
             .with(Of::<Students>::new(client))
             .with(Of::<Lessons>::new(client))
             .with(Of::<Payments>::new(client))
+            .with(Of::<Groups>::new(client))
+            .with(Of::<Members>::new(client))
+            .with(Of::<Teachers>::new(client))
+            .with(Of::<WorkingHours>::new(client))
+            .with(Of::<Rates>::new(client))
+            .with(Of::<Calendars>::new(client))
             .with(Of::<Reference>::new(client))
     }
 }

@@ -1,10 +1,13 @@
 //! The resources there are, one line each.
 
+mod calendars;
+mod groups;
 mod lessons;
 mod payments;
 mod projects;
 mod reference;
 mod students;
+mod teachers;
 
 use super::resource::mount;
 use super::routes::Routes;
@@ -16,6 +19,15 @@ pub(super) fn all() -> Routes {
     mount::<lessons::Lessons>(&mut routes);
     mount::<payments::Payments>(&mut routes);
     mount::<projects::Projects>(&mut routes);
+    mount::<groups::Groups>(&mut routes);
+    mount::<groups::Members>(&mut routes);
+    mount::<groups::StudentGroups>(&mut routes);
+    mount::<teachers::Teachers>(&mut routes);
+    mount::<teachers::WorkingHours>(&mut routes);
+    mount::<teachers::Rates>(&mut routes);
+    mount::<calendars::OfStudent>(&mut routes);
+    mount::<calendars::OfGroup>(&mut routes);
+    mount::<calendars::OfTeacher>(&mut routes);
     mount::<reference::Reference>(&mut routes);
     routes
 }
