@@ -10,13 +10,15 @@ use super::reader::Reader;
 use super::writer::Writer;
 
 /// Every resource that has a policy; a policy for any other is a mistake.
-pub const RESOURCES: [&str; 22] = [
+pub const RESOURCES: [&str; 24] = [
     "students",
     "lessons",
     "schedules",
     "groups",
     "members",
     "teachers",
+    "working_hours",
+    "rates",
     "payments",
     "tasks",
     "tariffs",

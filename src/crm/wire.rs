@@ -157,6 +157,13 @@ impl<'a> Row<'a> {
         })
     }
 
+    /// The point in time so many minutes after another.
+    pub fn later(&self, at: Moment, minutes: i64) -> Option<Moment> {
+        let seconds = minutes.checked_mul(60)?;
+        let end = at.timestamp().checked_add(jiff::SignedDuration::from_secs(seconds)).ok()?;
+        Some(Moment::from_timestamp(end, &self.dialect.zone))
+    }
+
     /// The records of a list or of a map with gaps.
     pub fn rows(&self, field: &'static str) -> Vec<&'a Map<String, Value>> {
         let Some(value) = self.value(field) else {

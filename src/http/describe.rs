@@ -309,7 +309,7 @@ fn parameter(param: Param, fields: &[String]) -> Parameter {
     let parameter = ParameterBuilder::new()
         .name(param.name)
         .parameter_in(ParameterIn::Query)
-        .required(Required::False)
+        .required(if param.required { Required::True } else { Required::False })
         .description(Some(about))
         // In the schema: an example of the parameter itself would be filled in and sent by forms made from the document.
         .schema(Some(with_example(schema, param.example)))

@@ -9,10 +9,12 @@ use futures_util::future::{BoxFuture, join_all};
 use super::desk::Trip;
 use super::{Answer, Failure, Hub, Provenance, Scope, Shelf};
 use crate::model::expand::Kin;
+use crate::model::group::Group;
 use crate::model::project::Project;
 use crate::model::reference::{ReferenceEntry, ReferenceFilter};
 use crate::model::student::Student;
 use crate::model::tariff::Tariff;
+use crate::model::teacher::Teacher;
 use crate::model::{Ctx, Entity, RecordId};
 
 /// The names of records, by their ids.
@@ -96,13 +98,15 @@ impl Hub {
     fn kind(&self, kin: Kin) -> Box<dyn Anyone + Send + '_> {
         match kin {
             Kin::Student => self.plain::<Student>(),
+            Kin::Group => self.plain::<Group>(),
+            Kin::Teacher => self.plain::<Teacher>(),
             Kin::Project => self.plain::<Project>(),
             Kin::Entry(book) => {
                 let filter = ReferenceFilter { book: Some(book) };
                 Box::new(Kind(self.shelf::<ReferenceEntry>(), filter))
             }
             Kin::Tariff => self.plain::<Tariff>(),
-            Kin::Group | Kin::Teacher | Kin::Task | Kin::Lesson => unimplemented!(),
+            Kin::Task | Kin::Lesson => unimplemented!(),
         }
     }
 

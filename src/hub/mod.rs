@@ -24,12 +24,17 @@ use crate::model::discount::Discount;
 use crate::model::history::HistoryEntry;
 use crate::model::lesson::Lesson;
 use crate::model::message::Message;
+use crate::model::calendar::CalendarEntry;
+use crate::model::group::Group;
+use crate::model::member::Member;
 use crate::model::payment::Payment;
 use crate::model::project::Project;
 use crate::model::reference::ReferenceEntry;
 use crate::model::student::Student;
 use crate::model::subscription::Subscription;
 use crate::model::tariff::Tariff;
+use crate::model::teacher::Teacher;
+use crate::model::teacher_part::{Rate, WorkingHour};
 use crate::model::{Entity, RecordId};
 use crate::telemetry::Metrics;
 use desk::Desk;
@@ -66,6 +71,12 @@ impl Hub {
             .with::<Lesson>(&parts)
             .with::<Payment>(&parts)
             .with::<Project>(&parts)
+            .with::<Group>(&parts)
+            .with::<Member>(&parts)
+            .with::<Teacher>(&parts)
+            .with::<WorkingHour>(&parts)
+            .with::<Rate>(&parts)
+            .with::<CalendarEntry>(&parts)
             .with::<ReferenceEntry>(&parts)
             .with::<Tariff>(&parts)
             .with::<Subscription>(&parts)

@@ -3,6 +3,7 @@
 //! A draft asks for each field by name; what it asked for is what the API document lists and what an unknown name is
 //! answered with. Absent means unchanged and `null` means cleared (RFC 7396), so a field has three states.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use jiff::Timestamp;
@@ -38,6 +39,12 @@ pub trait Draft: Debug + Clone + Default + PartialEq + Send + Sync + 'static {
     fn student(&self) -> Option<&RecordId> {
         None
     }
+
+    /// The field that names the branches of a new record, where it must have some: when the body names none, the only
+    /// branch there is is meant.
+    fn branch_field(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// Nothing can be written.
@@ -69,6 +76,15 @@ impl<T> Change<T> {
             Self::Set(value) => Some(value),
             Self::Keep | Self::Clear => None,
         }
+    }
+
+    /// The same, but a value that says nothing changes nothing: `{}`.
+    #[must_use]
+    pub fn unless_empty(self) -> Self
+    where
+        T: Default + PartialEq,
+    {
+        if self.value().is_some_and(|value| *value == T::default()) { Self::Keep } else { self }
     }
 
     /// Whether the field stays as it is.
@@ -157,6 +173,24 @@ impl Fields {
     /// A field that a new record must have and that stays for ever.
     pub fn required_fixed<T: Json>(&mut self, name: &'static str, about: &'static str) -> Change<T> {
         self.declare::<T>(name, about, (true, false, true))
+    }
+
+    /// The CRM's own fields, which every kind of record may have.
+    pub fn custom(&mut self) -> Change<Custom> {
+        let about = "The CRM's own fields by their keys, as `custom_fields` of the record shows them; `null` empties \
+                     one, and those that are not named stay as they are.";
+        self.always::<Custom>("custom_fields", about).unless_empty()
+    }
+
+    /// The branches a record belongs to; at least one.
+    pub fn branches(&mut self) -> Change<Vec<RecordId>> {
+        let about = "The branches it belongs to, all of them: the list replaces the one there is. A new record that \
+                     names none gets the only branch there is.";
+        let branches: Change<Vec<RecordId>> = self.always("branch_ids", about);
+        if branches.value().is_some_and(Vec::is_empty) {
+            self.refuse("branch_ids", "is empty; name at least one branch");
+        }
+        branches
     }
 
     /// Why a field of the record cannot be written, and what to do instead.
@@ -459,6 +493,54 @@ impl<T: DeserializeOwned + PartialSchema> Json for Word<T> {
     }
 }
 
+/// The most fields of a CRM's own in one body.
+const MAX_CUSTOM: usize = 200;
+/// The longest key of such a field.
+const MAX_CUSTOM_KEY: usize = 100;
+/// How the keys begin.
+const CUSTOM: &str = "custom_";
+
+/// Fields of the CRM's own by their keys: a text, or `None` to empty the field.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Custom(pub BTreeMap<String, Option<String>>);
+
+impl Json for Custom {
+    fn parse(value: &Value) -> Result<Self, Bad> {
+        let Some(map) = value.as_object() else { return Err("is not an object".into()) };
+        if map.len() > MAX_CUSTOM {
+            return Err(format!("has {} entries; {MAX_CUSTOM} are taken", map.len()).into());
+        }
+        let mut read = BTreeMap::new();
+        for (key, value) in map {
+            let bad = |detail: String| {
+                let key = shown(key).replace('~', "~0").replace('/', "~1");
+                Bad { below: format!("/{key}"), detail }
+            };
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let known = key.strip_prefix(CUSTOM).is_some_and(|rest| !rest.is_empty());
+            if !known || key.len() > MAX_CUSTOM_KEY || !key.chars().all(plain) {
+                return Err(bad(format!("is no field of the CRM's own; their keys begin with `{CUSTOM}`")));
+            }
+            let text = match value {
+                Value::Null => None,
+                value => Some(<String as Json>::parse(value).map_err(|inner| bad(inner.detail))?),
+            };
+            read.insert(key.clone(), text);
+        }
+        Ok(Self(read))
+    }
+
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]));
+        let keys = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^custom_[A-Za-z0-9_]+$"));
+        ObjectBuilder::new()
+            .additional_properties(Some(RefOr::<Schema>::from(text)))
+            .property_names(Some(keys))
+            .max_properties(Some(MAX_CUSTOM))
+            .into()
+    }
+}
+
 impl<T: Json> Json for Vec<T> {
     fn parse(value: &Value) -> Result<Self, Bad> {
         let Some(values) = value.as_array() else { return Err("is not a list".into()) };
@@ -483,7 +565,7 @@ pub trait Part: Sized {
 }
 
 /// A [`Part`] as a value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Object<P>(pub P);
 
 impl<P: Part> Json for Object<P> {

@@ -1,6 +1,7 @@
 //! The normalised vocabulary: plain data, no I/O. What both CRMs are translated into and all consumers read.
 
 pub mod bonus;
+pub mod calendar;
 pub mod context;
 pub mod discount;
 pub mod draft;
@@ -10,9 +11,12 @@ pub mod history;
 pub mod id;
 pub mod lesson;
 pub mod message;
+pub mod group;
+pub mod member;
 pub mod money;
 pub mod page;
 pub mod payment;
+pub mod people;
 pub mod project;
 pub mod query;
 pub mod record;
@@ -20,6 +24,9 @@ pub mod reference;
 pub mod student;
 pub mod subscription;
 pub mod tariff;
+pub mod student_draft;
+pub mod teacher;
+pub mod teacher_part;
 pub mod time;
 
 pub use context::{Class, Ctx};

@@ -35,6 +35,8 @@ pub struct Param {
     pub about: &'static str,
     /// Whether it may be given more than once.
     pub repeatable: bool,
+    /// Whether it must be given.
+    pub required: bool,
     /// The schema of one value.
     pub schema: RefOr<Schema>,
     /// An example value.
@@ -83,6 +85,23 @@ impl Query {
     /// A parameter that may be given once.
     pub fn one<T: Text>(&mut self, name: &'static str, about: &'static str) -> Option<T> {
         self.declare(name, about, false, <T as Text>::schema(), T::example());
+        self.single(name, T::LONGEST, |text| T::parse(text))
+    }
+
+    /// A parameter that must be given, once.
+    pub fn required<T: Text>(
+        &mut self,
+        name: &'static str,
+        about: &'static str,
+        example: impl Into<Value>,
+    ) -> Option<T> {
+        self.declare(name, about, false, <T as Text>::schema(), Some(example.into()));
+        if let Some(param) = self.known.last_mut() {
+            param.required = true;
+        }
+        if !self.given_names().any(|given| given == name) {
+            self.refuse(name, "is missing; this list needs it");
+        }
         self.single(name, T::LONGEST, |text| T::parse(text))
     }
 
@@ -196,7 +215,7 @@ impl Query {
         } else {
             schema
         };
-        self.known.push(Param { name, about, repeatable, schema, example, mask: None });
+        self.known.push(Param { name, about, repeatable, required: false, schema, example, mask: None });
     }
 
     fn values<T>(&mut self, name: &str, longest: usize, parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
@@ -391,6 +410,17 @@ mod tests {
         let mut query = Query::parse("q=a&q=b");
         let _: Option<String> = query.one("q", "");
         assert_eq!(query.finish().unwrap_err()[0].detail, "may be given only once");
+    }
+
+    #[test]
+    fn a_parameter_that_must_be_given_says_so_when_it_is_not() {
+        let mut query = Query::parse("to=2026-02-25");
+        assert_eq!(query.required::<Date>("from", "", "2026-02-20"), None);
+        assert!(query.required::<Date>("to", "", "2026-02-20").is_some());
+        assert!(query.known().iter().all(|param| param.required));
+        let bad = query.finish().unwrap_err();
+        assert_eq!((bad.len(), bad[0].name.as_str()), (1, "from"));
+        assert!(bad[0].detail.contains("missing"), "{}", bad[0].detail);
     }
 
     #[test]

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::draft::ReadOnly;
+use super::expand::{Expand, Kin, to};
 use super::filter::{Archived, Between, between, changed_since, contains, fits};
+use super::reference::Book;
+use super::student_draft::StudentDraft;
 use super::{Entity, Filter, Moment, Money, Order, Query, Record, RecordId};
 
 /// A person who studies at the school, or may.
@@ -118,7 +120,7 @@ pub enum StageFilter {
 }
 
 /// A person's gender.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Gender {
     /// Male.
@@ -164,7 +166,7 @@ pub struct Payer {
 }
 
 /// A person or an organisation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum PayerKind {
     /// A person.
@@ -345,7 +347,17 @@ impl Entity for Student {
         ("notes", &["note", "custom_fields", "raw"]),
     ];
     type Filter = StudentFilter;
-    type Draft = ReadOnly;
+    type Draft = StudentDraft;
+    const EXPANDS: &'static [Expand] = &[
+        to("teachers", "teacher_ids", Kin::Teacher),
+        to("branches", "branch_ids", Kin::Entry(Book::Branches)),
+        to("status", "status_id", Kin::Entry(Book::StudyStatuses)),
+        to("lead_status", "lead_status_id", Kin::Entry(Book::LeadStatuses)),
+        to("lead_reject", "lead_reject_id", Kin::Entry(Book::LeadRejects)),
+        to("lead_source", "lead_source_id", Kin::Entry(Book::LeadSources)),
+        to("customer_reject", "customer_reject_id", Kin::Entry(Book::CustomerRejects)),
+        to("assigned_user", "assigned_user_id", Kin::Entry(Book::Users)),
+    ];
 
     fn order() -> Order<Self> {
         Order::OneAfterTheOther

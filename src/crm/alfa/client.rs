@@ -17,7 +17,7 @@ use crate::crm::error::on_the_way;
 use crate::crm::wire::{Dialect, Row, number};
 use crate::crm::{Asked, Chunk, Error, Kind, Position, Question, Write, Written};
 use crate::model::context::Reason;
-use crate::model::{Ctx, Record, RecordId, Source};
+use crate::model::{Ctx, Entity, Order, Record, RecordId, Source};
 use crate::telemetry::Metrics;
 use crate::upstream::quota::{Limits, Pacer};
 use crate::upstream::wire::{Transport, Wire};
@@ -94,7 +94,7 @@ impl Client {
     }
 
     /// Asks for a page and translates its rows.
-    pub(super) async fn page<E>(
+    pub(super) async fn page<E: Entity>(
         &self,
         ctx: &Ctx,
         question: &Question,
@@ -121,6 +121,12 @@ impl Client {
                 Some(record) => records.push(Arc::new(record)),
                 None => drift.push("id"),
             }
+        }
+        // A list without pages has no order that anybody promised.
+        if envelope.is_whole
+            && let Order::Merged(compare) = E::order()
+        {
+            records.sort_by(|a, b| compare(a, b));
         }
         let next = (!envelope.is_whole).then(|| Position(question.at.0.saturating_add(1)));
         Ok(asked(Chunk { records, rows, total: envelope.total, next, previous, overlap: 0, drift }))

@@ -83,6 +83,11 @@ pub(super) fn read_write(answer: &Answer, names: &[(&'static str, &'static str)]
 fn complaints(body: &Value, names: &[(&'static str, &'static str)]) -> Vec<(String, String)> {
     let pointer = |key: &str| {
         let name = names.iter().find(|(known, _)| *known == key).map(|(_, name)| *name);
+        // The CRM's own fields keep their keys.
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if key.starts_with("custom_") && key.chars().all(plain) {
+            return format!("/custom_fields/{key}");
+        }
         // What we did not send is a matter of the whole record; the CRM's own name tells at least which.
         name.map_or_else(String::new, |name| format!("/{name}"))
     };

@@ -10,9 +10,12 @@ use serde_json::{Map, Value, json};
 use super::filter::{dotted, joined, ours};
 use crate::crm::error::Kind;
 use crate::crm::{Error, Write};
-use crate::model::draft::{Change, Short, Sum};
+use crate::model::draft::{Change, Custom, Short, Sum};
 use crate::model::{RecordId, Source};
 use crate::upstream::Call;
+
+/// How the CRM writes that something has no end (section 8.2).
+pub(super) const FAR_FUTURE: Change<Date> = Change::Set(jiff::civil::date(2030, 12, 31));
 
 /// A write under construction. Each field is sent under the CRM's name and remembered under ours.
 #[derive(Debug)]
@@ -145,6 +148,23 @@ impl Form {
             self.refused.push((format!("/{name}/currency"), detail));
         }
         self.change(key, name, change, "0.00".into(), |sum| amount(sum.amount).into());
+    }
+
+    /// Fields of the CRM's own, each under its key; an empty text when cleared.
+    pub(super) fn custom(&mut self, change: &Change<Custom>) {
+        for (key, text) in change.value().into_iter().flat_map(|custom| &custom.0) {
+            self.body.insert(key.clone(), text.as_deref().unwrap_or_default().into());
+        }
+    }
+
+    /// Sends what the CRM showed of a record as well, but for what is sent already and `except`: for calls that empty
+    /// whatever they are not sent.
+    pub(super) fn resend(&mut self, raw: &Value, except: &[&str]) {
+        for (key, value) in raw.as_object().into_iter().flatten() {
+            if !except.contains(&key.as_str()) && !self.body.contains_key(key) {
+                self.body.insert(key.clone(), value.clone());
+            }
+        }
     }
 
     /// An id that the CRM reads from the query only (section 3.2).

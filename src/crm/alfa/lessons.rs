@@ -10,7 +10,7 @@ use crate::model::Moment;
 use crate::model::lesson::{Attendance, Lesson, LessonFilter, LessonStatus};
 
 /// The CRM's codes, the likeliest first.
-const STATUSES: [(LessonStatus, u64); 3] =
+pub(super) const STATUSES: [(LessonStatus, u64); 3] =
     [(LessonStatus::Conducted, 3), (LessonStatus::Planned, 1), (LessonStatus::Cancelled, 2)];
 
 /// Lessons.

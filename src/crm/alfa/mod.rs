@@ -1,6 +1,7 @@
 #![doc = include_str!("docs.md")]
 
 mod bonus;
+mod calendar;
 mod client;
 mod discounts;
 mod error;
@@ -9,13 +10,17 @@ mod form;
 mod history;
 mod lessons;
 mod messages;
+mod groups;
+mod members;
 mod model;
 mod payments;
+mod people;
 mod reference;
 mod session;
 mod students;
 mod subscriptions;
 mod tariffs;
+mod teachers;
 
 use std::sync::Arc;
 
@@ -30,12 +35,16 @@ use discounts::Discounts;
 use history::History;
 use lessons::Lessons;
 use messages::Messages;
+use calendar::Calendars;
+use groups::Groups;
+use members::Members;
 use model::Of;
 use payments::Payments;
 use reference::Reference;
 use students::Students;
 use subscriptions::Subscriptions;
 use tariffs::Tariffs;
+use teachers::{Rates, Teachers, WorkingHours};
 
 /// One AlfaCRM account.
 pub struct Alfa {
@@ -66,6 +75,12 @@ impl Crm for Alfa {
             .with(Of::<Students>::new(client))
             .with(Of::<Lessons>::new(client))
             .with(Of::<Payments>::new(client))
+            .with(Of::<Groups>::new(client))
+            .with(Of::<Members>::new(client))
+            .with(Of::<Teachers>::new(client))
+            .with(Of::<WorkingHours>::new(client))
+            .with(Of::<Rates>::new(client))
+            .with(Of::<Calendars>::new(client))
             .with(Of::<Reference>::new(client))
             .with(Of::<Tariffs>::new(client))
             .with(Of::<Subscriptions>::new(client))

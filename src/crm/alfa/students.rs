@@ -1,13 +1,17 @@
 //! Students and leads: the model `customer` (section 9.5 of the reference).
 
+use serde_json::Value;
+
 use super::filter::{Body, dotted, iso};
+use super::form::Form;
 use super::model::{Calls, Ids, Model, Scene};
+use super::people::{contact, contacts, gender, people};
+use crate::crm::Place;
 use crate::crm::wire::Row;
-use crate::model::RecordId;
-use crate::model::student::{
-    Color, Contacts, Gender, Payer, PayerKind, Stage, StageFilter, Student, StudentFilter, is_phone,
-    phone_digits,
-};
+use crate::model::Record;
+use crate::model::draft::{Change, Object};
+use crate::model::student::{Color, Payer, PayerKind, Stage, StageFilter, Student, StudentFilter};
+use crate::model::student_draft::{PayerDraft, StudentDraft};
 
 /// The colours as the vendor's letter gives them (section 9.5.1).
 const COLORS: [(Color, &str); 7] = [
@@ -25,7 +29,11 @@ pub(super) struct Students;
 
 impl Model for Students {
     type Record = Student;
-    const CALLS: Calls = Calls::reads("customer/index");
+    const CALLS: Calls = Calls {
+        create: Some("customer/create"),
+        update: Some("customer/update"),
+        ..Calls::reads("customer/index")
+    };
     const ID_LISTS: bool = true;
 
     fn ask(filter: &StudentFilter, body: &mut Body) {
@@ -68,15 +76,59 @@ impl Model for Students {
     fn read(row: &Row<'_>, scene: &Scene) -> Student {
         student(row, scene)
     }
+
+    /// A name, the kind of the payer and whether it is a lead must be sent with a new one (section 9.5). A lead becomes
+    /// a student by `is_study` alone.
+    fn write(
+        draft: &StudentDraft,
+        before: Option<&Record<Student>>,
+        _: &Place<'_, StudentFilter>,
+        form: &mut Form,
+    ) {
+        let new = before.is_none();
+        form.text("name", "name", &draft.name);
+        form.change("is_study", "stage", &draft.stage, 1.into(), |word| {
+            u8::from(word.0 != Stage::Lead).into()
+        });
+        form.branches(&draft.branches, new);
+        form.contacts(&draft.contacts);
+        form.day("dob", "birth_date", &draft.birth_date);
+        form.gender(&draft.gender);
+        payer(form, &draft.payer);
+        form.change("color", "color", &draft.color, Value::Null, |word| hex(word.0).into());
+        form.id("study_status_id", "status_id", &draft.status);
+        form.id("lead_status_id", "lead_status_id", &draft.lead_status);
+        form.id("lead_reject_id", "lead_reject_id", &draft.lead_reject);
+        form.id("lead_source_id", "lead_source_id", &draft.lead_source);
+        form.id("customer_reject_id", "customer_reject_id", &draft.customer_reject);
+        form.id("assigned_id", "assigned_user_id", &draft.assigned_user);
+        form.ids("teacher_ids", "teacher_ids", &draft.teachers);
+        form.text("barcode", "barcode", &draft.barcode);
+        form.long("note", "note", &draft.note);
+        form.custom(&draft.custom);
+        if new {
+            form.otherwise("is_study", "stage", 1);
+            form.otherwise("legal_type", "payer/kind", PERSON);
+        }
+    }
 }
 
-/// The filter `phone` finds any contact; a telephone number is sent without punctuation, in the international form.
-fn contact(text: &str) -> String {
-    if !is_phone(text) {
-        return text.to_owned();
+/// The CRM's codes of who pays.
+const PERSON: u64 = 1;
+const ORGANIZATION: u64 = 2;
+
+fn payer(form: &mut Form, change: &Change<Object<PayerDraft>>) {
+    match change {
+        Change::Keep => {}
+        Change::Clear => form.set("legal_name", "payer/name", ""),
+        Change::Set(Object(payer)) => {
+            form.change("legal_type", "payer/kind", &payer.kind, PERSON.into(), |word| match word.0 {
+                PayerKind::Organization => ORGANIZATION.into(),
+                PayerKind::Person | PayerKind::Unknown => PERSON.into(),
+            });
+            form.text("legal_name", "payer/name", &payer.name);
+        }
     }
-    let digits = phone_digits(text);
-    if digits.len() == 10 && digits.starts_with('9') { format!("7{digits}") } else { digits }
 }
 
 fn hex(color: Color) -> &'static str {
@@ -97,8 +149,8 @@ fn student(row: &Row<'_>, scene: &Scene) -> Student {
     }
     let (teacher_ids, teacher_names) = people(row, "teacher_ids");
     let payer_kind = match row.number("legal_type") {
-        Some(1) => PayerKind::Person,
-        Some(2) => PayerKind::Organization,
+        Some(PERSON) => PayerKind::Person,
+        Some(ORGANIZATION) => PayerKind::Organization,
         _ => PayerKind::Unknown,
     };
     let payer_name = row.text("legal_name");
@@ -141,28 +193,4 @@ fn color(row: &Row<'_>, hex: &str) -> Color {
         row.note("color");
         Color::Unknown
     })
-}
-
-/// Older servers give names where newer ones give ids (section 8.1).
-fn people(row: &Row<'_>, field: &'static str) -> (Vec<RecordId>, Vec<String>) {
-    let names: Vec<String> =
-        row.texts(field).into_iter().filter(|text| text.trim().parse::<u64>().is_err()).collect();
-    if names.is_empty() { (row.ids(field), names) } else { (Vec::new(), names) }
-}
-
-pub(super) fn gender(row: &Row<'_>) -> Gender {
-    match row.number("gender").or_else(|| row.number("sex")) {
-        Some(1) => Gender::Male,
-        Some(2) => Gender::Female,
-        _ => Gender::Unknown,
-    }
-}
-
-pub(super) fn contacts(row: &Row<'_>) -> Contacts {
-    Contacts {
-        phones: row.phones("phone"),
-        emails: row.texts("email"),
-        websites: row.texts("web"),
-        addresses: row.texts("addr"),
-    }
 }

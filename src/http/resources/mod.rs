@@ -3,6 +3,8 @@
 mod bonus;
 mod discounts;
 mod history;
+mod calendars;
+mod groups;
 mod lessons;
 mod messages;
 mod payments;
@@ -11,6 +13,7 @@ mod reference;
 mod students;
 mod subscriptions;
 mod tariffs;
+mod teachers;
 
 use super::resource::mount;
 use super::routes::Routes;
@@ -22,6 +25,15 @@ pub(super) fn all() -> Routes {
     mount::<lessons::Lessons>(&mut routes);
     mount::<payments::Payments>(&mut routes);
     mount::<projects::Projects>(&mut routes);
+    mount::<groups::Groups>(&mut routes);
+    mount::<groups::Members>(&mut routes);
+    mount::<groups::StudentGroups>(&mut routes);
+    mount::<teachers::Teachers>(&mut routes);
+    mount::<teachers::WorkingHours>(&mut routes);
+    mount::<teachers::Rates>(&mut routes);
+    mount::<calendars::OfStudent>(&mut routes);
+    mount::<calendars::OfGroup>(&mut routes);
+    mount::<calendars::OfTeacher>(&mut routes);
     mount::<reference::Reference>(&mut routes);
     mount::<tariffs::Tariffs>(&mut routes);
     mount::<subscriptions::Subscriptions>(&mut routes);

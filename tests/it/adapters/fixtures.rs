@@ -156,6 +156,48 @@ async fn every_recorded_book() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn groups_and_their_members() {
+    let app = alfa(|path, _| match path.trim_start_matches("/v2api/") {
+        "group/index" => fixture("alfacrm/group"),
+        "customer/index" => fixture("alfacrm/customer"),
+        "1/cgi/index" => fixture("alfacrm/cgi"),
+        "1/cgi/customer" => fixture("alfacrm/cgi-customer"),
+        _ => none(),
+    });
+    snapshot("alfacrm-groups", &app, "/groups?archived=all", 2).await;
+    snapshot("alfacrm-members", &app, "/groups/alfa-12/members", 2).await;
+    snapshot("alfacrm-student-groups", &app, "/students/alfa-102/groups", 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn teachers_their_hours_and_rates() {
+    let app = alfa(|path, _| match path.trim_start_matches("/v2api/") {
+        "teacher/index" => fixture("alfacrm/teacher"),
+        "teacher/working-hour" => fixture("alfacrm/working-hour"),
+        "teacher/teacher-rate" => fixture("alfacrm/teacher-rate"),
+        _ => none(),
+    });
+    snapshot("alfacrm-teachers", &app, "/teachers", 2).await;
+    snapshot("alfacrm-working-hours", &app, "/teachers/alfa-4/working-hours", 2).await;
+    snapshot("alfacrm-rates", &app, "/teachers/alfa-4/rates", 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn calendars() {
+    let app = alfa(|path, _| match path.trim_start_matches("/v2api/") {
+        "group/index" => fixture("alfacrm/group"),
+        "customer/index" => fixture("alfacrm/customer"),
+        "1/calendar/customer" => fixture("alfacrm/calendar-customer"),
+        "1/calendar/group" => fixture("alfacrm/calendar-group"),
+        _ => json!([]),
+    });
+    let days = "from=2026-02-01&to=2026-02-28";
+    let of_student = format!("/students/alfa-102/calendar?{days}");
+    snapshot("alfacrm-calendar-student", &app, &of_student, 3).await;
+    snapshot("alfacrm-calendar-group", &app, &format!("/groups/alfa-12/calendar?{days}"), 2).await;
+}
+
 /// A gateway in front of one recording of the Crypto CRM; behind the first page there is nothing.
 async fn crypto(response: Response<Bytes>, path: &str) -> Answer {
     let setup = Setup::new().students(1).projects(1).without("alfacrm");

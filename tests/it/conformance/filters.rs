@@ -203,6 +203,41 @@ const MESSAGES: [Check; 4] = [
     ("/messages/sms?contact=%2B7(900)000-00-01", |row| row["phone"] == "79000000001"),
 ];
 
+const GROUPS: [Check; 13] = [
+    ("/groups", |row| !archived(row)),
+    ("/groups?archived=true", archived),
+    ("/groups?archived=all", |_| true),
+    ("/groups?archived=all&q=7-9", |row| has(row, "name", "7-9")),
+    ("/groups?archived=all&id=alfa-12&id=alfa-13", |row| matches!(num(row, "id"), Some(12 | 13))),
+    ("/groups?archived=all&teacher_id=alfa-5", |row| holds(row, "teacher_ids", 5)),
+    ("/groups?teacher_id=crypto-5", |_| false),
+    ("/groups?archived=all&level_id=alfa-1", |row| num(row, "level_id") == Some(1)),
+    ("/groups?archived=all&branch_id=alfa-2", |row| holds(row, "branch_ids", 2)),
+    ("/groups?archived=all&from=2026-02-01", |row| day(row, "e_date").unwrap().as_str() >= "2026-02-01"),
+    ("/groups?archived=all&to=2025-08-31", |row| day(row, "b_date").unwrap().as_str() <= "2025-08-31"),
+    ("/groups?archived=all&status_id=alfa-1", |row| num(row, "status_id") == Some(1)),
+    ("/groups?archived=all&updated_since=2025-08-01T00:00:00%2B03:00", |row| {
+        row["updated_at"].as_str().unwrap() >= "2025-08-01 00:00:00"
+    }),
+];
+
+const TEACHERS: [Check; 7] = [
+    ("/teachers", |row| !archived(row)),
+    ("/teachers?archived=true", archived),
+    ("/teachers?archived=all&id=alfa-4&id=alfa-6", |row| matches!(num(row, "id"), Some(4 | 6))),
+    ("/teachers?archived=all&q=%D0%BE%D0%B2", |row| has(row, "name", "ов")),
+    ("/teachers?archived=all&contact=teacher5@school.example", |row| num(row, "id") == Some(5)),
+    ("/teachers?archived=all&branch_id=alfa-1", |row| holds(row, "branch_ids", 1)),
+    ("/teachers?archived=all", |_| true),
+];
+
+const CALENDARS: [Check; 2] = [
+    ("/groups/alfa-12/calendar?from=2026-01-05&to=2026-02-20", |row| {
+        within(row, "date", "2026-01-05", "2026-02-20")
+    }),
+    ("/groups/alfa-12/calendar?from=2027-01-05&to=2027-02-20", |_| false),
+];
+
 fn created(row: &Value, from: &str, to: &str) -> bool {
     within(row, "created", from, to)
 }
@@ -251,6 +286,11 @@ fn checks(case: &Case) -> &'static [Check] {
         ("alfacrm", "subscriptions") => &SUBSCRIPTIONS,
         ("alfacrm", "history") => &HISTORY,
         ("alfacrm", "messages") => &MESSAGES,
+        ("alfacrm", "groups") => &GROUPS,
+        ("alfacrm", "teachers") => &TEACHERS,
+        ("alfacrm", "calendars") => &CALENDARS,
+        // Lists below a record that take no filters.
+        ("alfacrm", "members" | "working_hours" | "rates") => &[],
         ("alfacrm", "reference") => &[],
         other => panic!("no filters are checked for {other:?}"),
     }

@@ -81,6 +81,70 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case {
         crm: "alfacrm",
+        resource: "groups",
+        path: "/groups?archived=all",
+        empty: "/groups?q=nobody+named+one+so",
+        unknown: Some("/groups/alfa-999999"),
+        operation: "group/index",
+        lists: |_| 1,
+        rows: |app| alfa(app, "group"),
+    },
+    Case {
+        crm: "alfacrm",
+        resource: "teachers",
+        path: "/teachers?archived=all",
+        empty: "/teachers?q=nobody+has+this+name",
+        unknown: Some("/teachers/alfa-999999"),
+        operation: "teacher/index",
+        lists: |_| 1,
+        rows: |app| alfa(app, "teacher"),
+    },
+    Case {
+        crm: "alfacrm",
+        resource: "members",
+        path: "/groups/alfa-12/members",
+        empty: "",
+        unknown: None,
+        operation: "cgi/index",
+        lists: |_| 1,
+        rows: |app| below(app, "cgi", |row| row["group_id"] == 12 && lasts(row)),
+    },
+    Case {
+        crm: "alfacrm",
+        resource: "working_hours",
+        path: "/teachers/alfa-4/working-hours",
+        empty: "",
+        unknown: None,
+        operation: "teacher/working-hour",
+        lists: |_| 1,
+        rows: |app| below(app, "working-hour", |row| row["teacher_id"] == 4),
+    },
+    Case {
+        crm: "alfacrm",
+        resource: "rates",
+        path: "/teachers/alfa-4/rates",
+        empty: "",
+        unknown: None,
+        operation: "teacher/teacher-rate",
+        lists: |_| 1,
+        rows: |app| below(app, "teacher-rate", |row| row["teacher_id"] == 4),
+    },
+    Case {
+        crm: "alfacrm",
+        resource: "calendars",
+        path: "/groups/alfa-12/calendar?from=2025-09-01&to=2027-08-31",
+        empty: "",
+        unknown: None,
+        operation: "calendar/group",
+        lists: |_| 1,
+        rows: |app| {
+            below(app, "lesson", |row| {
+                row["group_ids"] == serde_json::json!([12]) && row["date"].as_str().unwrap() >= "2025-09-01"
+            })
+        },
+    },
+    Case {
+        crm: "alfacrm",
         resource: "reference",
         path: "/reference/branches",
         empty: "",
@@ -168,6 +232,17 @@ fn alfa(app: &TestApp, model: &str) -> Vec<(String, Value)> {
 /// The rows of a model that belong to student 101.
 fn of_student(app: &TestApp, model: &str) -> Vec<(String, Value)> {
     alfa(app, model).into_iter().filter(|(_, row)| row["customer_id"] == 101).collect()
+}
+
+/// Rows of a model that hang on another record.
+fn below(app: &TestApp, model: &str, fits: fn(&Value) -> bool) -> Vec<(String, Value)> {
+    alfa(app, model).into_iter().filter(|(_, row)| fits(row)).collect()
+}
+
+/// Whether a membership, whose days are written `dd.mm.yyyy`, is not over.
+fn lasts(row: &Value) -> bool {
+    let end: Vec<&str> = row["e_date"].as_str().unwrap().rsplit('.').collect();
+    end.join("-").as_str() >= "2026-02-20"
 }
 
 fn living_projects(app: &TestApp) -> Vec<Value> {

@@ -6,7 +6,8 @@ use super::{parameters, school, text};
 use crate::support::app::ids;
 use crate::support::{Setup, TestApp};
 
-const LISTS: [&str; 5] = ["/students", "/lessons", "/payments", "/projects", "/reference/branches"];
+const LISTS: [&str; 7] =
+    ["/students", "/lessons", "/payments", "/groups", "/teachers", "/projects", "/reference/branches"];
 
 fn documented(list: &str) -> &str {
     if list.starts_with("/reference/") { "/reference/{book}" } else { list }

@@ -4,6 +4,8 @@
 mod bonus;
 mod discounts;
 mod history;
+mod calendars;
+mod groups;
 mod lessons;
 mod lists;
 mod messages;
@@ -13,6 +15,7 @@ mod reference;
 mod students;
 mod subscriptions;
 mod tariffs;
+mod teachers;
 
 use std::collections::BTreeSet;
 
@@ -119,7 +122,7 @@ pub(crate) async fn every_filter(
     for common in ["limit", "cursor", "branch_id", "fields", "include"] {
         assert!(known.remove(common), "{list} has no {common}");
     }
-    // What it shows is a test of its own.
+    // What expands is told in the tests of its resource.
     known.remove("expand");
     let missing: Vec<&String> = known.difference(&covered).collect();
     assert!(missing.is_empty(), "no case for {missing:?} of {list}");

@@ -116,20 +116,26 @@ fn teachers(store: &mut Store, world: &World) {
             .with("teacher-to-skill", Cell::Json(Box::new(skill(row.subject))))
     });
     store.table_mut(Model::Teacher).load(teachers.collect());
-    let rates = world.teachers.iter().zip(1_u64..).map(|(row, id)| {
-        let begins = dates::parse_iso("2025-09-01");
-        blank(Model::TeacherRate, id)
-            .with("teacher_id", row.id)
-            .with("lesson_type_ids", vec![2_u64])
-            .with("subject_ids", vec![row.subject])
-            .with("rate", Cell::Money(60_000))
-            .with("b_date", begins)
-            .with("e_date", SENTINEL)
-    });
-    store.table_mut(Model::TeacherRate).load(rates.collect());
+    let mut rates = Vec::new();
+    for row in &world.teachers {
+        // Lessons of a group, of one student, and trials.
+        for (kind, amount) in [(2_u64, 60_000), (1, 80_000), (3, 30_000)] {
+            let id = u64::try_from(rates.len()).unwrap_or(0) + 1;
+            rates.push(
+                blank(Model::TeacherRate, id)
+                    .with("teacher_id", row.id)
+                    .with("lesson_type_ids", vec![kind])
+                    .with("subject_ids", vec![row.subject])
+                    .with("rate", Cell::Money(amount))
+                    .with("b_date", dates::parse_iso("2025-09-01"))
+                    .with("e_date", SENTINEL),
+            );
+        }
+    }
+    store.table_mut(Model::TeacherRate).load(rates);
     let mut hours = Vec::new();
     for row in &world.teachers {
-        for weekday in [2, 4] {
+        for weekday in [2, 4, 6] {
             let id = u64::try_from(hours.len()).unwrap_or(0) + 1;
             hours.push(
                 blank(Model::WorkingHour, id)
