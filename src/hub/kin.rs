@@ -9,9 +9,11 @@ use futures_util::future::{BoxFuture, join_all};
 use super::desk::Trip;
 use super::{Answer, Failure, Hub, Provenance, Scope, Shelf};
 use crate::model::expand::Kin;
+use crate::model::lesson::Lesson;
 use crate::model::project::Project;
 use crate::model::reference::{ReferenceEntry, ReferenceFilter};
 use crate::model::student::Student;
+use crate::model::task::Task;
 use crate::model::{Ctx, Entity, RecordId};
 
 /// The names of records, by their ids.
@@ -96,11 +98,13 @@ impl Hub {
         match kin {
             Kin::Student => self.plain::<Student>(),
             Kin::Project => self.plain::<Project>(),
+            Kin::Task => self.plain::<Task>(),
+            Kin::Lesson => self.plain::<Lesson>(),
             Kin::Entry(book) => {
                 let filter = ReferenceFilter { book: Some(book) };
                 Box::new(Kind(self.shelf::<ReferenceEntry>(), filter))
             }
-            Kin::Group | Kin::Teacher | Kin::Task | Kin::Tariff | Kin::Lesson => unimplemented!(),
+            Kin::Group | Kin::Teacher | Kin::Tariff => unimplemented!(),
         }
     }
 

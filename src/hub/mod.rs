@@ -19,11 +19,14 @@ pub use shelf::Shelf;
 
 use crate::cache::{Cache, Policy};
 use crate::crm::{self, Crm, Sources};
+use crate::model::communication::Communication;
 use crate::model::lesson::Lesson;
 use crate::model::payment::Payment;
 use crate::model::project::Project;
 use crate::model::reference::ReferenceEntry;
+use crate::model::schedule::Schedule;
 use crate::model::student::Student;
+use crate::model::task::Task;
 use crate::model::{Entity, RecordId};
 use crate::telemetry::Metrics;
 use desk::Desk;
@@ -58,6 +61,9 @@ impl Hub {
         let parts = Parts { sources: &sources, desk: &desk, policy: &policy };
         hub.with::<Student>(&parts)
             .with::<Lesson>(&parts)
+            .with::<Schedule>(&parts)
+            .with::<Task>(&parts)
+            .with::<Communication>(&parts)
             .with::<Payment>(&parts)
             .with::<Project>(&parts)
             .with::<ReferenceEntry>(&parts)

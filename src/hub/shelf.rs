@@ -216,9 +216,16 @@ impl<E: Entity> Shelf<E> {
         if let Some(visible) = visible {
             return Ok(Branches::Only(visible.clone()));
         }
-        let book = self.around.reference.iter().find(|book| book.crm() == source.crm());
-        let Some(book) = book.filter(|_| source.needs_branches(filter)) else {
+        if !source.needs_branches(filter) {
             return Ok(Branches::All(Vec::new()));
+        }
+        self.all_branches(trip, source.crm()).await.map(Branches::All)
+    }
+
+    /// All branches of a CRM; none where it has none.
+    pub(super) async fn all_branches(&self, trip: &Trip<'_>, crm: CrmName) -> Result<Vec<u64>, crm::Error> {
+        let Some(book) = self.around.reference.iter().find(|book| book.crm() == crm) else {
+            return Ok(Vec::new());
         };
         let all = ReferenceFilter { book: Some(Book::Branches) };
         let spring = Spring {
@@ -237,7 +244,7 @@ impl<E: Entity> Shelf<E> {
                 walk.pass(&branch);
             }
         }
-        Ok(Branches::All(ids))
+        Ok(ids)
     }
 
     /// The sequences of the list, each where the cursor left it. A CRM that cannot say which they are is incomplete.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::desk::Trip;
 use super::{Answer, Failure, Hub, Provenance, Scope, Shelf};
-use crate::crm::{self, Branches, Place, Source, Write, Written};
+use crate::crm::{self, Place, Source, Write, Written};
 use crate::model::context::{Freshness, Reason};
 use crate::model::expand::Kin;
 use crate::model::{Ctx, Draft as _, Entity, Record, RecordId, Source as CrmName};
@@ -24,14 +24,17 @@ impl Hub {
     ) -> Result<Answer<Arc<Record<E>>>, Failure> {
         let shelf = self.shelf::<E>();
         let source = shelf.home()?;
-        let mut branch = shelf.branch_of_draft(scope, draft)?.or_else(|| scope.within.first().copied());
+        let mut branch = shelf.branch_of_draft(scope, draft)?.or_else(|| shelf.branch_within(scope));
         if branch.is_none()
             && let Some(student) = draft.student()
         {
             branch = self.branch_of_student(ctx, scope, student).await?;
         }
-        if branch.is_none() && source.needs_branches(filter) {
-            branch = Some(shelf.only_branch(ctx, scope, source).await?);
+        let needed = draft.branch_field().or(source.needs_branches(filter).then_some("/branch_id"));
+        if branch.is_none()
+            && let Some(field) = needed
+        {
+            branch = Some(shelf.only_branch(ctx, scope, source, field).await?);
         }
         let write = source.create(draft, &Place { filter, branch })?;
         let written = shelf.send(ctx, source, &write).await?;
@@ -127,22 +130,31 @@ impl<E: Entity> Shelf<E> {
         own.chain(scope.within.iter().copied()).find(sees)
     }
 
-    /// The branch that is meant when none is said, because there is no other.
+    /// The first branch of what the path hangs on that is visible.
+    fn branch_within(&self, scope: &Scope) -> Option<u64> {
+        let visible = self.visible(scope).ok().flatten();
+        let sees = |branch: &u64| visible.as_ref().is_none_or(|visible| visible.contains(branch));
+        scope.within.iter().copied().find(sees)
+    }
+
+    /// The branch that is meant when `field` names none, because there is no other.
     async fn only_branch(
         &self,
         ctx: &Ctx,
         scope: &Scope,
         source: &Arc<dyn Source<E>>,
+        field: &'static str,
     ) -> Result<u64, Failure> {
         let trip = Trip::new(ctx, 1);
-        let visible = self.visible(scope)?;
-        let branches = self.branches(&trip, source, &E::Filter::default(), &visible).await?;
-        let (Branches::All(branches) | Branches::Only(branches)) = branches;
+        let branches = match self.visible(scope)? {
+            Some(visible) => visible,
+            None => self.all_branches(&trip, source.crm()).await?,
+        };
         match branches[..] {
             [one] => Ok(one),
             _ => {
                 let detail = "is missing, and there are several branches; say which";
-                Err(Failure::Invalid("/branch_id", detail.to_owned()))
+                Err(Failure::Invalid(field, detail.to_owned()))
             }
         }
     }

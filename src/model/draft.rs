@@ -38,6 +38,12 @@ pub trait Draft: Debug + Clone + Default + PartialEq + Send + Sync + 'static {
     fn student(&self) -> Option<&RecordId> {
         None
     }
+
+    /// The field that names the branches of a new record, where it must have some: when the body names none, the only
+    /// branch there is is meant.
+    fn branch_field(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// Nothing can be written.

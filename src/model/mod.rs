@@ -1,11 +1,13 @@
 //! The normalised vocabulary: plain data, no I/O. What both CRMs are translated into and all consumers read.
 
+pub mod communication;
 pub mod context;
 pub mod draft;
 pub mod expand;
 pub mod filter;
 pub mod id;
 pub mod lesson;
+pub mod lesson_draft;
 pub mod money;
 pub mod page;
 pub mod payment;
@@ -13,7 +15,9 @@ pub mod project;
 pub mod query;
 pub mod record;
 pub mod reference;
+pub mod schedule;
 pub mod student;
+pub mod task;
 pub mod time;
 
 pub use context::{Class, Ctx};

@@ -1,15 +1,19 @@
 #![doc = include_str!("docs.md")]
 
 mod client;
+mod communications;
 mod error;
 mod filter;
 mod form;
+mod lesson_form;
 mod lessons;
 mod model;
 mod payments;
 mod reference;
+mod schedules;
 mod session;
 mod students;
+mod tasks;
 
 use std::sync::Arc;
 
@@ -19,11 +23,14 @@ use crate::model::Source as CrmName;
 use crate::telemetry::Metrics;
 use crate::upstream::wire::Transport;
 use client::Client;
+use communications::Communications;
 use lessons::Lessons;
 use model::Of;
 use payments::Payments;
 use reference::Reference;
+use schedules::Schedules;
 use students::Students;
+use tasks::Tasks;
 
 /// One AlfaCRM account.
 pub struct Alfa {
@@ -53,6 +60,9 @@ impl Crm for Alfa {
         Sources::default()
             .with(Of::<Students>::new(client))
             .with(Of::<Lessons>::new(client))
+            .with(Of::<Schedules>::new(client))
+            .with(Of::<Tasks>::new(client))
+            .with(Of::<Communications>::new(client))
             .with(Of::<Payments>::new(client))
             .with(Of::<Reference>::new(client))
     }

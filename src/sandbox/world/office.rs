@@ -1,9 +1,9 @@
 //! What the managers write down: tasks and comments.
 
-use jiff::civil::Time;
+use jiff::civil::{DateTime, Time};
 
 use super::dice::Dice;
-use super::{Comment, Options, Standing, Task, World, id, shift};
+use super::{Comment, Options, Standing, Task, Topic, World, id, later, shift};
 
 const FIRST_TASK: u64 = 31;
 const FIRST_COMMENT: u64 = 1549;
@@ -49,7 +49,7 @@ pub(super) fn keep(world: &mut World, options: &Options) {
             let day = shift(person.created.date(), days).min(shift(today, -1)).max(person.created.date());
             comments.push(Comment {
                 id: 0,
-                person: person.id,
+                about: Topic::Person(person.id),
                 user: if dice.percent(60) { 3 } else { 1 },
                 at: day.to_datetime(Time::constant(18, 38, 17, 0)).max(person.created).min(options.now),
                 text: COMMENTS[dice.below(COMMENTS.len())],
@@ -60,7 +60,24 @@ pub(super) fn keep(world: &mut World, options: &Options) {
     for (index, task) in tasks.iter_mut().enumerate() {
         task.id = id(FIRST_TASK, index);
     }
-    comments.sort_by_key(|comment| (comment.at, comment.person));
+    let early = |at: DateTime, about: Topic| Comment {
+        id: 0,
+        about,
+        user: 1,
+        at: later(at, 95).min(options.now),
+        text: COMMENTS[1],
+    };
+    comments.extend(world.groups.iter().map(|group| early(group.created, Topic::Group(group.id))));
+    comments.extend(tasks.iter().map(|task| early(task.created, Topic::Task(task.id))));
+    // Somebody has a history of talks, however small the school.
+    if let Some(first) = world.people.first() {
+        let talks = COMMENTS.iter().zip(1..).map(|(text, hours)| {
+            let at = later(first.created, hours * 60).min(options.now);
+            Comment { id: 0, about: Topic::Person(first.id), user: 3, at, text }
+        });
+        comments.extend(talks);
+    }
+    comments.sort_by_key(|comment| (comment.at, comment.about));
     for (index, comment) in comments.iter_mut().enumerate() {
         comment.id = id(FIRST_COMMENT, index);
     }
