@@ -53,6 +53,7 @@ impl Resource for OfGroups {
     const OFFERS: &'static [Offer] = OFFERS;
     const PARENT: Option<Kin> = Some(Kin::Group);
     const ID: &'static str = ID;
+    const EXAMPLE_ID: Option<&'static str> = Some("alfa-1555");
 
     fn narrow(filter: &mut CommunicationFilter, path: &[&str]) -> bool {
         about(AboutKind::Group, filter, path)
@@ -74,6 +75,7 @@ impl Resource for OfTasks {
     const OFFERS: &'static [Offer] = OFFERS;
     const PARENT: Option<Kin> = Some(Kin::Task);
     const ID: &'static str = ID;
+    const EXAMPLE_ID: Option<&'static str> = Some("alfa-1554");
 
     fn narrow(filter: &mut CommunicationFilter, path: &[&str]) -> bool {
         about(AboutKind::Task, filter, path)

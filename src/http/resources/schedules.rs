@@ -29,7 +29,7 @@ impl Resource for Schedules {
                 "valid_from": "2026-03-02",
                 "valid_to": "2026-05-31",
             }),
-            _ => json!({"ends_at": "18:30"}),
+            _ => json!({"capacity": 8, "room_id": null}),
         }
     }
 }
