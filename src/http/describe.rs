@@ -187,7 +187,8 @@ fn path_parameters<R: Resource>(offer: Offer) -> Vec<Parameter> {
         }
         let schema = Some(Ref::from_schema_name("RecordId"));
         let (about, example) = if own == Some(name) || (offer == Offer::Act && R::PARENT.is_none()) {
-            ("The id, as a list or another record gives it.", R::Record::example().get("id").cloned())
+            let example = R::EXAMPLE_ID.map(Value::from).or_else(|| R::Record::example().get("id").cloned());
+            ("The id, as a list or another record gives it.", example)
         } else {
             ("The id of the record that this belongs to.", R::PARENT.map(|kin| json!(kin.example())))
         };

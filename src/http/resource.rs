@@ -84,6 +84,8 @@ pub(super) trait Resource: 'static {
     const PARENT: Option<Kin> = None;
     /// The name of the record's own id in the path.
     const ID: &'static str = "id";
+    /// The record's own id in the example of a path, where the one of the record's example is not found there.
+    const EXAMPLE_ID: Option<&'static str> = None;
     /// Whether a write must carry an `Idempotency-Key`.
     const KEYED: bool = false;
 

@@ -10,10 +10,12 @@ use super::desk::Trip;
 use super::{Answer, Failure, Hub, Provenance, Scope, Shelf};
 use crate::model::expand::Kin;
 use crate::model::group::Group;
+use crate::model::lesson::Lesson;
 use crate::model::project::Project;
 use crate::model::reference::{ReferenceEntry, ReferenceFilter};
 use crate::model::student::Student;
 use crate::model::tariff::Tariff;
+use crate::model::task::Task;
 use crate::model::teacher::Teacher;
 use crate::model::{Ctx, Entity, RecordId};
 
@@ -101,12 +103,13 @@ impl Hub {
             Kin::Group => self.plain::<Group>(),
             Kin::Teacher => self.plain::<Teacher>(),
             Kin::Project => self.plain::<Project>(),
+            Kin::Task => self.plain::<Task>(),
+            Kin::Lesson => self.plain::<Lesson>(),
             Kin::Entry(book) => {
                 let filter = ReferenceFilter { book: Some(book) };
                 Box::new(Kind(self.shelf::<ReferenceEntry>(), filter))
             }
             Kin::Tariff => self.plain::<Tariff>(),
-            Kin::Task | Kin::Lesson => unimplemented!(),
         }
     }
 

@@ -20,19 +20,22 @@ pub use shelf::Shelf;
 use crate::cache::{Cache, Policy};
 use crate::crm::{self, Crm, Sources};
 use crate::model::bonus::Bonus;
+use crate::model::calendar::CalendarEntry;
+use crate::model::communication::Communication;
 use crate::model::discount::Discount;
+use crate::model::group::Group;
 use crate::model::history::HistoryEntry;
 use crate::model::lesson::Lesson;
-use crate::model::message::Message;
-use crate::model::calendar::CalendarEntry;
-use crate::model::group::Group;
 use crate::model::member::Member;
+use crate::model::message::Message;
 use crate::model::payment::Payment;
 use crate::model::project::Project;
 use crate::model::reference::ReferenceEntry;
+use crate::model::schedule::Schedule;
 use crate::model::student::Student;
 use crate::model::subscription::Subscription;
 use crate::model::tariff::Tariff;
+use crate::model::task::Task;
 use crate::model::teacher::Teacher;
 use crate::model::teacher_part::{Rate, WorkingHour};
 use crate::model::{Entity, RecordId};
@@ -69,6 +72,9 @@ impl Hub {
         let parts = Parts { sources: &sources, desk: &desk, policy: &policy };
         hub.with::<Student>(&parts)
             .with::<Lesson>(&parts)
+            .with::<Schedule>(&parts)
+            .with::<Task>(&parts)
+            .with::<Communication>(&parts)
             .with::<Payment>(&parts)
             .with::<Project>(&parts)
             .with::<Group>(&parts)

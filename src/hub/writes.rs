@@ -125,8 +125,7 @@ impl<E: Entity> Shelf<E> {
     fn only_branch_of(&self, scope: &Scope, student: &Record<Student>) -> Result<Option<u64>, Failure> {
         let visible = self.visible(scope)?;
         let sees = |branch: &u64| visible.as_ref().is_none_or(|visible| visible.contains(branch));
-        let branches: Vec<u64> =
-            student.data.branch_ids.iter().map(RecordId::number).filter(sees).collect();
+        let branches: Vec<u64> = student.data.branch_ids.iter().map(RecordId::number).filter(sees).collect();
         match branches[..] {
             [] => Ok(None),
             [one] => Ok(Some(one)),

@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::draft::ReadOnly;
+use super::expand::{Expand, Kin, to, within};
 use super::filter::{Between, between, changed_since, fits};
+use super::lesson_draft::LessonDraft;
 use super::record::newest_first;
+use super::reference::Book;
 use super::{Entity, Filter, Moment, Money, Order, Query, Record, RecordId};
 
 /// One lesson.
@@ -170,7 +172,19 @@ impl Entity for Lesson {
         ("contacts", &["custom_fields", "raw"]),
     ];
     type Filter = LessonFilter;
-    type Draft = ReadOnly;
+    type Draft = LessonDraft;
+    // Conducting charges the participants and gives them points; any change shows in calendars.
+    const TOUCHES: &'static [&'static str] = &["students", "subscriptions", "calendars", "bonus"];
+    const EXPANDS: &'static [Expand] = &[
+        to("teachers", "teacher_ids", Kin::Teacher),
+        to("students", "student_ids", Kin::Student),
+        to("groups", "group_ids", Kin::Group),
+        to("subject", "subject_id", Kin::Entry(Book::Subjects)),
+        to("lesson_type", "lesson_type_id", Kin::Entry(Book::LessonTypes)),
+        to("room", "room_id", Kin::Entry(Book::Rooms)),
+        to("branch", "branch_id", Kin::Entry(Book::Branches)),
+        within("attendance", "student", "student_id", Kin::Student),
+    ];
 
     fn order() -> Order<Self> {
         // Every status is a sequence of its own, each newest day first.
@@ -182,6 +196,10 @@ impl Entity for Lesson {
 
     fn branches(&self) -> Option<&[RecordId]> {
         Some(self.branch_id.as_slice())
+    }
+
+    fn title(&self) -> Option<&str> {
+        self.topic.as_deref()
     }
 
     fn day(&self) -> Option<Date> {

@@ -11,6 +11,7 @@ use super::filter::{dotted, joined, ours};
 use crate::crm::error::Kind;
 use crate::crm::{Error, Write};
 use crate::model::draft::{Change, Custom, Short, Sum};
+use crate::model::query::shown;
 use crate::model::{RecordId, Source};
 use crate::upstream::Call;
 
@@ -141,13 +142,17 @@ impl Form {
 
     /// An amount with two places.
     pub(super) fn sum(&mut self, key: &'static str, name: &'static str, change: &Change<Sum>) {
-        if let Some(currency) = change.value().and_then(|sum| sum.currency.as_ref())
-            && *currency != self.currency
-        {
-            let detail = format!("is not the currency of this CRM, which is {}", self.currency);
-            self.refused.push((format!("/{name}/currency"), detail));
+        let amount = change.value().map(|sum| self.amount(&format!("/{name}"), sum)).unwrap_or_default();
+        self.change(key, name, change, "0.00".into(), |_| amount);
+    }
+
+    /// The CRM's spelling of an amount, which must be in its currency; `pointer` leads to it in the consumer's body.
+    pub(super) fn amount(&mut self, pointer: &str, sum: &Sum) -> Value {
+        if let Some(currency) = sum.currency.as_ref().filter(|currency| **currency != self.currency) {
+            let detail = format!("is `{}`; the currency of this CRM is {}", shown(currency), self.currency);
+            self.refused.push((format!("{pointer}/currency"), detail));
         }
-        self.change(key, name, change, "0.00".into(), |sum| amount(sum.amount).into());
+        amount(sum.amount).into()
     }
 
     /// Fields of the CRM's own, each under its key; an empty text when cleared.
@@ -165,6 +170,12 @@ impl Form {
                 self.body.insert(key.clone(), value.clone());
             }
         }
+    }
+
+    /// The number of a record of this CRM; `pointer` leads to its id in the consumer's body.
+    pub(super) fn reference(&mut self, pointer: &str, id: &RecordId) -> Value {
+        self.must_be_ours(id, pointer.trim_start_matches('/'));
+        id.number().into()
     }
 
     /// An id that the CRM reads from the query only (section 3.2).

@@ -4,10 +4,14 @@
 use jiff::Unit;
 
 use super::filter::{Body, dotted};
+use super::form::Form;
+use super::lesson_form;
 use super::model::{Calls, Model, Part, Scene};
+use crate::crm::Place;
 use crate::crm::wire::Row;
-use crate::model::Moment;
 use crate::model::lesson::{Attendance, Lesson, LessonFilter, LessonStatus};
+use crate::model::lesson_draft::LessonDraft;
+use crate::model::{Moment, Record, RecordId};
 
 /// The CRM's codes, the likeliest first.
 pub(super) const STATUSES: [(LessonStatus, u64); 3] =
@@ -18,7 +22,11 @@ pub(super) struct Lessons;
 
 impl Model for Lessons {
     type Record = Lesson;
-    const CALLS: Calls = Calls::reads("lesson/index");
+    const CALLS: Calls = Calls {
+        create: Some("lesson/create"),
+        update: Some("lesson/update"),
+        ..Calls::reads("lesson/index")
+    };
 
     /// Also by id the CRM finds a lesson only when it is asked for its status.
     fn parts(filter: &LessonFilter) -> Vec<Part> {
@@ -41,6 +49,22 @@ impl Model for Lessons {
     fn read(row: &Row<'_>, _: &Scene) -> Lesson {
         lesson(row)
     }
+
+    fn write(
+        draft: &LessonDraft,
+        before: Option<&Record<Lesson>>,
+        place: &Place<'_, LessonFilter>,
+        form: &mut Form,
+    ) {
+        // What is conducted says its own branch, whichever one stands in the path.
+        let own = before.and_then(|record| record.data.branch_id.as_ref()).map(RecordId::number);
+        lesson_form::write(draft, before, own.or(place.branch), form);
+    }
+}
+
+/// The CRM's code of a status.
+pub(super) fn code(status: LessonStatus) -> u64 {
+    STATUSES.iter().find(|(known, _)| *known == status).map_or(0, |(_, code)| *code)
 }
 
 fn lesson(row: &Row<'_>) -> Lesson {

@@ -3,23 +3,27 @@
 mod bonus;
 mod calendar;
 mod client;
+mod communications;
 mod discounts;
 mod error;
 mod filter;
 mod form;
-mod history;
-mod lessons;
-mod messages;
 mod groups;
+mod history;
+mod lesson_form;
+mod lessons;
 mod members;
+mod messages;
 mod model;
 mod payments;
 mod people;
 mod reference;
+mod schedules;
 mod session;
 mod students;
 mod subscriptions;
 mod tariffs;
+mod tasks;
 mod teachers;
 
 use std::sync::Arc;
@@ -30,20 +34,23 @@ use crate::model::Source as CrmName;
 use crate::telemetry::Metrics;
 use crate::upstream::wire::Transport;
 use bonus::BonusPoints;
+use calendar::Calendars;
 use client::Client;
+use communications::Communications;
 use discounts::Discounts;
+use groups::Groups;
 use history::History;
 use lessons::Lessons;
-use messages::Messages;
-use calendar::Calendars;
-use groups::Groups;
 use members::Members;
+use messages::Messages;
 use model::Of;
 use payments::Payments;
 use reference::Reference;
+use schedules::Schedules;
 use students::Students;
 use subscriptions::Subscriptions;
 use tariffs::Tariffs;
+use tasks::Tasks;
 use teachers::{Rates, Teachers, WorkingHours};
 
 /// One AlfaCRM account.
@@ -74,6 +81,9 @@ impl Crm for Alfa {
         Sources::default()
             .with(Of::<Students>::new(client))
             .with(Of::<Lessons>::new(client))
+            .with(Of::<Schedules>::new(client))
+            .with(Of::<Tasks>::new(client))
+            .with(Of::<Communications>::new(client))
             .with(Of::<Payments>::new(client))
             .with(Of::<Groups>::new(client))
             .with(Of::<Members>::new(client))

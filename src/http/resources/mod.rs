@@ -1,18 +1,21 @@
 //! The resources there are, one line each.
 
 mod bonus;
-mod discounts;
-mod history;
 mod calendars;
+mod communications;
+mod discounts;
 mod groups;
+mod history;
 mod lessons;
 mod messages;
 mod payments;
 mod projects;
 mod reference;
+mod schedules;
 mod students;
 mod subscriptions;
 mod tariffs;
+mod tasks;
 mod teachers;
 
 use super::resource::mount;
@@ -23,6 +26,12 @@ pub(super) fn all() -> Routes {
     let mut routes = Routes::default();
     mount::<students::Students>(&mut routes);
     mount::<lessons::Lessons>(&mut routes);
+    mount::<lessons::Conduct>(&mut routes);
+    mount::<schedules::Schedules>(&mut routes);
+    mount::<tasks::Tasks>(&mut routes);
+    mount::<communications::OfStudents>(&mut routes);
+    mount::<communications::OfGroups>(&mut routes);
+    mount::<communications::OfTasks>(&mut routes);
     mount::<payments::Payments>(&mut routes);
     mount::<projects::Projects>(&mut routes);
     mount::<groups::Groups>(&mut routes);

@@ -20,7 +20,7 @@ use jiff::civil::{Date, DateTime};
 
 pub use self::records::{
     Attendance, Branch, Comment, Discount, Group, Lesson, Membership, Payment, Person, Room, Slot, Standing,
-    Status, Subject, Subscription, Tariff, Task, Teacher,
+    Status, Subject, Subscription, Tariff, Task, Teacher, Topic,
 };
 
 /// What kind of world to make.

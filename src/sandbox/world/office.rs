@@ -1,9 +1,9 @@
 //! What the managers write down: tasks and comments.
 
-use jiff::civil::Time;
+use jiff::civil::{DateTime, Time};
 
 use super::dice::Dice;
-use super::{Comment, Options, Standing, Task, World, id, shift};
+use super::{Comment, Group, Options, Standing, Task, Topic, World, id, later, shift};
 
 const FIRST_TASK: u64 = 31;
 const FIRST_COMMENT: u64 = 1549;
@@ -49,7 +49,7 @@ pub(super) fn keep(world: &mut World, options: &Options) {
             let day = shift(person.created.date(), days).min(shift(today, -1)).max(person.created.date());
             comments.push(Comment {
                 id: 0,
-                person: person.id,
+                about: Topic::Person(person.id),
                 user: if dice.percent(60) { 3 } else { 1 },
                 at: day.to_datetime(Time::constant(18, 38, 17, 0)).max(person.created).min(options.now),
                 text: COMMENTS[dice.below(COMMENTS.len())],
@@ -60,10 +60,36 @@ pub(super) fn keep(world: &mut World, options: &Options) {
     for (index, task) in tasks.iter_mut().enumerate() {
         task.id = id(FIRST_TASK, index);
     }
-    comments.sort_by_key(|comment| (comment.at, comment.person));
-    for (index, comment) in comments.iter_mut().enumerate() {
+    comments.sort_by_key(|comment| (comment.at, comment.about));
+    let mut kept = talks(world, &tasks, options);
+    kept.extend(comments);
+    for (index, comment) in kept.iter_mut().enumerate() {
         comment.id = id(FIRST_COMMENT, index);
     }
     world.tasks = tasks;
-    world.comments = comments;
+    world.comments = kept;
+}
+
+/// Comments on whoever and whatever comes first, so that there are some however small the school, and then one on each
+/// further task and group.
+fn talks(world: &World, tasks: &[Task], options: &Options) -> Vec<Comment> {
+    let comment = |at: DateTime, minutes: i64, about: Topic, text: &'static str| Comment {
+        id: 0,
+        about,
+        user: 1,
+        at: later(at, minutes).min(options.now),
+        text,
+    };
+    let on_task = |task: &Task| comment(task.created, 95, Topic::Task(task.id), COMMENTS[2]);
+    let on_group = |group: &Group| comment(group.created, 95, Topic::Group(group.id), COMMENTS[1]);
+    let mut talks: Vec<Comment> = Vec::new();
+    if let Some(first) = world.people.first() {
+        let texts = COMMENTS.iter().zip(1..);
+        talks.extend(texts.map(|(text, n)| comment(first.created, n * 60, Topic::Person(first.id), text)));
+    }
+    talks.extend(tasks.iter().take(1).map(on_task));
+    talks.extend(world.groups.iter().take(1).map(on_group));
+    talks.extend(tasks.iter().skip(1).map(on_task));
+    talks.extend(world.groups.iter().skip(1).map(on_group));
+    talks
 }

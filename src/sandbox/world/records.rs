@@ -249,11 +249,19 @@ pub struct Task {
     pub done: Option<DateTime>,
 }
 
-/// A comment on a person.
+/// What is commented on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Topic {
+    Person(u64),
+    Group(u64),
+    Task(u64),
+}
+
+/// A comment on a person, a group or a task.
 #[derive(Debug)]
 pub struct Comment {
     pub id: u64,
-    pub person: u64,
+    pub about: Topic,
     pub user: u64,
     pub at: DateTime,
     pub text: &'static str,

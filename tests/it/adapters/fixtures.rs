@@ -198,6 +198,21 @@ async fn calendars() {
     snapshot("alfacrm-calendar-group", &app, &format!("/groups/alfa-12/calendar?{days}"), 2).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn schedules_tasks_and_communications() {
+    let app = alfa(|path, _| match path {
+        "/v2api/branch/index" => fixture("alfacrm/branch"),
+        "/v2api/customer/index" => fixture("alfacrm/customer"),
+        "/v2api/regular-lesson/index" => fixture("alfacrm/regular-lesson"),
+        "/v2api/1/task/index" => fixture("alfacrm/task"),
+        "/v2api/1/communication/index" => fixture("alfacrm/communication"),
+        _ => none(),
+    });
+    snapshot("alfacrm-regular-lesson", &app, "/schedules", 2).await;
+    snapshot("alfacrm-task", &app, "/tasks", 1).await;
+    snapshot("alfacrm-communication", &app, "/students/alfa-101/communications", 1).await;
+}
+
 /// A gateway in front of one recording of the Crypto CRM; behind the first page there is nothing.
 async fn crypto(response: Response<Bytes>, path: &str) -> Answer {
     let setup = Setup::new().students(1).projects(1).without("alfacrm");

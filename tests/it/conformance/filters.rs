@@ -137,6 +137,42 @@ const LESSONS: [Check; 15] = [
     }),
 ];
 
+fn is_of(row: &Value, class: &str, id: i64) -> bool {
+    row["related_class"] == class && num(row, "related_id") == Some(id)
+}
+
+const SCHEDULES: [Check; 6] = [
+    ("/schedules", |_| true),
+    ("/schedules?group_id=alfa-12", |row| is_of(row, "Group", 12)),
+    ("/schedules?student_id=alfa-101", |row| is_of(row, "Customer", 101)),
+    ("/schedules?student_id=crypto-101", |_| false),
+    ("/schedules?teacher_id=alfa-4", |row| holds(row, "teacher_ids", 4)),
+    ("/schedules?branch_id=alfa-1&teacher_id=alfa-4", |row| {
+        num(row, "branch_id") == Some(1) && holds(row, "teacher_ids", 4)
+    }),
+];
+
+const TASKS: [Check; 9] = [
+    ("/tasks", |row| num(row, "is_archive") == Some(0)),
+    ("/tasks?archived=all", |_| true),
+    ("/tasks?archived=true", |row| num(row, "is_archive") == Some(1)),
+    ("/tasks?done=true", |row| num(row, "is_done") == Some(1)),
+    ("/tasks?done=false", |row| num(row, "is_done") == Some(0)),
+    ("/tasks?assigned_user_id=alfa-3", |row| holds(row, "assigned_ids", 3)),
+    ("/tasks?due_from=2026-02-15", |row| {
+        day(row, "due_date").is_some_and(|day| day.as_str() >= "2026-02-15")
+    }),
+    ("/tasks?due_to=2026-02-15&done=false", |row| {
+        num(row, "is_done") == Some(0) && day(row, "due_date").is_some_and(|day| day.as_str() <= "2026-02-15")
+    }),
+    ("/tasks?branch_id=alfa-2", |row| holds(row, "branch_ids", 2)),
+];
+
+const COMMUNICATIONS: [Check; 2] = [
+    ("/students/alfa-101/communications", |_| true),
+    ("/students/alfa-101/communications?from=2035-01-01", |_| false),
+];
+
 const PAYMENTS: [Check; 17] = [
     ("/payments?source=alfacrm", |_| true),
     ("/payments?source=alfacrm&student_id=alfa-101", |row| num(row, "customer_id") == Some(101)),
@@ -279,6 +315,9 @@ fn checks(case: &Case) -> &'static [Check] {
     match (case.crm, case.resource) {
         ("alfacrm", "students") => &STUDENTS,
         ("alfacrm", "lessons") => &LESSONS,
+        ("alfacrm", "schedules") => &SCHEDULES,
+        ("alfacrm", "tasks") => &TASKS,
+        ("alfacrm", "communications") => &COMMUNICATIONS,
         ("alfacrm", "payments") => &PAYMENTS,
         ("cryptocrm", "projects") => &PROJECTS,
         ("cryptocrm", "payments") => &PROJECT_PAYMENTS,

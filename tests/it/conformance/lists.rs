@@ -122,7 +122,10 @@ async fn who_may_see_one_branch_gets_its_records_and_no_others() {
     let app = small().start();
     // What hangs on a record is seen by whoever sees that.
     let own = |case: &Case| case.path.matches('/').count() == 1;
-    for case in enrolled().into_iter().filter(|case| case.crm == "alfacrm" && case.resource != "reference" && own(case)) {
+    for case in enrolled()
+        .into_iter()
+        .filter(|case| case.crm == "alfacrm" && case.resource != "reference" && own(case))
+    {
         let mine = |row: &Value| {
             row["branch_id"] == 1 || row["branch_ids"].as_array().is_some_and(|ids| ids.contains(&1.into()))
         };

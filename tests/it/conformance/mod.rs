@@ -71,6 +71,39 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case {
         crm: "alfacrm",
+        resource: "schedules",
+        path: "/schedules",
+        empty: "/schedules?teacher_id=alfa-999999",
+        unknown: Some("/schedules/alfa-999999"),
+        operation: "regular-lesson/index",
+        lists: |_| 1,
+        rows: |app| alfa(app, "regular-lesson"),
+    },
+    Case {
+        crm: "alfacrm",
+        resource: "tasks",
+        path: "/tasks?archived=all",
+        empty: "/tasks?branch_id=alfa-1&assigned_user_id=alfa-999999",
+        unknown: Some("/tasks/alfa-999999"),
+        operation: "task/index",
+        lists: |app| app.alfa.count("branch"),
+        rows: |app| alfa(app, "task"),
+    },
+    Case {
+        crm: "alfacrm",
+        resource: "communications",
+        path: "/students/alfa-101/communications",
+        empty: "",
+        unknown: Some("/students/alfa-101/communications/alfa-999999"),
+        operation: "communication/index",
+        lists: |_| 1,
+        rows: |app| {
+            let ours = |row: &Value| row["class"] == "Customer" && row["related_id"] == 101;
+            alfa(app, "communication").into_iter().filter(|(_, row)| ours(row)).collect()
+        },
+    },
+    Case {
+        crm: "alfacrm",
         resource: "payments",
         path: "/payments?source=alfacrm",
         empty: "/payments?source=alfacrm&branch_id=alfa-1&student_id=alfa-999999",

@@ -26,7 +26,9 @@ async fn a_calendar_holds_the_lessons_of_all_statuses_by_time() {
         .rows("lesson")
         .iter()
         .rev()
-        .find_map(|row| row["customer_ids"][0].as_u64().filter(|_| text(&row["date"]).as_str() > "2026-01-01"))
+        .find_map(|row| {
+            row["customer_ids"][0].as_u64().filter(|_| text(&row["date"]).as_str() > "2026-01-01")
+        })
         .unwrap();
     for (path, column, id) in [
         ("/students", "customer_ids", student),

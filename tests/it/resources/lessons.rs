@@ -77,3 +77,33 @@ async fn a_lesson_looks_like_this() {
     let page = app.owner().get("/lessons?limit=1&status=CONDUCTED&include=raw").await;
     snapshot("lesson", &page.json["items"][0], &[]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn names_stand_beside_the_ids() {
+    let app = school();
+    let path = "/lessons?status=CONDUCTED&limit=5&expand=subject,lesson_type,room,branch,students,student";
+    let page = app.owner().get(path).await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    let name = |model: &str, id: &Value| {
+        let number = text(id).trim_start_matches("alfa-").parse().unwrap();
+        app.alfa.row(model, number).unwrap()["name"].clone()
+    };
+    for lesson in page.items() {
+        for (field, model) in
+            [("subject", "subject"), ("lesson_type", "lesson-type"), ("room", "room"), ("branch", "branch")]
+        {
+            let id = &lesson[format!("{field}_id")];
+            if id.is_null() {
+                assert!(lesson[field].is_null());
+            } else {
+                assert_eq!((&lesson[field]["id"], &lesson[field]["name"]), (id, &name(model, id)), "{field}");
+            }
+        }
+        let students = lesson["students"].as_array().unwrap();
+        assert_eq!(students.len(), lesson["student_ids"].as_array().unwrap().len());
+        assert!(students.iter().all(|student| student["name"] == name("customer", &student["id"])));
+        for entry in lesson["attendance"].as_array().unwrap() {
+            assert_eq!(entry["student"]["name"], name("customer", &entry["student_id"]));
+        }
+    }
+}

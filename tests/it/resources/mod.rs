@@ -2,19 +2,23 @@
 //! what is particular to them: every filter once, against an oracle, and what one record looks like.
 
 mod bonus;
-mod discounts;
-mod history;
 mod calendars;
+mod communications;
+mod discounts;
 mod groups;
+mod history;
 mod lessons;
+mod lessons_written;
 mod lists;
 mod messages;
 mod payments;
 mod projects;
 mod reference;
+mod schedules;
 mod students;
 mod subscriptions;
 mod tariffs;
+mod tasks;
 mod teachers;
 
 use std::collections::BTreeSet;

@@ -8,7 +8,7 @@ use crate::sandbox::alfa::cell::Cell;
 use crate::sandbox::alfa::dates;
 use crate::sandbox::alfa::schema::Model;
 use crate::sandbox::alfa::store::Store;
-use crate::sandbox::world::{Person, Standing, World};
+use crate::sandbox::world::{Person, Standing, Topic, World};
 
 /// How many of the latest payments the history remembers.
 const LOGGED_PAYMENTS: usize = 300;
@@ -30,9 +30,14 @@ pub(super) fn office(store: &mut Store, world: &World, now: DateTime) {
     });
     store.table_mut(Model::Task).load(tasks.collect());
     let comments = world.comments.iter().map(|row| {
+        let (class, related) = match row.about {
+            Topic::Person(id) => ("Customer", id),
+            Topic::Group(id) => ("Group", id),
+            Topic::Task(id) => ("Task", id),
+        };
         blank(Model::Communication, row.id)
-            .with("class", "Customer")
-            .with("related_id", row.person)
+            .with("class", class)
+            .with("related_id", related)
             .with("user_id", row.user)
             .with("added", row.at)
             .with("comment", row.text)

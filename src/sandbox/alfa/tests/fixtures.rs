@@ -53,7 +53,8 @@ fn fixture(name: &str) -> Value {
 /// A customer that is in a group, and one with comments.
 fn fill_in(caller: &Caller, path: &str) -> String {
     let member = &caller.crm.rows("cgi")[20]["customer_id"];
-    let commented = &caller.crm.rows("communication")[0]["related_id"];
+    let comments = caller.crm.rows("communication");
+    let commented = &comments.iter().find(|row| row["class"] == "Customer").unwrap()["related_id"];
     path.replace("CUSTOMER", &member.to_string()).replace("COMMENTED", &commented.to_string())
 }
 
