@@ -19,9 +19,13 @@ pub use shelf::Shelf;
 
 use crate::cache::{Cache, Policy};
 use crate::crm::{self, Crm, Sources};
+use crate::model::checklist::Checklist;
 use crate::model::lesson::Lesson;
 use crate::model::payment::Payment;
 use crate::model::project::Project;
+use crate::model::project_action::ProjectAction;
+use crate::model::project_good::ProjectGood;
+use crate::model::project_step::ProjectStep;
 use crate::model::reference::ReferenceEntry;
 use crate::model::student::Student;
 use crate::model::{Entity, RecordId};
@@ -61,6 +65,10 @@ impl Hub {
             .with::<Payment>(&parts)
             .with::<Project>(&parts)
             .with::<ReferenceEntry>(&parts)
+            .with::<ProjectStep>(&parts)
+            .with::<ProjectAction>(&parts)
+            .with::<Checklist>(&parts)
+            .with::<ProjectGood>(&parts)
     }
 
     fn with<E: Entity>(mut self, parts: &Parts<'_>) -> Self {

@@ -1,5 +1,6 @@
 //! The normalised vocabulary: plain data, no I/O. What both CRMs are translated into and all consumers read.
 
+pub mod checklist;
 pub mod context;
 pub mod draft;
 pub mod expand;
@@ -10,6 +11,9 @@ pub mod money;
 pub mod page;
 pub mod payment;
 pub mod project;
+pub mod project_action;
+pub mod project_good;
+pub mod project_step;
 pub mod query;
 pub mod record;
 pub mod reference;

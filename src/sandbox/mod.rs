@@ -137,5 +137,6 @@ pub fn configuration(alfa_url: &str, crypto_url: &str) -> String {
         names(crypto::dictionary::USERS.to_vec())
     );
     let _ = writeln!(text, "groups = {{ {} }}", names(crypto::dictionary::GROUPS.to_vec()));
+    let _ = writeln!(text, "action-types = {{ {} }}", names(crypto::dictionary::ACTION_TYPES.to_vec()));
     text
 }
