@@ -2,6 +2,7 @@
 
 mod lessons;
 mod payments;
+mod project_parts;
 mod projects;
 mod reference;
 mod students;
@@ -16,6 +17,13 @@ pub(super) fn all() -> Routes {
     mount::<lessons::Lessons>(&mut routes);
     mount::<payments::Payments>(&mut routes);
     mount::<projects::Projects>(&mut routes);
+    mount::<projects::ProjectSearch>(&mut routes);
+    mount::<projects::StudentProjects>(&mut routes);
+    mount::<project_parts::Steps>(&mut routes);
+    mount::<project_parts::Actions>(&mut routes);
+    mount::<project_parts::Checklists>(&mut routes);
+    mount::<project_parts::Goods>(&mut routes);
+    mount::<project_parts::Payments>(&mut routes);
     mount::<reference::Reference>(&mut routes);
     routes
 }
