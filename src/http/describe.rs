@@ -17,7 +17,7 @@ use super::query;
 use super::resource::{Offer, PathValues, Resource, tag};
 use super::routes::Routes;
 use crate::model::draft::schema_of;
-use crate::model::query::Param;
+use crate::model::query::{Param, body_schema};
 use crate::model::{Entity, Fields, Incomplete, Moment, Query, RecordId, Source};
 
 /// What every record has, whatever it is of.
@@ -114,6 +114,7 @@ pub(super) fn operation_of<R: Resource>(offer: Offer, fields: &[String]) -> Oper
         Offer::Create => (format!("create_{one}"), format!("Create a {name}")),
         Offer::Update => (format!("update_{one}"), format!("Change a {name}")),
         Offer::Delete => (format!("delete_{one}"), format!("Delete a {name}")),
+        Offer::Search => (format!("search_{many}"), format!("Search {names}")),
         Offer::Act => (one.to_owned(), uppercase_first(&name)),
     };
     let record = R::Record::name();
@@ -126,20 +127,27 @@ pub(super) fn operation_of<R: Resource>(offer: Offer, fields: &[String]) -> Oper
     for parameter in path_parameters::<R>(offer) {
         operation = operation.parameter(parameter);
     }
-    let reads = matches!(offer, Offer::List | Offer::Get | Offer::Only);
+    let reads = matches!(offer, Offer::List | Offer::Search | Offer::Get | Offer::Only);
     operation = match offer {
-        Offer::List => {
+        Offer::List | Offer::Search => {
             let page = json!({
                 "items": [example],
                 "next_cursor": "eyJ2IjoxLCJhIjo1MH0",
                 "total": 887,
                 "incomplete": [],
             });
-            let answer = answer("One page of the list.", &format!("{record}Page"), page)
-                .header_ref("Link", Ref::new("#/components/headers/Link"));
-            operation
-                .parameters(Some(params(query::list_params::<R::Record>(fields), fields)))
-                .response("200", answer.build())
+            let answer = answer("One page of the list.", &format!("{record}Page"), page);
+            if offer == Offer::Search {
+                operation
+                    .parameters(Some(params(query::one_params::<R::Record>(fields), fields)))
+                    .request_body(Some(question::<R>()))
+                    .response("200", answer.build())
+            } else {
+                let answer = answer.header_ref("Link", Ref::new("#/components/headers/Link"));
+                operation
+                    .parameters(Some(params(query::list_params::<R::Record>(fields, R::filter), fields)))
+                    .response("200", answer.build())
+            }
         }
         Offer::Get | Offer::Only => operation
             .parameters(Some(params(query::one_params::<R::Record>(fields), fields)))
@@ -158,7 +166,7 @@ pub(super) fn operation_of<R: Resource>(offer: Offer, fields: &[String]) -> Oper
     if matches!(offer, Offer::Create | Offer::Update | Offer::Act) {
         operation = operation.request_body(Some(body::<R>(offer)));
     }
-    for status in statuses(reads) {
+    for status in statuses(offer, reads) {
         operation = operation
             .response(status.to_string(), Ref::new(format!("#/components/responses/Problem{status}")));
     }
@@ -235,6 +243,13 @@ fn body<R: Resource>(offer: Offer) -> RequestBody {
     RequestBodyBuilder::new().content("application/json", content).required(Some(required)).build()
 }
 
+/// The body that holds a list's question: what its query may hold but for how records are shown.
+fn question<R: Resource>() -> RequestBody {
+    let schema = body_schema(&query::search_params::<R::Record>(R::filter));
+    let content = ContentBuilder::new().schema(Some(schema)).example(Some(R::example(Offer::Search))).build();
+    RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True)).build()
+}
+
 /// The record after a write.
 fn written(about: &str, schema: &str, example: Value) -> Response {
     let content =
@@ -256,10 +271,12 @@ pub(super) fn with_scopes(mut operation: Operation, needed: &Needed) -> Operatio
     operation
 }
 
-fn statuses(reads: bool) -> Vec<u16> {
+fn statuses(offer: Offer, reads: bool) -> Vec<u16> {
+    let of_bodies = |code: &Code| matches!(code, Code::PayloadTooLarge | Code::UnsupportedMediaType);
     let mut statuses: Vec<u16> = Code::ALL
         .into_iter()
         .filter(|code| if reads { code.answers_reads() } else { code.answers_writes() })
+        .chain(Code::ALL.into_iter().filter(|code| offer == Offer::Search && of_bodies(code)))
         .map(|code| code.entry().status.as_u16())
         .collect();
     statuses.dedup();

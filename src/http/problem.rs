@@ -129,6 +129,18 @@ impl Problem {
         problem
     }
 
+    /// Everything wrong with a question in a body: pointers into it.
+    pub(crate) fn bad_body(bad: Vec<BadParam>) -> Self {
+        let mut problem = Self::new(Code::InvalidRequest, "");
+        let invalid = |bad: BadParam| Invalid { pointer: bad.name, detail: bad.detail };
+        problem.0.errors = bad.into_iter().map(invalid).collect();
+        problem.0.detail = match problem.0.errors.as_slice() {
+            [one] => format!("`{}` {}.", one.pointer.trim_start_matches('/'), one.detail).into(),
+            many => format!("{} things are wrong with the body; see `errors`.", many.len()).into(),
+        };
+        problem
+    }
+
     /// Everything wrong with the fields of a body.
     pub(crate) fn bad_fields(bad: Vec<(String, String)>) -> Self {
         let mut problem = Self::new(Code::ValidationFailed, "");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use utoipa::openapi::schema::{KnownFormat, Type};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, SchemaFormat};
 
@@ -12,7 +12,7 @@ use super::view::{self, View};
 use crate::hub::PageRequest;
 use crate::model::expand::Expand;
 use crate::model::query::{Param, Text, shown};
-use crate::model::{Entity, Filter, Query, RecordId, Source};
+use crate::model::{Entity, Query, RecordId, Source};
 
 /// Records on a page when nothing is said.
 const DEFAULT_LIMIT: usize = 50;
@@ -28,20 +28,39 @@ pub(super) struct ListQuery<F> {
     pub(super) filter: F,
 }
 
-/// Reads the query of a list. `fields` are the known ones, `mask` the consumer's masks.
+/// Reads the query of a list. `fields` are the known ones, `mask` the consumer's masks, `filter` reads what is the
+/// resource's own.
 pub(super) fn read_list<E: Entity>(
     text: &str,
     fields: &[String],
     mask: &[String],
+    filter: impl FnOnce(&mut Query) -> E::Filter,
 ) -> Result<ListQuery<E::Filter>, Problem> {
     let mut query = Query::parse(text);
     let (page, branches) = declare_page(&mut query);
     let wish = declare_view(&mut query, fields, E::EXPANDS);
-    let filter = E::Filter::read(&mut query);
+    let filter = filter(&mut query);
     let hidden = view::hidden::<E>(mask);
-    refuse_masked(&query, text, mask, &hidden)?;
+    refuse_masked(&query, mask, &hidden)?;
     query.finish().map_err(Problem::bad_query)?;
     let view = View::new(wish.only, wish.raw, hidden, wish.expand)?;
+    Ok(ListQuery { page, branches, view, filter })
+}
+
+/// Reads a list's question from a body; how its records are shown stays in the query.
+pub(super) fn read_search<E: Entity>(
+    text: &str,
+    body: &Map<String, Value>,
+    fields: &[String],
+    mask: &[String],
+    filter: impl FnOnce(&mut Query) -> E::Filter,
+) -> Result<ListQuery<E::Filter>, Problem> {
+    let view = read_one::<E>(text, fields, mask)?;
+    let mut query = Query::of_body(body);
+    let (page, branches) = declare_page(&mut query);
+    let filter = filter(&mut query);
+    refuse_masked(&query, mask, &view::hidden::<E>(mask))?;
+    query.finish().map_err(Problem::bad_body)?;
     Ok(ListQuery { page, branches, view, filter })
 }
 
@@ -54,11 +73,22 @@ pub(super) fn read_one<E: Entity>(text: &str, fields: &[String], mask: &[String]
 }
 
 /// The parameters of lists, for the API document.
-pub(super) fn list_params<E: Entity>(fields: &[String]) -> Vec<Param> {
+pub(super) fn list_params<E: Entity>(
+    fields: &[String],
+    filter: impl FnOnce(&mut Query) -> E::Filter,
+) -> Vec<Param> {
     let mut query = Query::default();
     declare_page(&mut query);
     declare_view(&mut query, fields, E::EXPANDS);
-    E::Filter::read(&mut query);
+    filter(&mut query);
+    query.known().to_vec()
+}
+
+/// What a list's question holds in a body, for the API document.
+pub(super) fn search_params<E: Entity>(filter: impl FnOnce(&mut Query) -> E::Filter) -> Vec<Param> {
+    let mut query = Query::default();
+    declare_page(&mut query);
+    filter(&mut query);
     query.known().to_vec()
 }
 
@@ -138,7 +168,7 @@ fn declare_view(query: &mut Query, known: &[String], expands: &'static [Expand])
 }
 
 /// A hidden field can be neither filtered nor sorted by: the answer would tell what it holds.
-fn refuse_masked(query: &Query, text: &str, mask: &[String], hidden: &[&str]) -> Result<(), Problem> {
+fn refuse_masked(query: &Query, mask: &[String], hidden: &[&str]) -> Result<(), Problem> {
     if mask.is_empty() {
         return Ok(());
     }
@@ -146,15 +176,15 @@ fn refuse_masked(query: &Query, text: &str, mask: &[String], hidden: &[&str]) ->
         let known = query.known().iter().find(|param| param.name == name);
         known.and_then(|param| param.mask).is_some_and(|by| mask.iter().any(|mask| mask == by))
     };
-    for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+    for (name, value) in query.given() {
         let plain = name.trim_end_matches("_from").trim_end_matches("_to");
-        let telling = declared(&name)
+        let telling = declared(name)
             || hidden.contains(&plain)
             || (name.starts_with("field[") && hidden.contains(&"custom_fields"))
             || (name == "sort" && hidden.contains(&value.trim_start_matches('-')));
         if telling {
             let detail =
-                format!("This key may not use `{}`: it would tell what a hidden field holds.", shown(&name));
+                format!("This key may not use `{}`: it would tell what a hidden field holds.", shown(name));
             return Err(Problem::new(Code::Forbidden, detail));
         }
     }
@@ -212,6 +242,7 @@ impl Text for Limit {
 mod tests {
     use super::super::view::fields_of;
     use super::*;
+    use crate::model::Filter;
     use crate::model::project::Project;
     use crate::model::student::Student;
 
@@ -220,7 +251,8 @@ mod tests {
         mask: &[&str],
     ) -> Result<ListQuery<<Student as Entity>::Filter>, serde_json::Value> {
         let mask: Vec<String> = mask.iter().map(|mask| (*mask).to_owned()).collect();
-        read_list::<Student>(text, &fields_of::<Student>(), &mask).map_err(|problem| problem.example())
+        read_list::<Student>(text, &fields_of::<Student>(), &mask, Filter::<Student>::read)
+            .map_err(|problem| problem.example())
     }
 
     #[test]
@@ -286,7 +318,8 @@ mod tests {
             assert!(students(text, &[]).is_ok(), "{text}");
         }
         let projects = |text: &str| {
-            read_list::<Project>(text, &fields_of::<Project>(), &["balances".to_owned(), "notes".to_owned()])
+            let mask = ["balances".to_owned(), "notes".to_owned()];
+            read_list::<Project>(text, &fields_of::<Project>(), &mask, Filter::<Project>::read)
                 .map_err(|p| p.example())
         };
         for text in ["price=5", "sort=-price", "field%5Bclient_id%5D=3"] {

@@ -1,5 +1,7 @@
 //! What all reads have in common: a list, one record, the only record.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -9,9 +11,10 @@ use super::codes::Code;
 use super::freshness;
 use super::memo::Memo;
 use super::problem::{Problem, internal, no_such_path, not_found};
-use super::query;
+use super::query::{self, ListQuery};
 use super::resource::{Call, Filter, Resource};
 use super::view::View;
+use super::write::read_body;
 use crate::consumers::{Access, Consumer};
 use crate::hub::{Answer, Hub, PageRequest, Provenance, Scope};
 use crate::model::expand::Kin;
@@ -24,9 +27,41 @@ pub(super) async fn list<R: Resource>(call: Call, _: Body) -> Result<Response, P
     let uri = &call.head.uri;
     let text = uri.query().unwrap_or_default();
     let key = Memo::key(uri.path(), text, &consumer.mask);
-    let entry = call.front.memo.read(&key, || {
+    let read = || query::read_list::<R::Record>(text, &call.fields, &consumer.mask, R::filter);
+    let (mut response, next_cursor) = page::<R>(&call, consumer, &key, read).await?;
+    if let Some(cursor) = next_cursor {
+        response.headers_mut().insert(LINK, next_link(uri.path(), text, &cursor));
+    }
+    Ok(response)
+}
+
+/// `POST` of a list's question: the same list. Its next page is told in the body alone, because a link cannot carry the
+/// question.
+pub(super) async fn search<R: Resource>(call: Call, body: Body) -> Result<Response, Problem> {
+    let caller = call.caller()?;
+    let consumer = &caller.0.consumer;
+    let text = call.head.uri.query().unwrap_or_default();
+    // So that a mistake in the query is told whatever the body is.
+    query::read_one::<R::Record>(text, &call.fields, &consumer.mask)?;
+    let asked = read_body(&call.head.headers, body, call.offer).await?;
+    // A query holds no space, so no other question has this key.
+    let question = format!("{text} {}", serde_json::to_string(&asked).map_err(unwritable)?);
+    let key = Memo::key(call.head.uri.path(), &question, &consumer.mask);
+    let read = || query::read_search::<R::Record>(text, &asked, &call.fields, &consumer.mask, R::filter);
+    let (response, _) = page::<R>(&call, consumer, &key, read).await?;
+    Ok(response)
+}
+
+/// One page of a list, and where the next one starts.
+async fn page<R: Resource>(
+    call: &Call,
+    consumer: &Consumer,
+    key: &Arc<str>,
+    read: impl FnOnce() -> Result<ListQuery<Filter<R>>, Problem>,
+) -> Result<(Response, Option<String>), Problem> {
+    let entry = call.front.memo.read(key, || {
         let (path, _) = call.segments().ok_or_else(no_such_path)?;
-        let mut asked = query::read_list::<R::Record>(text, &call.fields, &consumer.mask)?;
+        let mut asked = read()?;
         if R::narrow(&mut asked.filter, &path) { Ok(asked) } else { Err(no_such_path()) }
     })?;
     let asked = &entry.asked;
@@ -37,7 +72,7 @@ pub(super) async fn list<R: Resource>(call: Call, _: Body) -> Result<Response, P
         R::shelf(&call.front.api.hub).list(&ctx, &scope, &asked.filter, &asked.page).await?;
     provenance = before.map_or(provenance, |before| before.and(provenance));
     let mut response = if asked.view.expand().is_empty() {
-        let written = call.front.memo.write(&key, &entry, &value, |page| asked.view.page(page));
+        let written = call.front.memo.write(key, &entry, &value, |page| asked.view.page(page));
         let written = written.map_err(unwritable)?;
         freshness::reply(&call.head.headers, &written.body, &written.etag, &provenance)
     } else {
@@ -51,10 +86,7 @@ pub(super) async fn list<R: Resource>(call: Call, _: Body) -> Result<Response, P
         // What is missing may be there the next moment.
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=0"));
     }
-    if let Some(cursor) = &value.next_cursor {
-        response.headers_mut().insert(LINK, next_link(uri.path(), text, cursor));
-    }
-    Ok(response)
+    Ok((response, value.next_cursor.clone()))
 }
 
 /// `GET` of one record: that of the id in the path, or the only one there is.

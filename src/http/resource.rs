@@ -21,7 +21,7 @@ use crate::consumers::Consumer;
 use crate::hub::{Hub, Provenance, Scope, Shelf};
 use crate::model::context::{Interest, Reason};
 use crate::model::expand::Kin;
-use crate::model::{Ctx, Draft as _, Entity, Fields, RecordId};
+use crate::model::{Ctx, Draft as _, Entity, Fields, Query, RecordId};
 
 /// What a resource offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub(super) enum Offer {
     Update,
     /// `DELETE path/{id}`: the end of a record.
     Delete,
+    /// `POST path`: a list whose question stands in the body. It only reads.
+    Search,
     /// `POST path`, where the path ends in what is done with the record whose id stands before.
     Act,
 }
@@ -52,7 +54,7 @@ impl Offer {
     pub(super) fn path<R: Resource>(self) -> String {
         match self {
             Self::Get | Self::Update | Self::Delete => format!("{}/{{{}}}", R::PATH, R::ID),
-            Self::List | Self::Only | Self::Create | Self::Act => R::PATH.to_owned(),
+            Self::List | Self::Only | Self::Create | Self::Search | Self::Act => R::PATH.to_owned(),
         }
     }
 }
@@ -97,6 +99,11 @@ pub(super) trait Resource: 'static {
     /// Puts what the path says, but the record's own id, into the filter; `false` when there is nothing at that path.
     fn narrow(_filter: &mut Filter<Self>, _path: &[&str]) -> bool {
         true
+    }
+
+    /// Reads what its lists may be narrowed by; less than all where the path says the rest.
+    fn filter(query: &mut Query) -> Filter<Self> {
+        <Filter<Self> as crate::model::Filter<Self::Record>>::read(query)
     }
 
     /// The parameters of the path.
@@ -146,11 +153,16 @@ pub(super) fn mount<R: Resource>(routes: &mut Routes) {
             Offer::Get => (HttpMethod::Get, handler!(get, read::one::<R>)),
             Offer::Only => (HttpMethod::Get, handler!(get, read::one::<R>)),
             Offer::Create => (HttpMethod::Post, handler!(post, write::create::<R>)),
+            Offer::Search => (HttpMethod::Post, handler!(post, read::search::<R>)),
             Offer::Act => (HttpMethod::Post, handler!(post, write::change::<R>)),
             Offer::Update => (HttpMethod::Patch, handler!(patch, write::change::<R>)),
             Offer::Delete => (HttpMethod::Delete, handler!(delete, write::delete::<R>)),
         };
-        routes.add(offer.path::<R>(), method, handler, describe::operation_of::<R>(*offer, &fields));
+        let operation = describe::operation_of::<R>(*offer, &fields);
+        match offer {
+            Offer::Search => routes.add_question(offer.path::<R>(), handler, operation),
+            _ => routes.add(offer.path::<R>(), method, handler, operation),
+        }
     }
 }
 

@@ -29,6 +29,8 @@ struct Entry {
     method: HttpMethod,
     handler: MethodRouter<Shared>,
     operation: Operation,
+    /// Whether it reads although its method is one of writes: its path ends in a word for that.
+    question: bool,
 }
 
 /// What the API document needs to know.
@@ -48,7 +50,12 @@ impl Routes {
         handler: MethodRouter<Shared>,
         operation: Operation,
     ) {
-        self.entries.push(Entry { path, method, handler, operation });
+        self.entries.push(Entry { path, method, handler, operation, question: false });
+    }
+
+    /// Adds a read whose question is too long for a query: a `POST` at a path that ends in a word for it.
+    pub(super) fn add_question(&mut self, path: String, handler: MethodRouter<Shared>, operation: Operation) {
+        self.entries.push(Entry { path, method: HttpMethod::Post, handler, operation, question: true });
     }
 
     /// Names a group of operations.
@@ -71,10 +78,16 @@ impl Routes {
         let mut operations = Vec::new();
         for entry in self.entries {
             let access = match entry.method {
+                _ if entry.question => Access::Read,
                 HttpMethod::Get | HttpMethod::Head | HttpMethod::Options | HttpMethod::Trace => Access::Read,
                 HttpMethod::Post | HttpMethod::Put | HttpMethod::Patch | HttpMethod::Delete => Access::Write,
             };
-            let needed = Needed::of(&entry.path, access, &resources);
+            // A word for what is done is no resource, even if one is called so.
+            let named = match entry.path.rsplit_once('/') {
+                Some((named, _)) if entry.question => named,
+                _ => &entry.path,
+            };
+            let needed = Needed::of(named, access, &resources);
             let operation = describe::with_scopes(entry.operation, &needed);
             let guarded = entry.handler.route_layer(from_fn_with_state(needed, permit));
             router = router.route(&format!("{base_path}{}", entry.path), guarded);

@@ -25,11 +25,15 @@ use crate::model::communication::Communication;
 use crate::model::discount::Discount;
 use crate::model::group::Group;
 use crate::model::history::HistoryEntry;
+use crate::model::checklist::Checklist;
 use crate::model::lesson::Lesson;
 use crate::model::member::Member;
 use crate::model::message::Message;
 use crate::model::payment::Payment;
 use crate::model::project::Project;
+use crate::model::project_action::ProjectAction;
+use crate::model::project_good::ProjectGood;
+use crate::model::project_step::ProjectStep;
 use crate::model::reference::ReferenceEntry;
 use crate::model::schedule::Schedule;
 use crate::model::student::Student;
@@ -90,6 +94,10 @@ impl Hub {
             .with::<Bonus>(&parts)
             .with::<HistoryEntry>(&parts)
             .with::<Message>(&parts)
+            .with::<ProjectStep>(&parts)
+            .with::<ProjectAction>(&parts)
+            .with::<Checklist>(&parts)
+            .with::<ProjectGood>(&parts)
     }
 
     fn with<E: Entity>(mut self, parts: &Parts<'_>) -> Self {

@@ -3,6 +3,7 @@
 pub mod bonus;
 pub mod calendar;
 pub mod communication;
+pub mod checklist;
 pub mod context;
 pub mod discount;
 pub mod draft;
@@ -20,6 +21,9 @@ pub mod page;
 pub mod payment;
 pub mod people;
 pub mod project;
+pub mod project_action;
+pub mod project_good;
+pub mod project_step;
 pub mod query;
 pub mod record;
 pub mod reference;

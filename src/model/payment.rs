@@ -92,6 +92,8 @@ pub struct PaymentFilter {
     pub payer: Option<String>,
     pub amount: Between<Decimal>,
     pub updated_since: Option<Timestamp>,
+    /// Only these, where a list below a record offers it.
+    pub ids: Vec<RecordId>,
 }
 
 impl Filter<Payment> for PaymentFilter {
@@ -118,6 +120,7 @@ impl Filter<Payment> for PaymentFilter {
                 None,
             ),
             updated_since: q.one("updated_since", "Changed at this time or later."),
+            ids: Vec::new(),
         }
     }
 
@@ -137,6 +140,20 @@ impl Filter<Payment> for PaymentFilter {
                 .is_none_or(|part| payment.payer_name.as_deref().is_some_and(|name| contains(name, part)))
             && self.amount.admits(payment.amount.as_ref().map(|money| money.amount))
             && changed_since(self.updated_since, record.updated_at)
+            && (self.ids.is_empty() || self.ids.contains(&record.id))
+    }
+}
+
+impl PaymentFilter {
+    /// What the payments below a project may be narrowed by.
+    pub fn below_a_project(q: &mut Query) -> Self {
+        let date: Option<Date> = q.one("date", "Dated this day.");
+        Self {
+            days: Between { from: date, to: date },
+            direction: q.choice("direction", "Only money in, or only money out."),
+            ids: q.many("id", "Only these payments."),
+            ..Self::default()
+        }
     }
 }
 

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::draft::ReadOnly;
-use super::filter::{Between, between};
+use super::expand::{Expand, Kin, to};
+use super::filter::{Between, between, fits};
 use super::{Entity, Filter, Money, Order, Query, Record, RecordId};
 
 /// One project.
@@ -153,6 +154,8 @@ pub struct ProjectFilter {
     pub action_type_ids: Vec<RecordId>,
     pub good_ids: Vec<RecordId>,
     pub fields: BTreeMap<String, Vec<String>>,
+    /// The student whose projects are listed, from the path.
+    pub student: Option<RecordId>,
 }
 
 impl Filter<Project> for ProjectFilter {
@@ -189,6 +192,7 @@ impl Filter<Project> for ProjectFilter {
                 "field",
                 "A dynamic field of the CRM, as `field[NAME]=VALUE`; repeat it for any of several values.",
             ),
+            student: None,
         };
         if filter.condition == Condition::Or && filter.having.is_some() && filter.only_crm_can_tell() {
             q.refuse(
@@ -219,12 +223,14 @@ impl Filter<Project> for ProjectFilter {
             overlap(&self.participant_group_ids, &project.participant_group_ids),
         ];
         let mut told = conditions.iter().flatten();
-        match self.condition {
-            Condition::And => told.all(|holds| *holds),
-            Condition::Or => {
-                self.only_crm_can_tell() || told.clone().next().is_none() || told.any(|holds| *holds)
+        // The CRM is asked for it by a field of the tenant's own, so it is checked here too.
+        fits(&self.student, project.student_id.as_ref())
+            && match self.condition {
+                Condition::And => told.all(|holds| *holds),
+                Condition::Or => {
+                    self.only_crm_can_tell() || told.clone().next().is_none() || told.any(|holds| *holds)
+                }
             }
-        }
     }
 }
 
@@ -247,6 +253,7 @@ impl Entity for Project {
     ];
     type Filter = ProjectFilter;
     type Draft = ReadOnly;
+    const EXPANDS: &'static [Expand] = &[to("student", "student_id", Kin::Student)];
 
     fn order() -> Order<Self> {
         Order::OneAfterTheOther

@@ -3,6 +3,8 @@
 //! A filter asks for each parameter by name; what it asked for is what the API document lists and what an unknown
 //! name is answered with. So the three cannot disagree.
 
+mod body;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -17,6 +19,8 @@ use utoipa::openapi::schema::{ArrayBuilder, Type};
 use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat};
 
 use super::RecordId;
+pub use body::body_schema;
+use body::{Form, name_in_body};
 
 /// The longest value of a parameter, in bytes.
 const MAX_VALUE: usize = 2000;
@@ -57,10 +61,24 @@ pub struct BadParam {
 /// The parameters of one request while they are read.
 #[derive(Debug, Default)]
 pub struct Query {
-    given: Vec<(String, String, bool)>,
+    given: Vec<Given>,
     known: Vec<Param>,
     bad: Vec<BadParam>,
     open: Option<&'static str>,
+    /// Whether they stand in a body.
+    body: bool,
+}
+
+/// One value as it was given.
+#[derive(Debug)]
+struct Given {
+    name: String,
+    value: String,
+    /// Where a problem with it points: its name in a query, a JSON pointer in a body.
+    at: String,
+    form: Form,
+    /// Whether it was read.
+    taken: bool,
 }
 
 impl Query {
@@ -70,10 +88,11 @@ impl Query {
         if !is_well_escaped(text) {
             query.refuse("", "holds a `%` that is not followed by two hexadecimal digits of UTF-8 text");
         }
-        let given = form_urlencoded::parse(text.as_bytes())
-            .map(|(k, v)| (k.into_owned(), v.into_owned(), false))
-            .collect();
-        query.given = given;
+        let given = |(name, value): (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
+            let (name, value) = (name.into_owned(), value.into_owned());
+            Given { at: name.clone(), name, value, form: Form::Query, taken: false }
+        };
+        query.given = form_urlencoded::parse(text.as_bytes()).map(given).collect();
         query
     }
 
@@ -137,14 +156,23 @@ impl Query {
         self.declare(prefix, about, true, schema.into(), None);
         self.open = Some(prefix);
         let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (name, value, taken) in &mut self.given {
+        for Given { name, value, at, form, taken } in &mut self.given {
+            if self.body && name.strip_suffix('s') == Some(prefix) {
+                *taken = true;
+                let detail = "is no object; name the fields in one".to_owned();
+                self.bad.push(BadParam { name: at.clone(), detail });
+            }
             let inner = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('[')?.strip_suffix(']'));
+            let inner = inner.filter(|_| form.may_be_open());
             let Some(inner) = inner.filter(|inner| !inner.is_empty()) else { continue };
             *taken = true;
             let name_is_bad = inner.len() > MAX_NAME || inner.chars().any(char::is_control);
             let detail = match <String as Text>::parse(value) {
                 _ if name_is_bad => {
                     format!("names a field with control characters or more than {MAX_NAME} bytes")
+                }
+                _ if form.complaint_of_open().is_some() => {
+                    form.complaint_of_open().unwrap_or_default().to_owned()
                 }
                 _ if value.is_empty() => EMPTY.to_owned(),
                 _ if value.len() > MAX_VALUE => format!("is longer than {MAX_VALUE} bytes"),
@@ -154,7 +182,7 @@ impl Query {
                     continue;
                 }
             };
-            self.bad.push(BadParam { name: shown(name), detail });
+            self.bad.push(BadParam { name: shown(at), detail });
         }
         found
     }
@@ -168,12 +196,13 @@ impl Query {
 
     /// Notes a problem that concerns more than one value.
     pub fn refuse(&mut self, name: &str, detail: impl Into<String>) {
-        self.bad.push(BadParam { name: name.to_owned(), detail: detail.into() });
+        let at = if self.body && !name.starts_with('/') { format!("/{name}") } else { name.to_owned() };
+        self.bad.push(BadParam { name: at, detail: detail.into() });
     }
 
-    /// The names that were given, for checks against masks.
-    pub fn given_names(&self) -> impl Iterator<Item = &str> {
-        self.given.iter().map(|(name, _, _)| name.as_str())
+    /// What was given, by name, for checks against masks.
+    pub fn given(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.given.iter().map(|given| (given.name.as_str(), given.value.as_str()))
     }
 
     /// Everything that is wrong, unknown names included; of very much, the first part.
@@ -181,16 +210,20 @@ impl Query {
         let known =
             |name: &str| self.known.iter().any(|param| param.name == name && Some(param.name) != self.open);
         let mut unknown: Vec<&str> = Vec::new();
-        for (name, _, taken) in &self.given {
-            if !taken && !known(name) && !unknown.contains(&name.as_str()) && unknown.len() < MAX_PROBLEMS {
-                unknown.push(name);
+        for Given { name, at, taken, .. } in &self.given {
+            if !taken && !known(name) && !unknown.contains(&at.as_str()) && unknown.len() < MAX_PROBLEMS {
+                unknown.push(at);
             }
         }
         for (i, name) in unknown.iter().enumerate() {
             let mut detail = String::from("is not a parameter of this resource");
             // Once is enough to read them.
             if i == 0 {
-                let names: Vec<String> = self.known.iter().map(|param| format!("`{}`", param.name)).collect();
+                let name = |param: &Param| match self.body {
+                    true => format!("`{}`", name_in_body(param)),
+                    false => format!("`{}`", param.name),
+                };
+                let names: Vec<String> = self.known.iter().map(name).collect();
                 let _ = write!(detail, "; known are {}", names.join(", "));
             }
             self.bad.push(BadParam { name: shown(name), detail });
@@ -220,9 +253,13 @@ impl Query {
 
     fn values<T>(&mut self, name: &str, longest: usize, parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
         let mut read = Vec::new();
-        for (_, value, taken) in self.given.iter_mut().filter(|(given, _, _)| given == name) {
+        let param = self.known.iter().rfind(|param| param.name == name);
+        for Given { value, at, form, taken, .. } in self.given.iter_mut().filter(|given| given.name == name) {
             *taken = true;
-            let parsed = if value.is_empty() {
+            let complaint = param.and_then(|param| form.complaint(param));
+            let parsed = if let Some(complaint) = complaint {
+                Err(complaint.to_owned())
+            } else if value.is_empty() {
                 Err(EMPTY.to_owned())
             } else if value.len() > longest {
                 Err(format!("is longer than {longest} bytes"))
@@ -231,7 +268,7 @@ impl Query {
             };
             match parsed {
                 Ok(value) => read.push(value),
-                Err(detail) => self.bad.push(BadParam { name: name.to_owned(), detail }),
+                Err(detail) => self.bad.push(BadParam { name: at.clone(), detail }),
             }
         }
         read
@@ -243,7 +280,8 @@ impl Query {
         longest: usize,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Option<T> {
-        if self.given.iter().filter(|(given, _, _)| given == name).count() > 1 {
+        // In a body a list is told as such.
+        if !self.body && self.given.iter().filter(|given| given.name == name).count() > 1 {
             self.refuse(name, "may be given only once");
         }
         self.values(name, longest, parse).into_iter().next()

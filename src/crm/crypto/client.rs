@@ -5,16 +5,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{HeaderName, HeaderValue, Method};
+use jiff::Timestamp;
+use jiff::civil::Date;
 use serde_json::{Map, Value};
 
 use super::envelope;
 use super::error::{CRM, read};
 use super::mapping::{Laid, Mapping};
+use super::part::Part;
 use crate::config;
 use crate::crm::error::on_the_way;
 use crate::crm::wire::{Dialect, Row, number};
 use crate::crm::{Asked, Chunk, Error, Kind, Position, Question};
 use crate::model::context::Reason;
+use crate::model::project::Named;
 use crate::model::{Ctx, Record, RecordId};
 use crate::telemetry::Metrics;
 use crate::upstream::quota::{Limits, Pacer};
@@ -31,7 +35,7 @@ const OVERLAP: u64 = 5;
 pub(super) struct Client {
     upstream: Upstream,
     pub(super) config: config::CryptoCrm,
-    dialect: Dialect,
+    pub(super) dialect: Dialect,
     longest_page: LongestPages,
 }
 
@@ -39,6 +43,7 @@ pub(super) struct Client {
 #[derive(Debug, Default)]
 struct LongestPages {
     projects: AtomicU64,
+    actions: AtomicU64,
     payments: AtomicU64,
 }
 
@@ -140,6 +145,19 @@ impl Client {
         mapping: &Mapping,
         translate: impl Fn(&Row<'_>, &Laid) -> Option<Read<E>>,
     ) -> Result<Asked<E>, Error> {
+        self.page_of(ctx, question, |rows| mapping.lay_out_all(rows), translate, ()).await
+    }
+
+    /// Asks for a page of a list whose rows are not a record each: `lay_out` makes records of them. `besides` is what the
+    /// translation depends on but the answer.
+    pub(super) async fn page_of<E>(
+        &self,
+        ctx: &Ctx,
+        question: &Question,
+        lay_out: impl Fn(Vec<Value>) -> Vec<(Value, Option<Laid>)>,
+        translate: impl Fn(&Row<'_>, &Laid) -> Option<Read<E>>,
+        besides: impl std::hash::Hash,
+    ) -> Result<Asked<E>, Error> {
         let (answer, body) = self.send(ctx, &question.call).await?;
         let Some(body) = body else {
             let detail = "the Crypto CRM does not know this call; check `cryptocrm.base_url` and `cryptocrm.base_path`";
@@ -150,8 +168,17 @@ impl Client {
         let items = envelope::list(body, &self.config.envelope.list)?;
         let rows = items.len() as u64;
         let overlap = question.overlap;
-        let one_project = question.call.operation == "projects/payments";
-        let longest = if one_project { &self.longest_page.payments } else { &self.longest_page.projects };
+        if !Part::is_paged(question.call.operation) {
+            let (records, drift) = self.records(lay_out(items), &translate);
+            let rows = records.len() as u64;
+            let chunk = Chunk { records, rows, total: Some(rows), drift, ..Chunk::default() };
+            return Ok(Asked::of(chunk, &answer, besides));
+        }
+        let (longest, one_project) = match question.call.operation {
+            "projects/payments" => (&self.longest_page.payments, true),
+            "projects/actions" => (&self.longest_page.actions, true),
+            _ => (&self.longest_page.projects, false),
+        };
         let before = longest.fetch_max(rows, Ordering::Relaxed);
         // The server may cap pages silently, so a list ends on a page without anything new. Below a project that would
         // double the calls of nearly every list; there a page shorter than another one seen is the last.
@@ -159,9 +186,9 @@ impl Client {
         let next = (!last).then(|| Position((question.at.0 - overlap).saturating_add(rows)));
         let previous = (question.at.0 > 0)
             .then(|| Position(question.at.0.saturating_sub(u64::from(self.config.page_size))));
-        let (records, drift) = self.records(items, mapping, &translate);
+        let (records, drift) = self.records(lay_out(items), &translate);
         let chunk = Chunk { records, rows, total, next, previous, overlap, drift };
-        Ok(Asked::of(chunk, &answer, ()))
+        Ok(Asked::of(chunk, &answer, besides))
     }
 
     /// Asks for one record.
@@ -175,7 +202,8 @@ impl Client {
         let (answer, body) = self.send(ctx, &question.call).await?;
         let found =
             body.map(|body| envelope::object(body, &self.config.envelope.object)).transpose()?.flatten();
-        let (records, drift) = self.records(found.into_iter().collect(), mapping, &translate);
+        let found = mapping.lay_out_all(found.into_iter().collect());
+        let (records, drift) = self.records(found, &translate);
         let rows = records.len() as u64;
         let chunk = Chunk { records, rows, total: None, next: None, previous: None, overlap: 0, drift };
         Ok(Asked::of(chunk, &answer, ()))
@@ -183,14 +211,12 @@ impl Client {
 
     fn records<E>(
         &self,
-        items: Vec<Value>,
-        mapping: &Mapping,
+        items: Vec<(Value, Option<Laid>)>,
         translate: &impl Fn(&Row<'_>, &Laid) -> Option<Read<E>>,
     ) -> (Vec<Arc<Record<E>>>, Vec<&'static str>) {
         let mut drift = Vec::new();
         let mut records = Vec::with_capacity(items.len());
-        for raw in items {
-            let laid = raw.as_object().map(|record| mapping.lay_out(record));
+        for (raw, laid) in items {
             let read = laid.as_ref().and_then(|laid| {
                 let row = Row::new(&laid.fields, &self.dialect);
                 let read = translate(&row, laid)?;
@@ -216,14 +242,23 @@ impl Client {
         (records, drift)
     }
 
+    /// The day it is where the CRM is.
+    pub(super) fn today(&self) -> Date {
+        self.dialect.zone.to_datetime(Timestamp::now()).date()
+    }
+
     /// The ISO code of a currency, where the configuration gives one.
     pub(super) fn currency(&self, row: &Row<'_>) -> Option<Arc<str>> {
         let id = row.number("currency_id")?;
         self.config.currencies.get(&id).map(|code| code.as_str().into())
     }
 
-    /// The name of an id from a configured dictionary; `#5` for one that is not there.
-    pub(super) fn name(&self, book: &str, id: &RecordId) -> String {
+    /// An id with its name from a configured dictionary; `#5` for one that is not there.
+    pub(super) fn named(&self, book: &str, id: &Option<RecordId>) -> Option<Named> {
+        id.as_ref().map(|id| Named { id: id.clone(), name: self.name(book, id) })
+    }
+
+    fn name(&self, book: &str, id: &RecordId) -> String {
         let known = self.config.dictionary.get(book).and_then(|book| book.get(&id.number()));
         known.cloned().unwrap_or_else(|| format!("#{}", id.number()))
     }

@@ -67,6 +67,15 @@ impl Mapping {
         Laid { fields, dynamic }
     }
 
+    /// Takes records apart; one that is no object cannot be.
+    pub(super) fn lay_out_all(&self, records: Vec<Value>) -> Vec<(Value, Option<Laid>)> {
+        let lay_out = |raw: Value| {
+            let laid = raw.as_object().map(|record| self.lay_out(record));
+            (raw, laid)
+        };
+        records.into_iter().map(lay_out).collect()
+    }
+
     fn dynamic(&self, record: &Map<String, Value>, used: &[&str]) -> Map<String, Value> {
         let Some(at) = self.dynamic_at else { return Map::new() };
         let below_data = match at {

@@ -1,12 +1,17 @@
 #![doc = include_str!("docs.md")]
 
+mod actions;
+mod checklists;
 mod client;
 mod envelope;
 mod error;
+mod goods;
 mod mapping;
+mod part;
 mod payments;
 mod projects;
 mod reference;
+mod steps;
 
 use std::sync::Arc;
 
@@ -46,5 +51,9 @@ impl Crm for Crypto {
             .with(payments::Payments::new(Arc::clone(client)))
             .with(projects::Projects::new(Arc::clone(client)))
             .with(reference::Reference::new(client))
+            .with(steps::Steps::new(Arc::clone(client)))
+            .with(actions::Actions::new(Arc::clone(client)))
+            .with(checklists::Checklists::new(Arc::clone(client)))
+            .with(goods::Goods::new(Arc::clone(client)))
     }
 }

@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use super::client::{Client, Read, query};
 use super::error::CRM;
 use super::mapping::{Fields, Mapping};
+use super::part::asked_project;
 use crate::crm::wire::Row;
 use crate::crm::{Asked, Branches, Error, Find, Kind, Lane, LaneKind, Position, Question, Source};
 use crate::model::payment::{Direction, Payment, PaymentFilter};
@@ -110,12 +111,6 @@ impl Source<Payment> for Payments {
         }
         .boxed()
     }
-}
-
-/// The project in the question; a row may leave it out.
-fn asked_project(question: &Question) -> Option<u64> {
-    let (_, query) = question.call.target.split_once('?')?;
-    form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "id")?.1.parse().ok()
 }
 
 fn payment(client: &Client, mapping: &Mapping, row: &Row<'_>, project: Option<u64>) -> Option<Read<Payment>> {

@@ -11,8 +11,8 @@ use super::client::{Client, Conditions, Read, query};
 use super::error::CRM;
 use super::mapping::{Fields, Laid, Mapping};
 use crate::crm::wire::{Row, number};
-use crate::crm::{Asked, Branches, Error, Find, Lane, Position, Question, Source};
-use crate::model::project::{Condition, Named, Project, ProjectFilter, Sort};
+use crate::crm::{Asked, Branches, Error, Find, Kind, Lane, Position, Question, Source};
+use crate::model::project::{Condition, Project, ProjectFilter, Sort};
 use crate::model::{Ctx, Money, RecordId, Source as CrmName};
 
 const FIELDS: Fields = &[
@@ -83,6 +83,10 @@ impl Projects {
         for (name, values) in filter.fields.iter().filter(|_| !only_having) {
             data.set(name, dynamic(values));
         }
+        if let (Some(student), Some(field)) = (&filter.student, &self.client.config.semantics.student_field) {
+            possible &= student.source() == CrmName::AlfaCrm && student.parent().is_none();
+            data.set(field, vec![student.number()]);
+        }
         let mut body = json!({});
         if let Some(having) = filter.having {
             body["having"] = json!(having);
@@ -131,6 +135,11 @@ impl Source<Project> for Projects {
     }
 
     fn lanes(&self, filter: &ProjectFilter, _: &Branches) -> Result<Vec<Lane>, Error> {
+        if filter.student.is_some() && self.client.config.semantics.student_field.is_none() {
+            let detail = "which student a project is for is not known: `cryptocrm.semantics.student_field` does not \
+                          name the dynamic field that holds the student's id";
+            return Err(Error::new(CRM, Kind::Unsupported, detail));
+        }
         Ok(self.body(filter).map(|_| Lane::pages("crypto")).into_iter().collect())
     }
 
@@ -186,22 +195,19 @@ impl Source<Project> for Projects {
 
 fn project(client: &Client, row: &Row<'_>, laid: &Laid) -> Option<Read<Project>> {
     let id = row.id("id")?;
-    let named = |book: &str, id: &Option<RecordId>| {
-        id.as_ref().map(|id| Named { id: id.clone(), name: client.name(book, id) })
-    };
     let (funnel_id, step_id) = (row.id("sales_funnel_id"), row.id("step_id"));
     let (user_id, group_id) = (row.id("user_id"), row.id("group_id"));
     let link = client.config.semantics.student_field.as_ref();
     let student = link.and_then(|field| number(laid.dynamic.get(field)?).ok().flatten());
     let data = Project {
         name: row.text("name"),
-        funnel: named("funnels", &funnel_id),
+        funnel: client.named("funnels", &funnel_id),
         funnel_id,
-        step: named("steps", &step_id),
+        step: client.named("steps", &step_id),
         step_id,
-        responsible_user: named("users", &user_id),
+        responsible_user: client.named("users", &user_id),
         responsible_user_id: user_id,
-        responsible_group: named("groups", &group_id),
+        responsible_group: client.named("groups", &group_id),
         responsible_group_id: group_id,
         price: row.decimal("price").map(|amount| Money::new(amount, client.currency(row))),
         participant_user_ids: row.ids("participants_user_id"),

@@ -112,6 +112,8 @@ impl Project {
         };
         let company = funnel != 1 || dice.chance(30);
         let linked = place.students > 0 && dice.chance(33);
+        // Every world has a project of its first customer, so that examples can show one.
+        let of_first = place.students > 0 && place.index == 2;
         let customer = 101 + dice.below(place.students);
         let client = dice.pick(&CLIENTS).0;
         let some = |dice: &mut Dice, of: &[(u64, &str)], most: i64| {
@@ -131,7 +133,7 @@ impl Project {
             groups: some(&mut dice, &GROUPS, 2),
             deleted: dice.chance(4),
             client: company.then_some(client),
-            customer: linked.then_some(customer),
+            customer: if of_first { Some(101) } else { linked.then_some(customer) },
             has_contract: reached > 2,
             source: 1 + dice.below(6),
             title: dice.below(1_000),
