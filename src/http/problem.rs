@@ -99,6 +99,16 @@ impl Problem {
         self.0.code
     }
 
+    /// What happened, for people.
+    pub(super) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// Who found it.
+    pub(super) fn source(&self) -> &'static str {
+        self.0.source.map_or("gateway", Source::name)
+    }
+
     /// What lies behind it, for the log.
     pub(super) fn cause(&self) -> Option<&str> {
         self.0.cause.as_deref()
@@ -158,7 +168,7 @@ impl Problem {
             instance,
             code: entry.name,
             request_id,
-            source: self.0.source.map_or("gateway", Source::name),
+            source: self.source(),
             retryable: self.0.retryable,
             errors: &self.0.errors,
         }

@@ -99,7 +99,11 @@ fn student(row: &Row<'_>, scene: &Scene) -> Student {
     let payer_kind = match row.number("legal_type") {
         Some(1) => PayerKind::Person,
         Some(2) => PayerKind::Organization,
-        _ => PayerKind::Unknown,
+        Some(1_u64..) => {
+            row.note("legal_type");
+            PayerKind::Unknown
+        }
+        Some(0) | None => PayerKind::Unknown,
     };
     let payer_name = row.text("legal_name");
     Student {
@@ -154,7 +158,11 @@ pub(super) fn gender(row: &Row<'_>) -> Gender {
     match row.number("gender").or_else(|| row.number("sex")) {
         Some(1) => Gender::Male,
         Some(2) => Gender::Female,
-        _ => Gender::Unknown,
+        Some(1_u64..) => {
+            row.note("gender");
+            Gender::Unknown
+        }
+        Some(0) | None => Gender::Unknown,
     }
 }
 

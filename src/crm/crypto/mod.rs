@@ -10,6 +10,8 @@ mod reference;
 
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
+
 use crate::config;
 use crate::crm::{Crm, Sources};
 use crate::model::Source as CrmName;
@@ -38,6 +40,10 @@ impl Crypto {
 impl Crm for Crypto {
     fn name(&self) -> CrmName {
         CrmName::CryptoCrm
+    }
+
+    fn zone(&self) -> TimeZone {
+        self.client.config.timezone.clone()
     }
 
     fn sources(&self) -> Sources {

@@ -1,9 +1,12 @@
 //! The resources there are, one line each.
 
 mod lessons;
+mod overview;
 mod payments;
 mod projects;
 mod reference;
+mod schema;
+mod search;
 mod students;
 
 use super::resource::mount;
@@ -17,5 +20,9 @@ pub(super) fn all() -> Routes {
     mount::<payments::Payments>(&mut routes);
     mount::<projects::Projects>(&mut routes);
     mount::<reference::Reference>(&mut routes);
+    search::mount(&mut routes);
+    schema::mount(&mut routes);
+    // After all resources: it needs the scopes of those that its parts are of.
+    overview::mount(&mut routes);
     routes
 }

@@ -3,9 +3,12 @@
 
 mod lessons;
 mod lists;
+mod overview;
 mod payments;
 mod projects;
 mod reference;
+mod schema;
+mod search;
 mod students;
 
 use std::collections::BTreeSet;
