@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use jiff::tz::TimeZone;
 
 pub use error::{Error, Kind};
 pub use write::{Place, Write, Written};
@@ -23,6 +24,8 @@ use crate::model::{Ctx, Entity, Record, RecordId, Source as CrmName};
 pub trait Crm: Send + Sync {
     /// Which one.
     fn name(&self) -> CrmName;
+    /// The zone its clocks show.
+    fn zone(&self) -> TimeZone;
     /// The kinds of records it has.
     fn sources(&self) -> Sources;
 }

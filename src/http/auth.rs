@@ -1,6 +1,7 @@
 //! Who calls, and may they: the layer that every path but the documents lies behind.
 
-use axum::extract::{Request, State};
+use axum::RequestExt as _;
+use axum::extract::{RawPathParams, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
@@ -10,7 +11,8 @@ use std::sync::Arc;
 use super::Shared;
 use super::codes::Code;
 use super::problem::{Problem, internal};
-use crate::consumers::{Access, Member, Verdict};
+use crate::consumers::{Access, Member, Scopes, Verdict};
+use crate::model::query::shown;
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -78,6 +80,9 @@ fn tell(headers: &mut HeaderMap, verdict: Verdict) {
     }
 }
 
+/// A parameter of a path whose value is the name of a resource: the scope of that one is needed, and no other.
+const NAMED: &str = "resource";
+
 /// What a route needs: the scope of each resource its path names.
 #[derive(Debug, Clone)]
 pub(super) struct Needed(Arc<[(String, Access)]>);
@@ -86,6 +91,9 @@ impl Needed {
     /// Derived from the path: its first segment always, further segments where they are resources of their own.
     pub(super) fn of(path: &str, access: Access, resources: &[&str]) -> Self {
         let mut segments = path.split('/').filter(|segment| !segment.is_empty());
+        if let Some(named) = segments.clone().find(|segment| *segment == format!("{{{NAMED}}}")) {
+            return Self(Arc::new([(named.to_owned(), access)]));
+        }
         let first = segments.next().map(str::to_owned);
         let further = segments.filter(|segment| resources.contains(segment)).map(str::to_owned);
         Self(first.into_iter().chain(further).map(|name| (name, access)).collect())
@@ -95,22 +103,40 @@ impl Needed {
     pub(super) fn names(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(|(name, access)| format!("{name}:{}", access.name()))
     }
+
+    /// The first scope of these that is missing.
+    pub(super) fn missing(&self, scopes: &Scopes) -> Option<String> {
+        let (name, access) = self.0.iter().find(|(name, access)| !scopes.allow(name, *access))?;
+        Some(format!("{name}:{}", access.name()))
+    }
+
+    /// The same where the path itself says which resource it is about.
+    async fn in_path_of(self, request: &mut Request) -> Self {
+        let placeholder = format!("{{{NAMED}}}");
+        let Some((_, access)) = self.0.iter().find(|(name, _)| *name == placeholder) else { return self };
+        let path = request.extract_parts::<RawPathParams>().await.ok();
+        let named = path.iter().flat_map(RawPathParams::iter).find(|(name, _)| *name == NAMED);
+        let named = named.map(|(_, value)| value.to_owned()).unwrap_or_default();
+        Self(Arc::new([(named, *access)]))
+    }
 }
 
 /// Lets a caller pass who has every scope the route needs.
-pub(super) async fn permit(State(needed): State<Needed>, request: Request, next: Next) -> Response {
-    let Some(Caller(member)) = request.extensions().get::<Caller>() else {
+pub(super) async fn permit(State(needed): State<Needed>, mut request: Request, next: Next) -> Response {
+    let Some(Caller(member)) = request.extensions().get::<Caller>().cloned() else {
         // A protected route outside the layer above would be a mistake of ours; it must not be an open door.
         return internal("a protected route is mounted outside authentication").into_response();
     };
-    let scopes = &member.consumer.scopes;
-    match needed.0.iter().find(|(name, access)| !scopes.allow(name, *access)) {
+    let needed = needed.in_path_of(&mut request).await;
+    match needed.missing(&member.consumer.scopes) {
         None => next.run(request).await,
-        Some((name, access)) => {
-            let detail = format!("This key lacks the scope `{name}:{}`.", access.name());
-            Problem::new(Code::Forbidden, detail).into_response()
-        }
+        Some(scope) => lacks(&scope).into_response(),
     }
+}
+
+/// The key does not have that scope.
+pub(super) fn lacks(scope: &str) -> Problem {
+    Problem::new(Code::Forbidden, format!("This key lacks the scope `{}`.", shown(scope)))
 }
 
 #[cfg(test)]
@@ -124,6 +150,7 @@ mod tests {
         assert_eq!(names("/students/{id}"), ["students:read"]);
         assert_eq!(names("/students/{id}/projects"), ["students:read", "projects:read"]);
         assert_eq!(names("/students/{id}/calendar"), ["students:read"]);
+        assert_eq!(names("/schema/{resource}"), ["{resource}:read"]);
     }
 
     #[test]

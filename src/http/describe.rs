@@ -271,6 +271,59 @@ pub(super) fn with_scopes(mut operation: Operation, needed: &Needed) -> Operatio
     operation
 }
 
+/// A read that is no resource: what it is called, what it takes and what it answers.
+pub(super) struct Reading {
+    /// The operation's id, its group, and what it does in a few words.
+    pub(super) names: (&'static str, &'static str, &'static str),
+    /// What it is, in a sentence or two.
+    pub(super) about: String,
+    /// What it takes.
+    pub(super) parameters: Vec<Parameter>,
+    /// What is answered: in words, the name of its schema, and an example.
+    pub(super) answer: (&'static str, &'static str, Value),
+}
+
+impl Reading {
+    /// Its part of the document.
+    pub(super) fn operation(self) -> Operation {
+        let ((id, tag, summary), (words, schema, example)) = (self.names, self.answer);
+        let mut operation = OperationBuilder::new()
+            .operation_id(Some(id))
+            .tag(tag)
+            .summary(Some(summary))
+            .description(Some(self.about))
+            .parameters(Some(self.parameters))
+            .response("200", answer(words, schema, example).build())
+            .response("304", Ref::new("#/components/responses/NotModified"));
+        for status in statuses(Offer::Get, true) {
+            operation = operation
+                .response(status.to_string(), Ref::new(format!("#/components/responses/Problem{status}")));
+        }
+        operation.build()
+    }
+}
+
+/// A parameter of a path.
+pub(super) fn in_path(name: &str, about: &str, schema: impl Into<RefOr<Schema>>, example: &str) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Path)
+        .required(Required::True)
+        .description(Some(about))
+        .schema(Some(schema))
+        .example(Some(json!(example)))
+        .build()
+}
+
+/// Adds the schemas of what is answered besides records, and what they are made of.
+pub(super) fn plain_schemas<T: ToSchema>(routes: &mut Routes) {
+    let mut parts = vec![(T::name().into_owned(), T::schema())];
+    T::schemas(&mut parts);
+    for (name, schema) in parts {
+        routes.schema(name, schema);
+    }
+}
+
 fn statuses(offer: Offer, reads: bool) -> Vec<u16> {
     let of_bodies = |code: &Code| matches!(code, Code::PayloadTooLarge | Code::UnsupportedMediaType);
     let mut statuses: Vec<u16> = Code::ALL
@@ -302,7 +355,7 @@ fn answer(about: &str, schema: &str, example: Value) -> ResponseBuilder {
     answer
 }
 
-fn params(known: Vec<Param>, fields: &[String]) -> Vec<Parameter> {
+pub(super) fn params(known: Vec<Param>, fields: &[String]) -> Vec<Parameter> {
     known.into_iter().map(|param| parameter(param, fields)).collect()
 }
 

@@ -98,6 +98,26 @@ pub(super) fn reply(
     response
 }
 
+/// Says that something is missing from the answer that may be there the next moment.
+pub(super) fn soon_old(response: &mut Response) {
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=0"));
+}
+
+/// A JSON answer made of parts; incomplete when one of them is missing.
+pub(super) fn reply_with<T: serde::Serialize>(
+    request: &HeaderMap,
+    value: &T,
+    provenance: &Provenance,
+    incomplete: bool,
+) -> serde_json::Result<Response> {
+    let body = Bytes::from(serde_json::to_vec(value)?);
+    let mut response = reply(request, &body, &etag(&body), provenance);
+    if incomplete {
+        soon_old(&mut response);
+    }
+    Ok(response)
+}
+
 fn ascii(text: String) -> HeaderValue {
     HeaderValue::try_from(text).expect("digits and words are visible ASCII")
 }

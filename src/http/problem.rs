@@ -107,6 +107,16 @@ impl Problem {
         self.0.maybe_applied || self.0.code == Code::Internal
     }
 
+    /// What happened, for people.
+    pub(super) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// Who found it.
+    pub(super) fn source(&self) -> &'static str {
+        self.0.source.map_or("gateway", Source::name)
+    }
+
     /// What lies behind it, for the log.
     pub(super) fn cause(&self) -> Option<&str> {
         self.0.cause.as_deref()
@@ -178,7 +188,7 @@ impl Problem {
             instance,
             code: entry.name,
             request_id,
-            source: self.0.source.map_or("gateway", Source::name),
+            source: self.source(),
             retryable: self.0.retryable,
             errors: &self.0.errors,
         }

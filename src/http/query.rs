@@ -100,19 +100,28 @@ pub(super) fn one_params<E: Entity>(fields: &[String]) -> Vec<Param> {
 }
 
 fn declare_page(query: &mut Query) -> (PageRequest, Vec<RecordId>) {
-    let limit = query.one::<Limit>("limit", "Records on a page; a larger number is taken as 200.");
+    let limit = query.one::<Limit<DEFAULT_LIMIT, MAX_LIMIT>>(
+        "limit",
+        "Records on a page; a larger number is taken as 200.",
+    );
     let cursor = query.one::<Cursor>(
         "cursor",
         "Where the page before ended: its `next_cursor`. Filters must stay the same under a cursor.",
     );
     let cursor = cursor.map(|cursor| cursor.0);
+    let branches = declare_branches(query);
+    let page = PageRequest { limit: limit.map_or(DEFAULT_LIMIT, |limit| limit.0), cursor };
+    (page, branches)
+}
+
+/// The branches that an answer may come from.
+pub(super) fn declare_branches(query: &mut Query) -> Vec<RecordId> {
     let branches: Vec<RecordId> =
         query.many("branch_id", "Only records of these branches; all that the key may see by default.");
     for id in branches.iter().filter(|id| id.source() != Source::AlfaCrm) {
         query.refuse("branch_id", format!("is `{id}`, which names no branch; branches look like `alfa-1`"));
     }
-    let page = PageRequest { limit: limit.map_or(DEFAULT_LIMIT, |limit| limit.0), cursor };
-    (page, branches)
+    branches
 }
 
 struct Wish {
@@ -211,16 +220,16 @@ impl Text for Cursor {
 }
 
 /// `limit`: a larger one is clamped, so that the maximum may change without breaking anybody.
-struct Limit(usize);
+pub(super) struct Limit<const DEFAULT: usize, const MAX: usize>(pub(super) usize);
 
-impl Text for Limit {
+impl<const DEFAULT: usize, const MAX: usize> Text for Limit<DEFAULT, MAX> {
     fn parse(text: &str) -> Result<Self, String> {
         let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         let positive = text.bytes().any(|b| b != b'0');
         if digits && positive {
-            Ok(Self(text.parse().unwrap_or(MAX_LIMIT).min(MAX_LIMIT)))
+            Ok(Self(text.parse().unwrap_or(MAX).min(MAX)))
         } else {
-            Err(format!("is `{}`; use a whole number from 1 to {MAX_LIMIT}", shown(text)))
+            Err(format!("is `{}`; use a whole number from 1 to {MAX}", shown(text)))
         }
     }
 
@@ -229,7 +238,7 @@ impl Text for Limit {
             .schema_type(Type::Integer)
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
             .minimum(Some(1_u64))
-            .default(Some(json!(DEFAULT_LIMIT)))
+            .default(Some(json!(DEFAULT)))
             .into()
     }
 

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, HeaderValue, LINK};
+use http::header::{HeaderValue, LINK};
+use serde_json::Value;
 
+use super::Front;
 use super::codes::Code;
 use super::freshness;
 use super::memo::Memo;
 use super::problem::{Problem, internal, no_such_path, not_found};
 use super::query::{self, ListQuery};
 use super::resource::{Call, Filter, Resource};
-use super::view::View;
+use super::view::{View, fields_of};
 use super::write::read_body;
 use crate::consumers::{Access, Consumer};
 use crate::hub::{Answer, Hub, PageRequest, Provenance, Scope};
@@ -83,10 +85,29 @@ async fn page<R: Resource>(
     };
     call.front.api.metrics.cache(R::Record::RESOURCE, freshness::result(provenance.cache));
     if !value.incomplete.is_empty() {
-        // What is missing may be there the next moment.
-        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=0"));
+        freshness::soon_old(&mut response);
     }
     Ok((response, value.next_cursor.clone()))
+}
+
+/// The first page of a list as a part of another answer: read, limited and shown as at its own path.
+pub(super) async fn part<R: Resource>(
+    front: &Front,
+    (ctx, consumer): (&Ctx, &Consumer),
+    scope: &Scope,
+    path: &[&str],
+    text: &str,
+) -> Result<(Value, Provenance), Problem> {
+    let mut asked =
+        query::read_list::<R::Record>(text, &fields_of::<R::Record>(), &consumer.mask, R::filter)?;
+    if !R::narrow(&mut asked.filter, path) {
+        return Err(no_such_path());
+    }
+    let Answer { value, provenance } =
+        R::shelf(&front.api.hub).list(ctx, scope, &asked.filter, &asked.page).await?;
+    front.api.metrics.cache(R::Record::RESOURCE, freshness::result(provenance.cache));
+    let written = asked.view.page(&value).and_then(|page| serde_json::from_slice(&page));
+    Ok((written.map_err(unwritable)?, provenance))
 }
 
 /// `GET` of one record: that of the id in the path, or the only one there is.
@@ -169,12 +190,7 @@ async fn expanded<E: Entity>(
     }
     let asked = wanted.iter().map(|(kin, ids)| hub.names(ctx, scope, *kin, ids));
     let answers = futures_util::future::join_all(asked).await;
-    let provenance = answers.iter().fold(Provenance::default(), |sum, answer| match &answer.provenance {
-        // Nothing was asked, so nothing is old.
-        part if *part == Provenance::default() => sum,
-        part if sum == Provenance::default() => *part,
-        part => sum.and(*part),
-    });
+    let provenance = Provenance::of_all(answers.iter().map(|answer| answer.provenance));
     for expand in view.expand() {
         let at = wanted.iter().position(|(kin, _)| *kin == expand.to);
         let Some(names) = at.map(|at| &answers[at].value) else { continue };

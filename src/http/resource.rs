@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
+use axum::response::Response;
 use axum::routing::{delete, get, patch, post};
+use futures_util::future::BoxFuture;
 use http::request::Parts;
 use tokio::time::Instant;
 use utoipa::openapi::path::HttpMethod;
@@ -165,6 +167,22 @@ pub(super) fn mount<R: Resource>(routes: &mut Routes) {
         }
     }
 }
+
+/// A handler of a path that is no resource: it gets the same call, without fields.
+pub(super) fn plain<H>(
+    handle: H,
+) -> impl Fn(State<Shared>, PathParams, Request) -> BoxFuture<'static, Answered> + Clone + Send + Sync + 'static
+where
+    H: Fn(Call) -> BoxFuture<'static, Answered> + Clone + Send + Sync + 'static,
+{
+    move |State(front), path, request| {
+        let (head, _) = request.into_parts();
+        handle(Call { front, path, head, fields: Arc::from([]), offer: Offer::Only })
+    }
+}
+
+/// What a handler ends with.
+pub(super) type Answered = Result<Response, Problem>;
 
 /// The group of operations in the document: the first segment of the path.
 pub(super) fn tag<R: Resource>() -> &'static str {

@@ -70,9 +70,14 @@ impl Routes {
         self.schemas.insert(name.into(), schema);
     }
 
+    /// The first segments of the paths there are so far: the names of the resources.
+    pub(super) fn firsts(&self) -> Vec<String> {
+        self.entries.iter().filter_map(|entry| first(&entry.path)).collect()
+    }
+
     /// The router below `base_path`, and what to document.
     pub(super) fn finish(self, base_path: &str) -> (Router<Shared>, Documents) {
-        let firsts: Vec<String> = self.entries.iter().filter_map(|entry| first(&entry.path)).collect();
+        let firsts = self.firsts();
         let resources: Vec<&str> = firsts.iter().map(String::as_str).collect();
         let mut router = Router::new();
         let mut operations = Vec::new();

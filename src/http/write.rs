@@ -150,7 +150,11 @@ fn check_key(headers: &HeaderMap, needed: bool) -> Result<(), Problem> {
 }
 
 /// The JSON object in the body. An action may come without one.
-pub(super) async fn read_body(headers: &HeaderMap, body: Body, offer: Offer) -> Result<Map<String, Value>, Problem> {
+pub(super) async fn read_body(
+    headers: &HeaderMap,
+    body: Body,
+    offer: Offer,
+) -> Result<Map<String, Value>, Problem> {
     let bytes = axum::body::to_bytes(body, usize::MAX).await.map_err(|error| {
         // The layer that limits the size says so by an error of its own.
         if error.to_string().contains("length limit") {

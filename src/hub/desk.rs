@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
+use super::discovered::Discovered;
 use super::gather::Gather;
 use super::{CacheUse, Provenance};
 use crate::cache::{Cache, Filled, NoValue, Origin, Policy, Purpose, Wish};
@@ -28,6 +29,7 @@ const EXPANSION: usize = 4;
 pub(super) struct Desk {
     cache: Arc<Cache<Error>>,
     metrics: Arc<Metrics>,
+    discovered: Arc<Discovered>,
     /// When something of a resource was last written, on the cache's scale.
     written: Mutex<HashMap<&'static str, Arc<AtomicU64>>>,
 }
@@ -127,8 +129,8 @@ impl<'a> Trip<'a> {
 }
 
 impl Desk {
-    pub(super) fn new(cache: Arc<Cache<Error>>, metrics: Arc<Metrics>) -> Self {
-        Self { cache, metrics, written: Mutex::default() }
+    pub(super) fn new(cache: Arc<Cache<Error>>, metrics: Arc<Metrics>, discovered: Arc<Discovered>) -> Self {
+        Self { cache, metrics, discovered, written: Mutex::default() }
     }
 
     /// What answers about a resource must be newer than.
@@ -174,7 +176,7 @@ impl Desk {
                     way.clone(),
                     interest,
                     purpose,
-                    Arc::clone(&self.metrics),
+                    (Arc::clone(&self.metrics), Arc::clone(&self.discovered)),
                 )
             };
             let reading = self.cache.read(&key, policy, &wish, fill, Error::is_covered_by_memory);
@@ -231,7 +233,7 @@ fn fill<E: Entity>(
     way: Way<'_, E>,
     interest: Interest,
     purpose: Purpose,
-    metrics: Arc<Metrics>,
+    (metrics, discovered): (Arc<Metrics>, Arc<Discovered>),
 ) -> impl Future<Output = Result<Filled<Chunk<E>>, Error>> + Send + use<E> {
     let mut ctx = Ctx { interest, deadline, ..ctx.clone() };
     if purpose == Purpose::Refresh {
@@ -260,6 +262,7 @@ fn fill<E: Entity>(
         for field in &asked.chunk.drift {
             metrics.drift(source.crm().name(), E::RESOURCE, field);
         }
+        discovered.note(&asked.chunk.records);
         let weight = asked.size * EXPANSION + size_of::<Chunk<E>>();
         Ok(Filled {
             value: asked.chunk,

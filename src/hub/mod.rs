@@ -1,6 +1,7 @@
 //! One gateway made of two CRMs: which record lives where, what is remembered, and how many sequences become one list.
 
 mod desk;
+pub mod discovered;
 mod gather;
 mod kin;
 mod mark;
@@ -14,18 +15,23 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use discovered::Discovery;
 pub use kin::Names;
 pub use shelf::Shelf;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use crate::cache::{Cache, Policy};
 use crate::crm::{self, Crm, Sources};
 use crate::model::bonus::Bonus;
 use crate::model::calendar::CalendarEntry;
+use crate::model::checklist::Checklist;
 use crate::model::communication::Communication;
 use crate::model::discount::Discount;
 use crate::model::group::Group;
 use crate::model::history::HistoryEntry;
-use crate::model::checklist::Checklist;
 use crate::model::lesson::Lesson;
 use crate::model::member::Member;
 use crate::model::message::Message;
@@ -42,15 +48,19 @@ use crate::model::tariff::Tariff;
 use crate::model::task::Task;
 use crate::model::teacher::Teacher;
 use crate::model::teacher_part::{Rate, WorkingHour};
-use crate::model::{Entity, RecordId};
+use crate::model::{Entity, RecordId, Source};
 use crate::telemetry::Metrics;
 use desk::Desk;
+use discovered::Discovered;
 use shelf::Around;
 
 /// Everything the gateway can be asked for.
 pub struct Hub {
     shelves: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
     around: Arc<Around>,
+    discovered: Arc<Discovered>,
+    /// The CRMs with their zones.
+    zones: Vec<(Source, TimeZone)>,
 }
 
 impl Hub {
@@ -63,7 +73,8 @@ impl Hub {
         branches: &[u64],
         policy: impl Fn(&str) -> Policy,
     ) -> Self {
-        let desk = Arc::new(Desk::new(cache, metrics));
+        let discovered = Arc::new(Discovered::default());
+        let desk = Arc::new(Desk::new(cache, metrics, Arc::clone(&discovered)));
         let sources: Vec<Sources> = crms.iter().map(|crm| crm.sources()).collect();
         let around = Arc::new(Around {
             branches: branches.to_vec(),
@@ -72,7 +83,8 @@ impl Hub {
             projects: sources.iter().filter_map(Sources::get::<Project>).collect(),
             projects_policy: policy("projects"),
         });
-        let hub = Self { shelves: HashMap::new(), around };
+        let zones = crms.iter().map(|crm| (crm.name(), crm.zone())).collect();
+        let hub = Self { shelves: HashMap::new(), around, discovered, zones };
         let parts = Parts { sources: &sources, desk: &desk, policy: &policy };
         hub.with::<Student>(&parts)
             .with::<Lesson>(&parts)
@@ -115,6 +127,19 @@ impl Hub {
     pub fn shelf<E: Entity>(&self) -> &Shelf<E> {
         let shelf = self.shelves.get(&TypeId::of::<E>()).and_then(|shelf| shelf.downcast_ref());
         shelf.unwrap_or_else(|| panic!("the hub has no shelf for {}", E::RESOURCE))
+    }
+}
+
+impl Hub {
+    /// What is known about the CRMs' own fields of a resource.
+    pub fn discovered(&self, resource: &str) -> Discovery {
+        self.discovered.of(resource)
+    }
+
+    /// What day it is at `now` where a CRM is; by universal time if there is no such CRM.
+    pub fn day_at(&self, crm: Source, now: Timestamp) -> Date {
+        let zone = self.zones.iter().find(|(name, _)| *name == crm).map(|(_, zone)| zone.clone());
+        zone.unwrap_or(TimeZone::UTC).to_datetime(now).date()
     }
 }
 
@@ -194,6 +219,13 @@ pub struct Provenance {
 }
 
 impl Provenance {
+    /// What an answer made of all these parts is like. A part for which nothing was asked is not old.
+    #[must_use]
+    pub fn of_all(parts: impl IntoIterator<Item = Self>) -> Self {
+        let asked = parts.into_iter().filter(|part| *part != Self::default());
+        asked.reduce(Self::and).unwrap_or_default()
+    }
+
     /// What an answer made of two parts is like: each time the worse of both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {

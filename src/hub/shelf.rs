@@ -77,6 +77,11 @@ impl<E: Entity> Shelf<E> {
         Self { desk, sources, gathers, policy, bar, around }
     }
 
+    /// The CRMs that have such records.
+    pub fn crms(&self) -> Vec<CrmName> {
+        self.sources.iter().map(|source| source.crm()).collect()
+    }
+
     /// One page of a list.
     pub async fn list(
         &self,

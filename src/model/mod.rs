@@ -2,8 +2,8 @@
 
 pub mod bonus;
 pub mod calendar;
-pub mod communication;
 pub mod checklist;
+pub mod communication;
 pub mod context;
 pub mod discount;
 pub mod draft;

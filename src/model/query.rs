@@ -205,6 +205,11 @@ impl Query {
         self.given.iter().map(|given| (given.name.as_str(), given.value.as_str()))
     }
 
+    /// The names that were given.
+    pub fn given_names(&self) -> impl Iterator<Item = &str> {
+        self.given.iter().map(|given| given.name.as_str())
+    }
+
     /// Everything that is wrong, unknown names included; of very much, the first part.
     pub fn finish(mut self) -> Result<Vec<Param>, Vec<BadParam>> {
         let known =

@@ -58,7 +58,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             continue;
         }
         let mut path = template.clone();
-        let mut headers = Vec::new();
+        let (mut headers, mut names) = (Vec::new(), Vec::new());
         let mut query = Vec::new();
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
             let name = parameter["name"].as_str().unwrap();
@@ -67,6 +67,7 @@ pub(crate) fn operations() -> Vec<Operation> {
                 "path" => {
                     let value = example.unwrap_or_else(|| panic!("{template}: `{name}` has no example"));
                     path = path.replace(&format!("{{{name}}}"), value);
+                    names.push((format!("{{{name}}}"), value));
                 }
                 _ if parameter["required"] != true => {}
                 "header" => headers.push((name.to_owned(), example.expect("an example").to_owned())),
@@ -95,7 +96,10 @@ pub(crate) fn operations() -> Vec<Operation> {
             path,
             headers,
             query: query.join("&"),
-            scope: operation["x-required-scope"].as_str().unwrap_or_default().to_owned(),
+            scope: names.iter().fold(
+                operation["x-required-scope"].as_str().unwrap_or_default().to_owned(),
+                |scope, (name, value)| scope.replace(name, value),
+            ),
             example: of("200").or_else(|| of("201")),
             body: operation["requestBody"]["content"]["application/json"].get("example").cloned(),
         });

@@ -28,6 +28,8 @@ mod teachers;
 
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
+
 use crate::config;
 use crate::crm::{Crm, Sources};
 use crate::model::Source as CrmName;
@@ -74,6 +76,10 @@ impl Alfa {
 impl Crm for Alfa {
     fn name(&self) -> CrmName {
         CrmName::AlfaCrm
+    }
+
+    fn zone(&self) -> TimeZone {
+        self.client.dialect().zone.clone()
     }
 
     fn sources(&self) -> Sources {

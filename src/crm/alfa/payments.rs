@@ -102,11 +102,15 @@ const EXPENSE: u64 = 2;
 fn payment(row: &Row<'_>) -> Payment {
     let income = row.decimal("income");
     let type_name = row.text("pay_type_name");
+    let direction = direction(income, row.number("pay_type_id"), type_name.as_deref());
+    if direction == Direction::Unknown && row.value("pay_type_id").is_some() {
+        row.note("pay_type_id");
+    }
     Payment {
         branch_id: row.id("branch_id"),
         student_id: row.id("customer_id"),
         project_id: None,
-        direction: direction(income, row.number("pay_type_id"), type_name.as_deref()),
+        direction,
         amount: row.money("income").map(|money| Money { amount: money.amount.abs(), ..money }),
         date: row.day("document_date"),
         payer_name: row.text("payer_name").filter(|name| name != NOBODY),

@@ -30,7 +30,11 @@ pub(super) fn gender(row: &Row<'_>) -> Gender {
     match row.number("gender").or_else(|| row.number("sex")) {
         Some(1) => Gender::Male,
         Some(2) => Gender::Female,
-        _ => Gender::Unknown,
+        Some(0) | None => Gender::Unknown,
+        Some(_) => {
+            row.note("gender");
+            Gender::Unknown
+        }
     }
 }
 

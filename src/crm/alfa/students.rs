@@ -151,7 +151,11 @@ fn student(row: &Row<'_>, scene: &Scene) -> Student {
     let payer_kind = match row.number("legal_type") {
         Some(PERSON) => PayerKind::Person,
         Some(ORGANIZATION) => PayerKind::Organization,
-        _ => PayerKind::Unknown,
+        Some(0) | None => PayerKind::Unknown,
+        Some(_) => {
+            row.note("legal_type");
+            PayerKind::Unknown
+        }
     };
     let payer_name = row.text("legal_name");
     Student {

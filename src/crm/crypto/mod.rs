@@ -15,6 +15,8 @@ mod steps;
 
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
+
 use crate::config;
 use crate::crm::{Crm, Sources};
 use crate::model::Source as CrmName;
@@ -43,6 +45,10 @@ impl Crypto {
 impl Crm for Crypto {
     fn name(&self) -> CrmName {
         CrmName::CryptoCrm
+    }
+
+    fn zone(&self) -> TimeZone {
+        self.client.config.timezone.clone()
     }
 
     fn sources(&self) -> Sources {

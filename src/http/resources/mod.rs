@@ -8,11 +8,14 @@ mod groups;
 mod history;
 mod lessons;
 mod messages;
+mod overview;
 mod payments;
 mod project_parts;
 mod projects;
 mod reference;
 mod schedules;
+mod schema;
+mod search;
 mod students;
 mod subscriptions;
 mod tariffs;
@@ -58,5 +61,9 @@ pub(super) fn all() -> Routes {
     mount::<bonus::BonusPoints>(&mut routes);
     mount::<history::History>(&mut routes);
     mount::<messages::Messages>(&mut routes);
+    search::mount(&mut routes);
+    schema::mount(&mut routes);
+    // After all resources: it needs the scopes of those that its parts are of.
+    overview::mount(&mut routes);
     routes
 }

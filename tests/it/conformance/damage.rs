@@ -187,3 +187,62 @@ async fn no_bad_record_costs_a_page() {
         }
     }
 }
+
+/// A word that is not known and a value of another type cost no answer, and each is counted.
+#[tokio::test(start_paused = true)]
+async fn what_is_not_understood_is_counted_as_drift() {
+    let values: [(&str, &[(&str, Value)]); 3] = [
+        (
+            "students",
+            &[
+                ("color", json!("#123456")),
+                ("is_study", json!(7)),
+                ("legal_type", json!(9)),
+                ("gender", json!(9)),
+                ("balance", json!({"sum": 1})),
+                ("name", json!([[1]])),
+                ("dob", json!("99.99.9999")),
+                ("branch_ids", json!("nonsense")),
+            ],
+        ),
+        (
+            "lessons",
+            &[
+                ("status", json!(9)),
+                ("time_from", json!({"at": 1})),
+                ("subject_id", json!("nonsense")),
+                ("topic", json!([1])),
+                ("streaming", json!("perhaps")),
+                ("details", json!([{"customer_id": {"x": 1}}])),
+            ],
+        ),
+        (
+            "payments",
+            &[
+                ("pay_type_id", json!(99)),
+                ("income", json!("many")),
+                ("document_date", json!(true)),
+                ("is_confirmed", json!("perhaps")),
+                ("note", json!({"x": 1})),
+            ],
+        ),
+    ];
+    for (resource, fields) in values {
+        let case =
+            enrolled().into_iter().find(|case| case.crm == "alfacrm" && case.resource == resource).unwrap();
+        let (app, spoil) = spoilt(case, small().students(4).projects(1).forgetful());
+        let joint = if case.path.contains('?') { '&' } else { '?' };
+        for (field, value) in fields {
+            let label = format!(
+                "crm_gateway_drift_total{{upstream=\"alfacrm\",resource=\"{resource}\",field=\"{field}\"}}"
+            );
+            let before = app.operator().get("/metrics").await.text;
+            assert!(!before.contains(&label), "{field} is counted while it is good");
+            spoil.lock().unwrap().field = Some(((*field).to_owned(), value.clone()));
+            let answer = app.owner().get(&format!("{}{joint}limit=20", case.path)).await;
+            assert_eq!(answer.status, 200, "{resource} {field} = {value}: {}", answer.text);
+            let after = app.operator().get("/metrics").await.text;
+            assert!(after.contains(&label), "{resource} {field} = {value} is not counted");
+        }
+    }
+}
