@@ -52,9 +52,14 @@ impl Mark {
         self.last.is_empty() && self.position == 0 && self.index == 0
     }
 
-    /// What a cursor needs of it: of a sequence at its end only that it is, and what it counted.
+    /// What a cursor needs of it: of a sequence at its end only that it is, what it counted, and its last record, which
+    /// another sequence may be about to give too.
     pub(super) fn kept(&self) -> Self {
-        if self.done { Self { done: true, total: self.total, ..Self::default() } } else { self.clone() }
+        if !self.done {
+            return self.clone();
+        }
+        let last = self.last.last().cloned().into_iter().collect();
+        Self { done: true, total: self.total, last, ..Self::default() }
     }
 
     /// Notes that a record was read.

@@ -90,7 +90,7 @@ impl Entity for Member {
 
     fn example() -> Value {
         json!({
-            "id": "alfa-10", "source": "alfacrm", "source_id": "10", "student_id": "alfa-101", "group_id": "alfa-12",
+            "id": "alfa-159", "source": "alfacrm", "source_id": "159", "student_id": "alfa-210", "group_id": "alfa-12",
             "from": "2025-09-01", "to": "2026-05-31", "custom_fields": {}, "created_at": null, "updated_at": null
         })
     }

@@ -163,7 +163,7 @@ async fn a_lead_is_made_and_becomes_a_student() {
         (&json!("01.04.2015"), &json!(0), &json!(1))
     );
     assert_eq!(
-        (&row["gender"], &row["legal_name"], &row["color"]),
+        (&sent(&app, "customer/create")["gender"], &row["legal_name"], &row["color"]),
         (&json!(2), &json!("Новикова Инна"), &json!("#9acfea"))
     );
     assert_eq!(row["phone"], json!(["+7(900)000-00-77", "+7(900)000-00-78"]));
