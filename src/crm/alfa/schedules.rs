@@ -10,9 +10,9 @@ use super::form::Form;
 use super::model::{Calls, Model, Scene};
 use crate::crm::Place;
 use crate::crm::wire::{Row, numbers};
+use crate::model::Record;
 use crate::model::draft::{Positive, Word};
 use crate::model::schedule::{Schedule, ScheduleDraft, ScheduleFilter, Weekday};
-use crate::model::Record;
 
 /// Weekly slots.
 pub(super) struct Schedules;
