@@ -30,7 +30,7 @@ pub(super) fn keep(world: &mut World, options: &Options) {
         let open = matches!(person.standing, Standing::Student | Standing::Lead);
         // There is something to do in the smallest school.
         let first = world.people.first().is_some_and(|first| first.id == person.id);
-        if open && (dice.percent(if person.standing == Standing::Lead { 25 } else { 3 }) || first) {
+        if first || (open && dice.percent(if person.standing == Standing::Lead { 25 } else { 3 })) {
             let (title, text) = *dice.pick(&TASKS);
             let day = shift(today, -dice.between(0, 20)).max(person.created.date());
             let created = day.to_datetime(Time::constant(9, 5, 0, 0)).max(person.created).min(options.now);
