@@ -288,11 +288,16 @@ fn paying(app: &TestApp) -> Vec<Value> {
 }
 
 /// Declared kinds that are no long list of a CRM, and where they are tested instead.
+<<<<<<< HEAD
 const ELSEWHERE: [(&str, &str, &str); 3] = [
     ("alfacrm", "bonus", "one record, no list: resources/bonus.rs"),
     ("alfacrm", "discounts", "a student has one or none: resources/discounts.rs"),
     ("cryptocrm", "reference", "configured, so no call can fail: resources/reference.rs"),
 ];
+=======
+const ELSEWHERE: [(&str, &str, &str); 1] =
+    [("cryptocrm", "reference", "configured, so no call can fail: resources/reference.rs")];
+>>>>>>> 53e8b62a3a5ccb577cb70b7be7986ca08ded5415
 
 /// The cases that the adapters' declarations enrol.
 pub(crate) fn enrolled() -> Vec<Case> {

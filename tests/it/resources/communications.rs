@@ -7,7 +7,7 @@ use super::{round_trip, school};
 use crate::support::TestApp;
 
 const KINDS: [(&str, &str, &str); 3] =
-    [("students", "Customer", "STUDENT"), ("groups", "Group", "GROUP"), ("tasks", "Task", "TASK")];
+    [("students", "Customer", "STUDENT"), ("tasks", "Task", "TASK"), ("groups", "Group", "GROUP")];
 
 /// The rows about one record, newest first.
 fn rows(app: &TestApp, class: &str, id: u64) -> Vec<Value> {
