@@ -35,6 +35,10 @@ pub(super) fn enrol(world: &mut World, options: &Options, terms: &Terms) {
     let mut seats = Seats::new(world);
     for index in 0..world.people.len() {
         place(world, &mut dice, &mut seats, index, options, terms);
+        // Where somebody learns is settled when he is placed.
+        if let (0, Some(discount)) = (index, world.discounts.first_mut()) {
+            discount.branch = world.people[0].branches[0];
+        }
     }
 }
 
