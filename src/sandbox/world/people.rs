@@ -35,6 +35,10 @@ pub(super) fn enrol(world: &mut World, options: &Options, terms: &Terms) {
     let mut seats = Seats::new(world);
     for index in 0..world.people.len() {
         place(world, &mut dice, &mut seats, index, options, terms);
+        // Where somebody learns is settled when he is placed.
+        if let (0, Some(discount)) = (index, world.discounts.first_mut()) {
+            discount.branch = world.people[0].branches[0];
+        }
     }
 }
 
@@ -196,7 +200,12 @@ fn place(
     let today = options.now.date();
     let person = &world.people[index];
     let (id, created, archived) = (person.id, person.created.date(), person.archived);
-    match person.standing {
+    let standing = person.standing;
+    if index == 0 {
+        // The first student had a discount once, whatever the dice say: it lowers no charge any more.
+        discount(world, 10, index, shift(today, -900), shift(today, -600));
+    }
+    match standing {
         Standing::Student => {
             let begins = terms.begins.max(shift(created, 1));
             if created <= terms.last_begins
@@ -234,10 +243,6 @@ fn place(
                 join(world, dice, id, group, begins, ends);
                 visit(world, index, group, home.is_none());
                 home = home.or(Some(group));
-            }
-            if index == 0 {
-                // The first student had a discount once, whatever the dice say: it lowers no charge any more.
-                discount(world, 10, index, shift(today, -900), shift(today, -600));
             }
             if dice.percent(8) && home.is_some() {
                 let percent = *dice.pick(&[5, 10, 20]);
