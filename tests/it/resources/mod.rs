@@ -4,6 +4,8 @@
 mod lessons;
 mod lists;
 mod payments;
+mod project_parts;
+mod project_search;
 mod projects;
 mod reference;
 mod students;
