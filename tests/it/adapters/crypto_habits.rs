@@ -1,8 +1,8 @@
 //! The Crypto CRM documents no answer, so every shape it might have must give the same records.
 
 use crm_gateway::sandbox::crypto::{
-    DynamicFields, EmptyData, Envelope, ErrorShape, FilterDate, Flags, IdLists, Missing, Numbers, OverCap,
-    Switches, Table,
+    Checklists, DynamicFields, EmptyData, Envelope, ErrorShape, FilterDate, Flags, IdLists, Missing, Numbers,
+    OverCap, Switches, Table,
 };
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ fn setup() -> Setup {
     Setup::new().students(1).projects(14).without("alfacrm").in_no_hurry().set("cryptocrm.page_size", "6")
 }
 
-/// Projects, deleted ones, a filtered list, single ones, and all payments.
+/// Projects, deleted ones, a filtered list, single ones, what hangs on two of them, and all payments.
 async fn picture(app: &TestApp) -> Vec<Value> {
     let owner = app.owner();
     let mut records = owner.walk("/projects").await;
@@ -24,6 +24,22 @@ async fn picture(app: &TestApp) -> Vec<Value> {
     }
     records.extend(owner.walk("/projects?deleted=true").await);
     records.extend(owner.walk("/projects?funnel_id=crypto-1&sort=-id").await);
+    for project in ["crypto-102", "crypto-106"] {
+        for part in ["steps", "actions", "checklists", "goods"] {
+            let mut rows = owner.walk(&format!("/projects/{project}/{part}")).await;
+            // Where rows are items, a checklist without any is not there.
+            rows.retain(|row| row["items"] != json!([]));
+            records.extend(rows);
+        }
+        let event = ids(&owner.walk(&format!("/projects/{project}/actions?limit=1")).await)[0].clone();
+        let one = owner.get(&format!("/projects/{project}/actions/{event}")).await;
+        assert_eq!(one.status, 200, "{}", one.text);
+        records.push(one.json);
+        let mut payments = owner.walk(&format!("/projects/{project}/payments")).await;
+        assert!(!payments.is_empty());
+        payments.sort_by_key(|record| record["id"].to_string());
+        records.extend(payments);
+    }
     let mut payments = owner.walk("/payments").await;
     // Within a project they are in order page by page only, and pages differ.
     payments.sort_by_key(|record| record["id"].to_string());
@@ -81,6 +97,7 @@ async fn every_combination_of_shapes_gives_the_same_records() {
                             object_in_list: turn % 2 == 1,
                             empty_data: [EmptyData::Object, EmptyData::List, EmptyData::Null][turn % 3],
                             empty_list_null: turn % 5 == 0,
+                            checklists: [Checklists::Nested, Checklists::Flat][turn / 2 % 2],
                             missing: [Missing::Status, Missing::EmptyList, Missing::Null][turn / 3 % 3],
                             filter_date: [FilterDate::On, FilterDate::Since][turn % 2],
                             strict: turn % 4 != 0,
@@ -126,9 +143,29 @@ async fn other_names_are_found_where_the_configuration_says() {
         ("user_id", "clerk", "uint"),
         ("comment", "words", "text"),
     ];
+    let step = [("step_id", "column_no", "uint"), ("user_id", "clerk", "uint"), ("date", "moved_on", "date")];
+    let action =
+        [("actions_type_id", "sort", "uint"), ("date", "was_on", "date"), ("comment", "words", "text")];
+    let checklist = [("name", "headline", "text"), ("items", "lines", "text")];
+    let item = [
+        ("name", "headline", "text"),
+        ("done", "ready", "flag"),
+        ("deadline", "until", "date"),
+        ("done_date", "ready_on", "date"),
+    ];
+    let good =
+        [("good_id", "thing", "uint"), ("count", "how_many", "decimal"), ("sum", "altogether", "decimal")];
     for dynamic in [DynamicFields::NestedData, DynamicFields::BuildinSplit, DynamicFields::FlatRoot] {
         let mut setup = setup();
-        for (record, table) in [("project", &project[..]), ("payment", &payment[..])] {
+        for (record, table) in [
+            ("project", &project[..]),
+            ("payment", &payment[..]),
+            ("step", &step[..]),
+            ("action", &action[..]),
+            ("checklist", &checklist[..]),
+            ("item", &item[..]),
+            ("good", &good[..]),
+        ] {
             for (name, other, kind) in table {
                 let rule = format!("{{ from = [\"{other}\"], type = \"{kind}\" }}");
                 setup = setup.set(&format!("cryptocrm.fields.{record}.{name}"), &rule);
@@ -142,6 +179,19 @@ async fn other_names_are_found_where_the_configuration_says() {
             }
             for (name, other, _) in payment {
                 switches.names.rename(Table::Payments, name, other);
+            }
+            for (table, renamed) in [
+                (Table::Steps, &step[..]),
+                (Table::Actions, &action[..]),
+                (Table::Checklists, &checklist[..]),
+                (Table::Goods, &good[..]),
+            ] {
+                for (name, other, _) in renamed {
+                    switches.names.rename(table, name, other);
+                }
+            }
+            for (name, other, _) in item {
+                switches.names.rename(Table::Checklists, &format!("items.{name}"), other);
             }
         });
         differs(&format!("{dynamic:?}"), &picture(&app).await, &expected);

@@ -228,6 +228,187 @@ async fn crypto(response: Response<Bytes>, path: &str) -> Answer {
     app.owner().get(path).await
 }
 
+/// A gateway in front of one recording of what hangs on project 101 or 102; a filter is not looked at.
+async fn below_a_project(body: Value, path: &str) -> Answer {
+    let setup = Setup::new().students(1).projects(1).without("alfacrm");
+    let (alfa, crypto) = setup.crms();
+    let to_crypto = transport::to_answers(move |request: &Request<Bytes>| {
+        let query = request.uri().query().unwrap_or_default();
+        match request.uri().path() {
+            "/projects/info" => {
+                let mut project = fixture("cryptocrm/projects_info")["response"]["body"].clone();
+                project["payload"]["id"] = query.trim_start_matches("id=").parse::<u64>().unwrap().into();
+                json_response(&project)
+            }
+            _ if query.contains("offset=") && !query.contains("offset=0") => json_response(&json!([])),
+            _ => json_response(&body),
+        }
+    });
+    let nowhere = transport::to_answers(|_| unreachable!("there is no such CRM"));
+    setup.start_over(alfa, crypto, nowhere, to_crypto).owner().get(path).await
+}
+
+/// The list below a project in every variant, each record against what is expected of it.
+async fn every_variant(part: &str, check: impl Fn(&str, &Value, &Value)) {
+    let fixture = fixture(&format!("cryptocrm/projects_{part}"));
+    for (name, body) in recordings(&fixture) {
+        let answer = below_a_project(body, &format!("/projects/crypto-101/{part}?include=raw")).await;
+        assert_eq!(answer.status, 200, "{part} {name}: {}", answer.text);
+        let flat = name == "flat_items";
+        let expected = fixture["expected"].as_array().unwrap().iter();
+        let expected: Vec<&Value> = expected.filter(|one| !flat || one["items"] != json!([])).collect();
+        assert_eq!(answer.items().len(), expected.len(), "{part} {name}: {}", answer.text);
+        for expected in expected {
+            let wanted = format!("crypto-101-{}", expected["id"]);
+            let items = answer.items();
+            let seen = items.iter().find(|record| record["id"] == wanted).expect(&wanted);
+            assert_eq!(seen["project_id"], "crypto-101", "{part} {name}");
+            assert_eq!(seen["source_id"], expected["id"].to_string(), "{part} {name}");
+            assert!(seen["raw"].is_object(), "{part} {name}");
+            check(&format!("{part} {name}"), seen, expected);
+        }
+    }
+    for case in fixture["more_cases"].as_array().into_iter().flatten() {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in case["query"].as_object().unwrap() {
+            let value = value.as_str().unwrap();
+            let many = |name: &str, query: &mut form_urlencoded::Serializer<'_, String>| {
+                for id in value.split('_') {
+                    query.append_pair(name, &format!("crypto-{id}"));
+                }
+            };
+            match name.as_str() {
+                "filter_date" => drop(query.append_pair("date", value)),
+                "filter_steps" => many("step_id", &mut query),
+                "filter_actions" => many("type_id", &mut query),
+                "filter_id" => drop(query.append_pair("id", &format!("crypto-101-{value}"))),
+                "filter_type" => {
+                    drop(query.append_pair("direction", if value == "1" { "INCOME" } else { "EXPENSE" }))
+                }
+                other => assert!(["id", "count", "offset"].contains(&other), "{other}"),
+            }
+        }
+        let project = case["query"]["id"].as_str().unwrap();
+        let path = format!("/projects/crypto-{project}/{part}?{}", query.finish());
+        let answer = below_a_project(fixture["response"]["body"].clone(), &path).await;
+        let mut seen = crate::support::app::ids(&answer.items());
+        seen.sort();
+        let expected = case["expected_ids"].as_array().unwrap().iter();
+        let expected: Vec<String> = expected.map(|id| format!("crypto-{project}-{id}")).collect();
+        assert_eq!(seen, expected, "{part} {}: {}", case["name"], answer.text);
+    }
+}
+
+fn moment(local: &Value) -> Value {
+    json!(format!("{}+03:00", local.as_str().unwrap()))
+}
+
+fn is_action(name: &str, seen: &Value, expected: &Value) {
+    assert_eq!(seen["type_id"], id(&expected["actions_type_id"]), "{name}");
+    assert_eq!(seen["type"]["id"], seen["type_id"], "{name}");
+    assert_eq!(seen["user_id"], id(&expected["user_id"]), "{name}");
+    assert_eq!(seen["at"], moment(&expected["date"]), "{name}");
+    assert_eq!(seen["text"], expected["comment"], "{name}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn steps_of_a_project_in_every_variant() {
+    every_variant("steps", |name, seen, expected| {
+        assert_eq!(seen["funnel_id"], id(&expected["sales_funnel_id"]), "{name}");
+        assert_eq!(seen["step_id"], id(&expected["step_id"]), "{name}");
+        assert_eq!(seen["user_id"], id(&expected["user_id"]), "{name}");
+        assert_eq!(seen["at"], moment(&expected["date"]), "{name}");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_of_a_project_in_every_variant() {
+    every_variant("actions", is_action).await;
+    let fixture = fixture("cryptocrm/projects_actions_info");
+    for (name, body) in recordings(&fixture) {
+        let answer = below_a_project(body.clone(), "/projects/crypto-101/actions/crypto-101-2003").await;
+        assert_eq!(answer.status, 200, "{name}: {}", answer.text);
+        is_action(&name, &answer.json, &fixture["expected"]);
+        // It belongs to project 101, whatever the path says.
+        for path in
+            ["/projects/crypto-102/actions/crypto-101-2003", "/projects/crypto-102/actions/crypto-102-2003"]
+        {
+            let answer = below_a_project(body.clone(), path).await;
+            assert_eq!((answer.status, answer.code()), (404, "not_found"), "{name} {path}: {}", answer.text);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn checklists_of_a_project_in_every_variant() {
+    every_variant("checklists", |name, seen, expected| {
+        assert_eq!(seen["name"], expected["name"], "{name}");
+        let (items, wanted) = (seen["items"].as_array().unwrap(), expected["items"].as_array().unwrap());
+        assert_eq!(items.len(), wanted.len(), "{name}");
+        for (item, wanted) in items.iter().zip(wanted) {
+            let day = |value: &Value| value.as_str().map(|text| text[..10].to_owned());
+            assert_eq!(item["name"], wanted["name"], "{name}");
+            assert_eq!(item["done"], wanted["done"], "{name}");
+            assert_eq!(item["due_on"], wanted["deadline"], "{name}");
+            assert_eq!(day(&item["done_on"]), day(&wanted["done_date"]), "{name}");
+            let user = wanted["user_id"].as_u64().map(|user| format!("crypto-{user}"));
+            assert_eq!(item["user_id"].as_str(), user.as_deref(), "{name}");
+            // The recording's clock stands in the year its items were due; what was overdue then still is.
+            assert_eq!(item["overdue"], wanted["id"] == 2, "{name}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn goods_of_a_project_in_every_variant() {
+    every_variant("goods", |name, seen, expected| {
+        assert_eq!(seen["good_id"], id(&expected["good_id"]), "{name}");
+        assert_eq!(seen["name"], expected["name"], "{name}");
+        assert_eq!(seen["quantity"], expected["count"], "{name}");
+        assert_eq!(seen["discount"], expected["discount"], "{name}");
+        for field in ["price", "sum"] {
+            same_amount(name, &seen[field], &expected[field]);
+            assert_eq!(seen[field]["currency"], "RUB", "{name}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn payments_below_a_project_in_every_variant() {
+    every_variant("payments", |name, seen, expected| {
+        assert_eq!(
+            seen["direction"],
+            if expected["direction"] == "in" { "INCOME" } else { "EXPENSE" },
+            "{name}"
+        );
+        assert_eq!(seen["date"], expected["date"], "{name}");
+        same_amount(name, &seen["amount"], &expected["amount"]);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn lines_of_goods_without_ids_get_stable_ones() {
+    let line = |good: u64, count: u64| json!({"good_id": good, "count": count, "price": 1});
+    let seen = async |lines: Value| {
+        let answer = below_a_project(json!({"payload": lines}), "/projects/crypto-101/goods").await;
+        crate::support::app::ids(&answer.items())
+    };
+    let all = seen(json!([line(10, 1), line(11, 1), line(10, 2)])).await;
+    assert_eq!(
+        all,
+        [
+            "crypto-101-1000000000000010001",
+            "crypto-101-1000000000000011001",
+            "crypto-101-1000000000000010002"
+        ]
+    );
+    assert_eq!(seen(json!([line(10, 1), line(10, 2)])).await, [all[0].clone(), all[2].clone()]);
+}
+
 /// The recorded answer and all its variants, with their names.
 fn recordings(fixture: &Value) -> Vec<(String, Value)> {
     let mut all = vec![("as recorded".to_owned(), fixture["response"]["body"].clone())];

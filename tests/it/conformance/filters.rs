@@ -311,6 +311,28 @@ const PROJECT_PAYMENTS: [Check; 5] = [
     ("/payments?source=cryptocrm&student_id=alfa-101", |_| false),
 ];
 
+const STEPS: [Check; 4] = [
+    ("/projects/crypto-103/steps", |_| true),
+    ("/projects/crypto-103/steps?step_id=crypto-7&step_id=crypto-9", |row| {
+        matches!(num(row, "step_id"), Some(7 | 9))
+    }),
+    ("/projects/crypto-103/steps?step_id=alfa-7", |_| false),
+    ("/projects/crypto-103/steps?date=2035-01-01", |_| false),
+];
+
+const ACTIONS: [Check; 6] = [
+    ("/projects/crypto-103/actions?limit=7", |_| true),
+    ("/projects/crypto-103/actions?type_id=crypto-2", |row| num(row, "actions_type_id") == Some(2)),
+    ("/projects/crypto-103/actions?type_id=crypto-1&type_id=crypto-3&type_id=alfa-2", |row| {
+        matches!(num(row, "actions_type_id"), Some(1 | 3))
+    }),
+    ("/projects/crypto-103/actions?id=crypto-103-10303&id=crypto-103-10307&id=crypto-104-10308", |row| {
+        matches!(num(row, "id"), Some(10303 | 10307))
+    }),
+    ("/projects/crypto-103/actions?id=crypto-104-10303", |_| false),
+    ("/projects/crypto-103/actions?date=2035-01-01", |_| false),
+];
+
 fn checks(case: &Case) -> &'static [Check] {
     match (case.crm, case.resource) {
         ("alfacrm", "students") => &STUDENTS,
@@ -321,6 +343,7 @@ fn checks(case: &Case) -> &'static [Check] {
         ("alfacrm", "payments") => &PAYMENTS,
         ("cryptocrm", "projects") => &PROJECTS,
         ("cryptocrm", "payments") => &PROJECT_PAYMENTS,
+<<<<<<< HEAD
         ("alfacrm", "tariffs") => &TARIFFS,
         ("alfacrm", "subscriptions") => &SUBSCRIPTIONS,
         ("alfacrm", "history") => &HISTORY,
@@ -330,6 +353,12 @@ fn checks(case: &Case) -> &'static [Check] {
         ("alfacrm", "calendars") => &CALENDARS,
         // Lists below a record that take no filters.
         ("alfacrm", "members" | "working_hours" | "rates") => &[],
+=======
+        ("cryptocrm", "steps") => &STEPS,
+        ("cryptocrm", "actions") => &ACTIONS,
+        // They cannot be narrowed.
+        ("cryptocrm", "checklists" | "goods") => &[],
+>>>>>>> 83bc21dcd0017ceecbb34e3ecddb830275ad0bf1
         ("alfacrm", "reference") => &[],
         other => panic!("no filters are checked for {other:?}"),
     }

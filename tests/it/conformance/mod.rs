@@ -255,7 +255,57 @@ pub(crate) const CASES: &[Case] = &[
             rows.collect()
         },
     },
+    Case {
+        crm: "cryptocrm",
+        resource: "steps",
+        path: "/projects/crypto-103/steps",
+        // What hangs on a project costs a look at the project too.
+        empty: "",
+        unknown: None,
+        operation: "projects/steps",
+        lists: |_| 1,
+        rows: |app| below_a_project(app, Table::Steps),
+    },
+    Case {
+        crm: "cryptocrm",
+        resource: "actions",
+        path: "/projects/crypto-103/actions",
+        // What hangs on a project costs a look at the project too.
+        empty: "",
+        unknown: None,
+        operation: "projects/actions",
+        lists: |_| 1,
+        rows: |app| below_a_project(app, Table::Actions),
+    },
+    Case {
+        crm: "cryptocrm",
+        resource: "checklists",
+        path: "/projects/crypto-103/checklists",
+        // What hangs on a project costs a look at the project too.
+        empty: "",
+        unknown: None,
+        operation: "projects/checklists",
+        lists: |_| 1,
+        rows: |app| below_a_project(app, Table::Checklists),
+    },
+    Case {
+        crm: "cryptocrm",
+        resource: "goods",
+        path: "/projects/crypto-103/goods",
+        // What hangs on a project costs a look at the project too.
+        empty: "",
+        unknown: None,
+        operation: "projects/goods",
+        lists: |_| 1,
+        rows: |app| below_a_project(app, Table::Goods),
+    },
 ];
+
+/// The rows below the project that the cases look at.
+fn below_a_project(app: &TestApp, table: Table) -> Vec<(String, Value)> {
+    let rows = app.crypto.rows(table, 103).into_iter();
+    rows.map(|row| (format!("crypto-103-{}", row["id"]), row)).collect()
+}
 
 fn alfa(app: &TestApp, model: &str) -> Vec<(String, Value)> {
     let rows = app.alfa.rows(model).into_iter();
@@ -335,6 +385,10 @@ async fn every_declared_kind_is_enrolled_and_has_rows() {
     assert_eq!(enrolled.len(), CASES.len(), "a case whose kind is no longer declared");
     let app = small().start();
     for case in enrolled {
+<<<<<<< HEAD
         assert!((case.rows)(&app).len() >= case.least(), "{} {} has no rows", case.crm, case.resource);
+=======
+        assert!((case.rows)(&app).len() >= 2, "{} {} has no rows", case.crm, case.resource);
+>>>>>>> 83bc21dcd0017ceecbb34e3ecddb830275ad0bf1
     }
 }

@@ -13,6 +13,8 @@ mod lists;
 mod messages;
 mod overview;
 mod payments;
+mod project_parts;
+mod project_search;
 mod projects;
 mod reference;
 mod schedules;

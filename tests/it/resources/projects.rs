@@ -4,8 +4,8 @@ use crm_gateway::sandbox::crypto::Table;
 use serde_json::Value;
 
 use super::{Case, among, case, days, every_filter, path, pick, round_trip, same, school, snapshot, text};
-use crate::support::TestApp;
 use crate::support::app::ids;
+use crate::support::{Setup, TestApp};
 
 /// Whether a project has rows of a kind that fit.
 fn having(
@@ -55,12 +55,15 @@ async fn every_filter_narrows_to_what_fits() {
         case("field[contract_number]", &contract, move |project| {
             project["custom_fields"]["contract_number"] == same_contract.as_str()
         }),
-        case("having", "payments", having(&app, Table::Payments, |_| true)),
-        case("having", "goods", having(&app, Table::Goods, |_| true)),
-        case("having", "no_tasks", {
-            let has = having(&app, Table::Tasks, |_| true);
-            move |project| !has(project)
-        }),
+        case(
+            "having",
+            "checklists_expired",
+            having(&app, Table::Checklists, |list| {
+                list["items"].as_array().unwrap().iter().any(|item| {
+                    item["done"] != "1" && item["deadline"].as_str().is_some_and(|day| day < "2026-02-20")
+                })
+            }),
+        ),
         case(
             "action_type_id",
             &format!("crypto-{kind}"),
@@ -80,8 +83,18 @@ async fn every_filter_narrows_to_what_fits() {
             }),
         },
     ];
+    for (word, table) in [
+        ("actions", Table::Actions),
+        ("payments", Table::Payments),
+        ("tasks", Table::Tasks),
+        ("goods", Table::Goods),
+    ] {
+        cases.push(case("having", word, having(&app, table, |_| true)));
+        let has = having(&app, table, |_| true);
+        cases.push(case("having", &format!("no_{word}"), move |project| !has(project)));
+    }
     cases.extend(days(&all, "created_from", "created_to", "created_at"));
-    every_filter(&app, "/projects", &[], &all, cases, &["deleted", "sort"]).await;
+    every_filter(&app, "/projects", &[], &all, cases, &["deleted", "sort", "expand"]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,6 +159,60 @@ async fn a_project_links_a_student_that_can_be_read() {
         found += usize::from(app.owner().get(&format!("/students/{id}")).await.status == 200);
     }
     assert!(found > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_projects_of_a_student_are_those_linked_to_it() {
+    let app = school();
+    let all = app.owner().walk("/projects?limit=200").await;
+    let mut with = 0;
+    for student in app.owner().walk("/students?stage=ALL&archived=all&limit=200").await {
+        let id = text(&student["id"]);
+        let mine: Vec<Value> = all.iter().filter(|project| project["student_id"] == id).cloned().collect();
+        let seen = app.owner().walk(&format!("/students/{id}/projects")).await;
+        assert_eq!(seen, mine, "{id}");
+        with += usize::from(!mine.is_empty());
+    }
+    assert!(with > 1);
+    let mine = app.owner().get("/students/alfa-101/projects").await;
+    assert!(!mine.items().is_empty(), "{}", mine.text);
+    for unknown in ["alfa-999999", "crypto-101"] {
+        let answer = app.owner().get(&format!("/students/{unknown}/projects")).await;
+        assert_eq!((answer.status, answer.code()), (404, "not_found"), "{unknown}");
+    }
+    assert_eq!(app.reader().get("/students/alfa-101/projects").await.status, 403);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_student_whose_projects_cannot_be_told_is_answered_with_the_setting() {
+    let app = Setup::new().students(5).projects(5).set("cryptocrm.semantics.student_field", "\"\"").start();
+    let answer = app.owner().get("/students/alfa-101/projects").await;
+    assert_eq!((answer.status, answer.code()), (501, "not_supported"), "{}", answer.text);
+    assert!(answer.text.contains("cryptocrm.semantics.student_field"), "{}", answer.text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crm_that_ignores_the_link_gives_no_other_students_projects() {
+    let setup = Setup::new().students(5).projects(10).in_no_hurry();
+    let app = setup.start_altered(|path, json| {
+        if let Some(rows) = json["payload"].as_array_mut().filter(|_| path.ends_with("projects/filter")) {
+            let mut strange = rows[0].clone();
+            strange["id"] = 999.into();
+            strange["data"]["alfa_customer_id"] = 102.into();
+            rows.push(strange);
+        }
+    });
+    let seen = app.owner().walk("/students/alfa-101/projects").await;
+    assert!(!seen.is_empty());
+    assert!(seen.iter().all(|project| project["student_id"] == "alfa-101"), "{seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_name_of_the_student_is_put_beside_its_id() {
+    let app = school();
+    let answer = app.owner().get("/students/alfa-101/projects?expand=student").await;
+    let name = app.owner().get("/students/alfa-101").await.json["name"].clone();
+    assert_eq!(answer.json["items"][0]["student"], serde_json::json!({"id": "alfa-101", "name": name}));
 }
 
 #[tokio::test(start_paused = true)]
