@@ -343,7 +343,6 @@ fn checks(case: &Case) -> &'static [Check] {
         ("alfacrm", "payments") => &PAYMENTS,
         ("cryptocrm", "projects") => &PROJECTS,
         ("cryptocrm", "payments") => &PROJECT_PAYMENTS,
-<<<<<<< HEAD
         ("alfacrm", "tariffs") => &TARIFFS,
         ("alfacrm", "subscriptions") => &SUBSCRIPTIONS,
         ("alfacrm", "history") => &HISTORY,
@@ -353,12 +352,10 @@ fn checks(case: &Case) -> &'static [Check] {
         ("alfacrm", "calendars") => &CALENDARS,
         // Lists below a record that take no filters.
         ("alfacrm", "members" | "working_hours" | "rates") => &[],
-=======
         ("cryptocrm", "steps") => &STEPS,
         ("cryptocrm", "actions") => &ACTIONS,
         // They cannot be narrowed.
         ("cryptocrm", "checklists" | "goods") => &[],
->>>>>>> 83bc21dcd0017ceecbb34e3ecddb830275ad0bf1
         ("alfacrm", "reference") => &[],
         other => panic!("no filters are checked for {other:?}"),
     }

@@ -338,16 +338,11 @@ fn paying(app: &TestApp) -> Vec<Value> {
 }
 
 /// Declared kinds that are no long list of a CRM, and where they are tested instead.
-<<<<<<< HEAD
 const ELSEWHERE: [(&str, &str, &str); 3] = [
     ("alfacrm", "bonus", "one record, no list: resources/bonus.rs"),
     ("alfacrm", "discounts", "a student has one or none: resources/discounts.rs"),
     ("cryptocrm", "reference", "configured, so no call can fail: resources/reference.rs"),
 ];
-=======
-const ELSEWHERE: [(&str, &str, &str); 1] =
-    [("cryptocrm", "reference", "configured, so no call can fail: resources/reference.rs")];
->>>>>>> 53e8b62a3a5ccb577cb70b7be7986ca08ded5415
 
 /// The cases that the adapters' declarations enrol.
 pub(crate) fn enrolled() -> Vec<Case> {
@@ -385,10 +380,6 @@ async fn every_declared_kind_is_enrolled_and_has_rows() {
     assert_eq!(enrolled.len(), CASES.len(), "a case whose kind is no longer declared");
     let app = small().start();
     for case in enrolled {
-<<<<<<< HEAD
         assert!((case.rows)(&app).len() >= case.least(), "{} {} has no rows", case.crm, case.resource);
-=======
-        assert!((case.rows)(&app).len() >= 2, "{} {} has no rows", case.crm, case.resource);
->>>>>>> 83bc21dcd0017ceecbb34e3ecddb830275ad0bf1
     }
 }
