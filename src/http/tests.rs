@@ -178,17 +178,29 @@ async fn a_key_in_either_header_is_good() {
 async fn every_route_asks_for_the_scope_that_its_path_names() {
     let front = front(settings());
     let document: Value = serde_json::from_str(&super::openapi::document()).unwrap();
-    for path in document["paths"].as_object().unwrap().keys() {
-        let concrete = path.replace("{id}", "alfa-1").replace("{book}", "branches");
-        let answer = front.get("all", &concrete).await;
-        assert!(answer.status != 403 && answer.status != 401, "{path}");
-        if !path.starts_with("/students") {
-            let first = path.split('/').nth(1).unwrap();
-            tokio::time::pause();
-            tokio::time::advance(Duration::from_secs(2)).await;
-            tokio::time::resume();
-            let problem = front.get("students", &concrete).await.problem("forbidden");
-            assert!(problem["detail"].as_str().unwrap().contains(&format!("`{first}:read`")), "{problem}");
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let concrete =
+            path.replace("{book}", "branches").replace("{kind}", "sms").replace("{resource}", "payments");
+        let concrete: Vec<&str> =
+            concrete.split('/').map(|part| if part.starts_with('{') { "alfa-1" } else { part }).collect();
+        let concrete = concrete.join("/");
+        for (method, operation) in methods.as_object().unwrap() {
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let send = async |key: &str| {
+                tokio::time::pause();
+                tokio::time::advance(Duration::from_secs(2)).await;
+                tokio::time::resume();
+                front.send(ask(method.clone(), key, &concrete).body(Body::empty()).unwrap()).await
+            };
+            let answer = send("all").await;
+            assert!(answer.status != 403 && answer.status != 401, "{method} {path}");
+            let needed = operation["x-required-scope"].as_str().unwrap().replace("{resource}", "payments");
+            if needed != "students:read" {
+                let problem = send("students").await.problem("forbidden");
+                let detail = problem["detail"].as_str().unwrap();
+                let told = needed.split(' ').any(|scope| detail.contains(&format!("`{scope}`")));
+                assert!(told, "{method} {path} needs {needed}: {problem}");
+            }
         }
     }
 }
@@ -199,7 +211,7 @@ async fn unknown_paths_and_methods_are_problems_too() {
     let problem = front.get("all", "/nowhere?secret=1").await.problem("not_found");
     assert_eq!(problem["instance"], "/nowhere");
     assert_eq!(problem["type"], "/docs/errors/not_found");
-    for path in ["/students", "/students/alfa-1", "/openapi.json"] {
+    for path in ["/tariffs", "/tariffs/alfa-1", "/openapi.json"] {
         let answer = front.send(ask(Method::DELETE, "all", path).body(Body::empty()).unwrap()).await;
         answer.problem("method_not_allowed");
         assert_eq!(answer.header("allow"), "GET,HEAD");

@@ -113,8 +113,8 @@ const LIBRARIES: &[(&str, &[&str], &str)] = &[
     ("axum", &["http/", "sandbox/", "app.rs"], "Only those who serve HTTP know the HTTP server."),
     (
         "utoipa",
-        &["http/", "model/"],
-        "Records and the front describe themselves; nobody else documents an API.",
+        &["http/", "model/", "hub/discovered.rs"],
+        "Records, what was found out about them, and the front describe themselves; nobody else documents an API.",
     ),
     ("prometheus_client", &["telemetry/"], "Every metric stands in one file."),
     ("clap", &["cli/"], "Arguments are the business of the command line."),

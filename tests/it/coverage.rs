@@ -73,7 +73,9 @@ pub(crate) fn operations() -> Vec<Operation> {
                 "header" => headers.push((name.to_owned(), example.expect("an example").to_owned())),
                 _ => {
                     let example = example.or(parameter["schema"]["examples"][0].as_str());
-                    query.push(format!("{name}={}", example.expect("an example")));
+                    let mut pair = form_urlencoded::Serializer::new(String::new());
+                    pair.append_pair(name, example.expect("an example"));
+                    query.push(pair.finish());
                 }
             }
         }

@@ -283,7 +283,7 @@ async fn every_variant(part: &str, check: impl Fn(&str, &Value, &Value)) {
                 "filter_actions" => many("type_id", &mut query),
                 "filter_id" => drop(query.append_pair("id", &format!("crypto-101-{value}"))),
                 "filter_type" => {
-                    { query.append_pair("direction", if value == "1" { "INCOME" } else { "EXPENSE" }); }
+                    query.append_pair("direction", if value == "1" { "INCOME" } else { "EXPENSE" });
                 }
                 other => assert!(["id", "count", "offset"].contains(&other), "{other}"),
             }

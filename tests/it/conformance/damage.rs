@@ -103,7 +103,7 @@ async fn no_bad_field_costs_a_record() {
     ];
     for case in enrolled() {
         // The student that a list is below of has something in a larger school only.
-        let students = if case.least() == 1 { 30 } else { 4 };
+        let students = if case.least() == 1 || case.resource == "tasks" { 30 } else { 4 };
         let setup = small().students(students).projects(6).set("alfacrm.page_size", "5").forgetful();
         let one_branch = |setup: Setup| setup.set("alfacrm.branches", "[1]");
         let setup = if case.tells_branches() && case.least() > 1 { one_branch(setup) } else { setup };
@@ -218,7 +218,6 @@ async fn what_is_not_understood_is_counted_as_drift() {
         (
             "payments",
             &[
-                ("pay_type_id", json!(99)),
                 ("income", json!("many")),
                 ("document_date", json!(true)),
                 ("is_confirmed", json!("perhaps")),

@@ -27,7 +27,12 @@ async fn each_part_is_what_its_own_path_answers() {
         assert_eq!((answer.status, &answer.json["failed"]), (200, &json!([])), "{}", answer.text);
         for (part, path) in [
             ("student", format!("/students/{id}")),
-            ("lessons", format!("/lessons?student_id={id}&{DAYS}")),
+            ("calendar", format!("/students/{id}/calendar?{DAYS}")),
+            ("groups", format!("/students/{id}/groups")),
+            ("subscriptions", format!("/students/{id}/subscriptions")),
+            ("discounts", format!("/students/{id}/discounts")),
+            ("communications", format!("/students/{id}/communications")),
+            ("projects", format!("/students/{id}/projects")),
             ("payments", format!("/payments?student_id={id}")),
         ] {
             let own = asker.get(&path).await;
@@ -49,8 +54,9 @@ async fn a_list_of_days_is_of_the_days_asked_for() {
     let lesson = lessons.iter().find(|lesson| lesson["student_ids"][0].is_string()).unwrap();
     let (id, day) = (text(&lesson["student_ids"][0]), text(&lesson["date"]));
     let answer = app.owner().get(&format!("/students/{id}/overview?from={day}&to={day}")).await;
-    let items = answer.json["lessons"]["items"].as_array().unwrap();
-    assert!(!items.is_empty() && items.iter().all(|lesson| lesson["date"] == day), "{}", answer.text);
+    let items = answer.json["calendar"]["items"].as_array().unwrap();
+    let on_that_day = |entry: &Value| text(&entry["starts_at"]).starts_with(&day);
+    assert!(!items.is_empty() && items.iter().all(on_that_day), "{}", answer.text);
     let turned = app.owner().get(&format!("/students/{id}/overview?from=2026-03-01&to=2026-02-01")).await;
     assert_eq!((turned.status, turned.code()), (400, "invalid_request"));
 }
@@ -69,7 +75,7 @@ async fn a_part_that_fails_is_named_and_the_rest_is_there() {
     let answer = app.owner().get(&overview(&id)).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     assert_eq!((&answer.json["student"]["id"], &answer.json["payments"]), (&json!(id), &Value::Null));
-    assert!(answer.json["lessons"]["items"].is_array());
+    assert!(answer.json["calendar"]["items"].is_array());
     let failed = &answer.json["failed"];
     assert_eq!(failed.as_array().unwrap().len(), 1);
     assert_eq!(
@@ -83,10 +89,13 @@ async fn a_part_that_fails_is_named_and_the_rest_is_there() {
 async fn a_part_whose_scope_is_missing_is_named_and_not_asked_for() {
     let app = school();
     let id = payer(&app).await;
-    let before = app.alfa.ledger().count_operation("lesson/index");
+    let before = app.alfa.ledger().count_operation("pay/index");
     let answer = app.reader().get(&overview(&id)).await;
     assert_eq!((answer.status, &answer.json["student"]["id"]), (200, &json!(id)));
-    for (at, (part, scope)) in [("lessons", "lessons:read"), ("payments", "payments:read")].iter().enumerate()
+    for (at, (part, scope)) in
+        [("groups", "groups:read"), ("payments", "payments:read"), ("projects", "projects:read")]
+            .iter()
+            .enumerate()
     {
         let failed = &answer.json["failed"][at];
         assert_eq!(
@@ -96,7 +105,7 @@ async fn a_part_whose_scope_is_missing_is_named_and_not_asked_for() {
         assert!(text(&failed["detail"]).contains(scope));
         assert_eq!(answer.json[*part], Value::Null);
     }
-    assert_eq!(app.alfa.ledger().count_operation("lesson/index"), before);
+    assert_eq!(app.alfa.ledger().count_operation("pay/index"), before);
 }
 
 #[tokio::test(start_paused = true)]

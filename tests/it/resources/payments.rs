@@ -1,5 +1,7 @@
 //! Payments of both CRMs.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crm_gateway::sandbox::crypto::Table;
 use crm_gateway::sandbox::fault::Fault;
 use http::Method;
@@ -138,8 +140,10 @@ fn with(mut body: Value, fields: Value) -> Value {
 }
 
 async fn pay(asker: &Asker, body: &Value) -> Answer {
-    let key = "5e0c6b1e-invoice-17";
-    asker.clone().with("idempotency-key", key).send(Method::POST, "/payments", Some(body)).await
+    // As many keys as there are requests: none is a repeated one.
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let key = format!("invoice-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    asker.clone().with("idempotency-key", &key).send(Method::POST, "/payments", Some(body)).await
 }
 
 fn row(app: &TestApp, made: &Answer) -> Value {
@@ -206,13 +210,16 @@ async fn what_is_not_said_has_its_default_and_a_type_wins_over_a_direction() {
         (json!({"direction": "EXPENSE", "type_id": "alfa-1"}), 1, "INCOME", "1250.50"),
     ] {
         let app = school();
-        let made = pay(&app.owner(), &with(payment(student(&app, &[1])), fields.clone())).await;
+        let student = student(&app, &[1]);
+        // Who usually pays for the student.
+        let payer = app.alfa.row("customer", student).unwrap()["legal_name"].clone();
+        let made = pay(&app.owner(), &with(payment(student), fields.clone())).await;
         let booked = row(&app, &made);
         assert_eq!((&booked["pay_type_id"], &booked["income"]), (&json!(kind), &json!(income)), "{fields}");
         assert_eq!(made.json["direction"], direction, "{fields}");
         assert_eq!(made.json["amount"]["amount"], "1250.50", "{fields}");
-        assert_eq!((&booked["is_confirmed"], &booked["payer_name"]), (&json!(1), &json!("—")), "{fields}");
-        assert_eq!(made.json["payer_name"], Value::Null, "{fields}");
+        assert_eq!((&booked["is_confirmed"], &booked["payer_name"]), (&json!(1), &payer), "{fields}");
+        assert_eq!(made.json["payer_name"], payer, "{fields}");
     }
 }
 

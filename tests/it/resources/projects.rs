@@ -196,7 +196,7 @@ async fn a_crm_that_ignores_the_link_gives_no_other_students_projects() {
     let setup = Setup::new().students(5).projects(10).in_no_hurry();
     let app = setup.start_altered(|path, json| {
         if let Some(rows) = json["payload"].as_array_mut().filter(|_| path.ends_with("projects/filter")) {
-            let mut strange = rows[0].clone();
+            let Some(mut strange) = rows.first().cloned() else { return };
             strange["id"] = 999.into();
             strange["data"]["alfa_customer_id"] = 102.into();
             rows.push(strange);
