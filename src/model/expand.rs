@@ -58,7 +58,7 @@ impl Kin {
     /// An id of one, for examples in the API document.
     pub fn example(self) -> &'static str {
         match self {
-            Self::Student => "alfa-210",
+            Self::Student => "alfa-101",
             Self::Group => "alfa-12",
             Self::Teacher => "alfa-4",
             Self::Task => "alfa-31",

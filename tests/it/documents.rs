@@ -54,14 +54,14 @@ fn no_file_of_the_example_is_missing() {
     let page = page();
     let mut files = Vec::new();
     sources(&Path::new(ROOT).join("src"), &mut files);
-    let words = ["tariff::Tariff", "mod tariff", "tariffs::Tariffs"];
+    let words = ["tariff::", "mod tariff", "tariffs::Tariffs"];
     let named: Vec<String> = files
         .iter()
         .map(|file| file.strip_prefix(ROOT).unwrap().to_str().unwrap().to_owned())
         .filter(|file| !file.starts_with("src/sandbox/") && !REFERRING.contains(&file.as_str()))
         .filter(|file| words.iter().any(|word| read(file).contains(word)))
         .collect();
-    assert!(named.len() >= 7, "the search has gone blind: {named:?}");
+    assert!(named.len() >= 6, "the search has gone blind: {named:?}");
     let missing: Vec<&String> = named.iter().filter(|file| !page.contains(file.as_str())).collect();
     assert!(missing.is_empty(), "docs/adding-a-resource.md says nothing of {missing:?}");
 }

@@ -24,6 +24,7 @@ impl Resource for Payments {
                 "amount": {"amount": "1250.00", "currency": "RUB"},
                 "date": "2026-02-25",
                 "account_id": "alfa-1",
+                "branch_id": "alfa-1",
                 "note": "Абонемент",
             }),
             _ => json!({"note": "исправлено"}),

@@ -28,6 +28,13 @@ pub(super) fn enrol(world: &mut World, options: &Options, terms: &Terms) {
     let mut arrivals = arrivals(&mut dice, options, terms);
     // Cards are numbered in the order they were made.
     arrivals.sort_by_key(|arrival| arrival.created);
+    // Who came first still learns here: everybody looks at the first card first. The oldest student left in exchange, who
+    // came long enough ago to have left.
+    if let Some(student) = arrivals.iter().position(|arrival| arrival.standing == Standing::Student) {
+        let first = arrivals[0].standing;
+        arrivals[0].standing = Standing::Student;
+        arrivals[student].standing = first;
+    }
     for (index, arrival) in arrivals.into_iter().enumerate() {
         let person = card(&mut dice, index, arrival, options);
         world.people.push(person);
