@@ -100,7 +100,8 @@ impl Draft for LessonDraft {
         let groups = listed(Kin::Group, "/group_ids", &self.groups);
         let marked = self.attendance.value().into_iter().flatten().filter_map(|mark| mark.0.student.value());
         let marked = marked.map(|student| (Kin::Student, "/attendance", student));
-        students.chain(groups).chain(marked).collect()
+        let teachers = listed(Kin::Teacher, "/teacher_ids", &self.teachers);
+        students.chain(groups).chain(marked).chain(teachers).collect()
     }
 
     fn branch_field(&self) -> Option<&'static str> {

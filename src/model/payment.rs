@@ -192,6 +192,9 @@ impl Draft for PaymentDraft {
             confirmed: fields.always("confirmed", "Whether it was checked; `true` by default."),
             subscription: fields.one("subscription_id", "The subscription it pays."),
         };
+        if draft.amount.value().is_some_and(|sum| sum.amount.is_zero()) {
+            fields.refuse("amount", "is zero, which is no payment");
+        }
         if draft.direction.value() == Some(&Word(Direction::Unknown)) {
             fields.refuse("direction", "is `UNKNOWN`; use `INCOME` or `EXPENSE`");
         }
@@ -205,6 +208,13 @@ impl Draft for PaymentDraft {
 
     fn student(&self) -> Option<&RecordId> {
         self.student.value()
+    }
+
+    fn refers(&self) -> Vec<(Kin, &'static str, &RecordId)> {
+        let student = self.student.value().map(|student| (Kin::Student, "/student_id", student));
+        let account = self.account.value();
+        let account = account.map(|account| (Kin::Entry(Book::PayAccounts), "/account_id", account));
+        student.into_iter().chain(account).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::draft::{Change, Draft, Fields, Positive, Word};
+use super::draft::{Change, Draft, Fields, Positive, Word, listed};
 use super::expand::{Expand, Kin, to};
 use super::filter::fits;
 use super::reference::Book;
@@ -159,7 +159,8 @@ impl Draft for ScheduleDraft {
     fn refers(&self) -> Vec<(Kin, &'static str, &RecordId)> {
         let group = self.group.value().map(|group| (Kin::Group, "/group_id", group));
         let student = self.student.value().map(|student| (Kin::Student, "/student_id", student));
-        group.into_iter().chain(student).collect()
+        let teachers = listed(Kin::Teacher, "/teacher_ids", &self.teachers);
+        group.into_iter().chain(student).chain(teachers).collect()
     }
 
     fn branch_field(&self) -> Option<&'static str> {

@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use super::RecordId;
 use super::draft::{Change, Custom, Draft, Fields, Object, Part, Short, Word};
 use super::people::{self, ContactsDraft};
-use super::student::{Color, Gender, PayerKind, Stage};
+use super::student::{Color, PayerKind, Stage};
 
 /// A payment is a document of its own; nothing else moves what is derived from it.
 const BALANCE: &str = "payments and lessons change it; use `POST /payments`";
@@ -19,7 +19,6 @@ pub struct StudentDraft {
     pub branches: Change<Vec<RecordId>>,
     pub contacts: Change<Object<ContactsDraft>>,
     pub birth_date: Change<Date>,
-    pub gender: Change<Word<Gender>>,
     pub payer: Change<Object<PayerDraft>>,
     pub color: Change<Word<Color>>,
     pub status: Change<RecordId>,
@@ -64,7 +63,6 @@ impl Draft for StudentDraft {
             branches: fields.branches(),
             contacts: people::contacts(fields),
             birth_date: fields.one("birth_date", "Day of birth."),
-            gender: people::gender(fields),
             payer: fields
                 .one::<Object<PayerDraft>>("payer", "Who pays; `null` removes the payer's name.")
                 .unless_empty(),
@@ -93,6 +91,7 @@ impl Draft for StudentDraft {
         for field in ["balance", "base_balance"] {
             fields.read_only(field, BALANCE);
         }
+        fields.read_only("gender", "the CRM takes none for students");
         fields.read_only("bonus_balance", "use `POST /students/{id}/bonus`");
         for field in ["lessons_left", "paid_lessons_left", "paid_until", "next_lesson_at", "last_attended_on"]
         {

@@ -61,7 +61,8 @@ async fn who_is_not_there_is_not_found_and_harms_nobody() {
         other.get("/students/alfa-999999").await
     });
     assert_eq!((found.status, missing.status), (200, 404));
-    assert_eq!(calls(&app, "customer/index"), 1);
+    // Of two the first alone may be all that a server reads of a list, so the other is asked for again.
+    assert_eq!(calls(&app, "customer/index"), 2);
 }
 
 #[tokio::test(start_paused = true)]

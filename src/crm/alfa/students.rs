@@ -93,7 +93,6 @@ impl Model for Students {
         form.branches(&draft.branches, new);
         form.contacts(&draft.contacts);
         form.day("dob", "birth_date", &draft.birth_date);
-        form.gender(&draft.gender);
         payer(form, &draft.payer);
         form.change("color", "color", &draft.color, Value::Null, |word| hex(word.0).into());
         form.id("study_status_id", "status_id", &draft.status);

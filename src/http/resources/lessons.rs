@@ -51,11 +51,8 @@ impl Resource for Conduct {
 
     fn example(_: Offer) -> Value {
         json!({
-            "attendance": [
-                {"student_id": "alfa-101", "attended": true, "grade": "5", "bonus": 5},
-                {"student_id": "alfa-102", "attended": false, "reason_id": "alfa-1"},
-            ],
             "topic": "Present Simple",
+            "homework": "Упр. 4",
         })
     }
 }
