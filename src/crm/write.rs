@@ -13,6 +13,8 @@ pub struct Place<'a, F> {
     pub filter: &'a F,
     /// The branch to act in, where one is known: the record's own, or that of what it hangs on.
     pub branch: Option<u64>,
+    /// Branches of the record that the consumer does not see: a list of branches that is sent whole keeps them.
+    pub hidden: Vec<u64>,
     /// The student a new record is about, where it is about one.
     pub student: Option<&'a Record<Student>>,
 }

@@ -12,10 +12,10 @@ use super::freshness;
 use super::idempotency::IDEMPOTENCY_KEY;
 use super::problem::{Problem, no_such_path, not_found};
 use super::read::unwritable;
-use super::resource::{Call, Draft, Filter, Offer, Resource};
+use super::resource::{Call, Draft, Filter, Offer, Resource, tag};
 use super::view::{self, View};
-use crate::consumers::Consumer;
-use crate::hub::{Answer, Failure, Provenance};
+use crate::consumers::{Access, Consumer};
+use crate::hub::{Answer, Failure, Provenance, Scope};
 use crate::model::draft::BadField;
 use crate::model::query::BadParam;
 use crate::model::{Entity, Fields, Query, Record, RecordId};
@@ -38,6 +38,8 @@ pub(super) async fn create<R: Resource>(call: Call, body: Body) -> Result<Respon
     let consumer = &caller.0.consumer;
     let asked = read::<R>(&call, body, true).await?;
     if asked.validate_only {
+        let scope = Scope { visible: consumer.branches.clone(), ..Scope::default() };
+        call.front.api.hub.check::<R::Record>(&scope, &asked.filter, &asked.draft)?;
         return Ok(valid());
     }
     let ctx = call.circumstances(consumer);
@@ -46,7 +48,7 @@ pub(super) async fn create<R: Resource>(call: Call, body: Body) -> Result<Respon
     let made = hub.create::<R::Record>(&ctx, &scope, &asked.filter, &asked.draft).await?;
     let path = call.head.uri.path().trim_end_matches('/');
     let location = HeaderValue::try_from(format!("{path}/{}", made.value.id)).ok();
-    let mut response = shown(&made, consumer, StatusCode::CREATED)?;
+    let mut response = shown::<R>(&made, consumer, StatusCode::CREATED)?;
     // Where the record can be read again.
     if let Some(location) = location.filter(|_| R::OFFERS.contains(&Offer::Get)) {
         response.headers_mut().insert(LOCATION, location);
@@ -68,7 +70,7 @@ pub(super) async fn change<R: Resource>(call: Call, body: Body) -> Result<Respon
     let hub = &call.front.api.hub;
     let check = |record: &Record<R::Record>| matches(&asked.headers, record, consumer);
     let changed = hub.update(&ctx, &scope, &asked.filter, id, &asked.draft, check).await?;
-    shown(&changed, consumer, StatusCode::OK)
+    shown::<R>(&changed, consumer, StatusCode::OK)
 }
 
 /// `DELETE`: the end of a record.
@@ -191,10 +193,11 @@ fn bad_fields(bad: Vec<BadField>) -> Problem {
 
 /// `If-Match` names the record as the consumer read it (RFC 9110, 13.1.1).
 fn matches<E: Entity>(headers: &HeaderMap, record: &Record<E>, consumer: &Consumer) -> Result<(), Failure> {
-    let mut lines = headers.get_all(IF_MATCH).iter().filter_map(|line| line.to_str().ok()).peekable();
-    if lines.peek().is_none() {
+    if !headers.contains_key(IF_MATCH) {
         return Ok(());
     }
+    // A line that cannot be read names nothing.
+    let lines = headers.get_all(IF_MATCH).iter().filter_map(|line| line.to_str().ok());
     let now = view_of::<E>(consumer).ok().and_then(|view| view.one(record).ok());
     let tag = now.map(|body| freshness::etag(&body));
     let named = |name: &str| name == "*" || tag.as_ref().is_some_and(|tag| tag.as_bytes() == name.as_bytes());
@@ -210,12 +213,19 @@ fn view_of<E: Entity>(consumer: &Consumer) -> Result<View, Problem> {
 }
 
 /// The record as it is after the write.
-fn shown<E: Entity>(
-    answer: &Answer<std::sync::Arc<Record<E>>>,
+fn shown<R: Resource>(
+    answer: &Answer<std::sync::Arc<Record<R::Record>>>,
     consumer: &Consumer,
     status: StatusCode,
 ) -> Result<Response, Problem> {
-    let body = view_of::<E>(consumer)?.one(&answer.value).map_err(unwritable)?;
+    // Who may only write learns which record it was, and nothing of what is in it.
+    let view = if consumer.scopes.allow(tag::<R>(), Access::Read) {
+        view_of::<R::Record>(consumer)?
+    } else {
+        let only = ["id", "source", "source_id"].map(std::sync::Arc::from).to_vec();
+        View::new(Some(only), false, Vec::new(), Vec::new())?
+    };
+    let body = view.one(&answer.value).map_err(unwritable)?;
     let tag = freshness::etag(&body);
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;

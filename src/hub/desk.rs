@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
@@ -32,6 +32,8 @@ pub(super) struct Desk {
     discovered: Arc<Discovered>,
     /// When something of a resource was last written, on the cache's scale.
     written: Mutex<HashMap<&'static str, Arc<AtomicU64>>>,
+    /// Records that are being changed.
+    turns: Mutex<HashMap<(&'static str, RecordId), Weak<tokio::sync::Mutex<()>>>>,
 }
 
 /// When something of a resource was last written: what was asked before is not believed any more.
@@ -130,7 +132,7 @@ impl<'a> Trip<'a> {
 
 impl Desk {
     pub(super) fn new(cache: Arc<Cache<Error>>, metrics: Arc<Metrics>, discovered: Arc<Discovered>) -> Self {
-        Self { cache, metrics, discovered, written: Mutex::default() }
+        Self { cache, metrics, discovered, written: Mutex::default(), turns: Mutex::default() }
     }
 
     /// What answers about a resource must be newer than.
@@ -142,6 +144,18 @@ impl Desk {
     pub(super) fn written(&self, resource: &'static str) {
         let now = self.cache.now();
         self.bar(resource).0.fetch_max(now, Ordering::AcqRel);
+    }
+
+    /// The lock that whoever changes a record holds.
+    pub(super) fn turn(&self, resource: &'static str, id: &RecordId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.turns.lock().expect("no code panics while it holds the turns");
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        let known = turns.get(&(resource, id.clone())).and_then(Weak::upgrade);
+        known.unwrap_or_else(|| {
+            let turn = Arc::default();
+            turns.insert((resource, id.clone()), Arc::downgrade(&turn));
+            turn
+        })
     }
 
     fn bars(&self) -> MutexGuard<'_, HashMap<&'static str, Arc<AtomicU64>>> {

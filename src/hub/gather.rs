@@ -127,7 +127,10 @@ impl<E: Entity> Gather<E> {
                 }
             };
             let rows = asked.chunk.records.len();
-            let complete = rows == 0 || asked.chunk.total.is_none_or(|total| total <= asked.chunk.rows);
+            // One of many may be the first alone, where a server reads a list as a number.
+            let first_alone = rows == 1 && ids.len() > 1;
+            let complete = rows == 0
+                || (!first_alone && asked.chunk.total.is_none_or(|total| total <= asked.chunk.rows));
             let mut drift = asked.chunk.drift.clone();
             let mut left = Vec::new();
             for seat in seats {
@@ -142,14 +145,21 @@ impl<E: Entity> Gather<E> {
             }
             if left.len() == ids.len() {
                 // A page of others: this server does not take lists of ids after all.
-                let detail = "the CRM answers a list of ids with other records";
-                for seat in left {
-                    let error = Error::new(self.source.crm(), Kind::Unreadable, detail);
-                    let _ = seat.answer.send(Err(error));
-                }
-                return;
+                return self.one_by_one(&ctx, left).await;
             }
             seats = left;
+        }
+    }
+
+    /// Asks for each by itself.
+    async fn one_by_one(&self, ctx: &Ctx, seats: Vec<Seat<E>>) {
+        for seat in seats {
+            let Some(question) = self.source.by_ids(std::slice::from_ref(&seat.id)) else { return };
+            let asked = self.source.ask(ctx, &question).await.map(|asked| {
+                let record = asked.chunk.records.iter().find(|record| record.id == seat.id);
+                asked.part(record.cloned(), 1, asked.chunk.drift.clone())
+            });
+            let _ = seat.answer.send(asked);
         }
     }
 

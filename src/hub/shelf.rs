@@ -149,6 +149,7 @@ impl<E: Entity> Shelf<E> {
         let mine = |record: &Arc<Record<E>>| record.id == *id && is_visible(record, &visible);
         match source.by_id(id, filter, &branches) {
             Find::Ask(questions) => {
+                let mut ignored = false;
                 for question in questions {
                     let way = match &self.gathers[at] {
                         Some(gather) => Way::Gathered(gather, id),
@@ -159,19 +160,35 @@ impl<E: Entity> Shelf<E> {
                     if let Some(record) = found.chunk.records.iter().find(|record| mine(record)) {
                         return Ok(Arc::clone(record));
                     }
+                    ignored |= found.chunk.records.iter().any(|record| record.id != *id);
+                }
+                // A CRM that answers with others does not know the filter.
+                if ignored {
+                    return self.look_through(trip, source, filter, &branches, mine).await;
                 }
             }
-            Find::Walk => {
-                let spring = self.spring(trip, source, filter);
-                for lane in source.lanes(filter, &branches)? {
-                    let mut walk: Walk<E> = Walk::new(lane, None);
-                    while let Some(record) = walk.peek(&spring, None).await? {
-                        if mine(&record) {
-                            return Ok(record);
-                        }
-                        walk.pass(&record);
-                    }
+            Find::Walk => return self.look_through(trip, source, filter, &branches, mine).await,
+        }
+        Err(Failure::NotFound)
+    }
+
+    /// Looks a record up in the list of all.
+    async fn look_through(
+        &self,
+        trip: &Trip<'_>,
+        source: &Arc<dyn Source<E>>,
+        filter: &E::Filter,
+        branches: &Branches,
+        mine: impl Fn(&Arc<Record<E>>) -> bool,
+    ) -> Result<Arc<Record<E>>, Failure> {
+        let spring = self.spring(trip, source, filter);
+        for lane in source.lanes(filter, branches)? {
+            let mut walk: Walk<E> = Walk::new(lane, None);
+            while let Some(record) = walk.peek(&spring, None).await? {
+                if mine(&record) {
+                    return Ok(record);
                 }
+                walk.pass(&record);
             }
         }
         Err(Failure::NotFound)

@@ -3,17 +3,34 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
+use tokio::sync::OwnedMutexGuard;
+use tokio::time::timeout_at;
+
 use super::desk::Trip;
 use super::{Answer, Failure, Hub, Provenance, Scope, Shelf};
 use crate::crm::{self, Place, Source, Write, Written};
 use crate::model::context::{Freshness, Reason};
 use crate::model::student::{Student, StudentFilter};
-use crate::model::{Ctx, Draft as _, Entity, Record, RecordId, Source as CrmName};
+use crate::model::{Ctx, Draft, Entity, Record, RecordId, Source as CrmName};
 
 /// The CRM that records without an id yet are made in, where there is a choice.
 const HOME: CrmName = CrmName::AlfaCrm;
 
 impl Hub {
+    /// Finds what is wrong with a new record as far as can be told without asking a CRM.
+    pub fn check<E: Entity>(
+        &self,
+        scope: &Scope,
+        filter: &E::Filter,
+        draft: &E::Draft,
+    ) -> Result<(), Failure> {
+        let shelf = self.shelf::<E>();
+        shelf.branch_of_draft(scope, draft)?;
+        shelf.home()?.create(draft, &Place { filter, branch: None, hidden: Vec::new(), student: None })?;
+        Ok(())
+    }
+
     /// Makes a record. What the consumer may not see it cannot write to.
     pub async fn create<E: Entity>(
         &self,
@@ -22,8 +39,10 @@ impl Hub {
         filter: &E::Filter,
         draft: &E::Draft,
     ) -> Result<Answer<Arc<Record<E>>>, Failure> {
+        self.check::<E>(scope, filter, draft)?;
         let shelf = self.shelf::<E>();
         let source = shelf.home()?;
+        self.sees(ctx, scope, draft).await?;
         let student = match draft.student() {
             Some(student) => Some(self.student(ctx, scope, student).await?),
             None => None,
@@ -34,15 +53,12 @@ impl Hub {
         {
             branch = shelf.only_branch_of(scope, student)?;
         }
-        let needed = draft.branch_field().or(source.needs_branches(filter).then_some("/branch_id"));
-        if branch.is_none()
-            && let Some(field) = needed
-        {
-            branch = Some(shelf.only_branch(ctx, scope, source, field).await?);
+        if branch.is_none() && (draft.branch_field().is_some() || source.needs_branches(filter)) {
+            branch = shelf.only_branch(ctx, scope, source, draft.branch_field()).await?;
         }
-        let place = Place { filter, branch, student: student.as_deref() };
+        let place = Place { filter, branch, hidden: Vec::new(), student: student.as_deref() };
         let write = source.create(draft, &place)?;
-        let written = shelf.send(ctx, source, &write).await?;
+        let written = shelf.send(ctx, source, &write, None).await?;
         shelf.shown(ctx, scope, filter, written, write.id.as_ref()).await
     }
 
@@ -57,15 +73,18 @@ impl Hub {
         check: impl FnOnce(&Record<E>) -> Result<(), Failure>,
     ) -> Result<Answer<Arc<Record<E>>>, Failure> {
         let shelf = self.shelf::<E>();
+        shelf.branch_of_draft(scope, draft)?;
+        let turn = shelf.turn(ctx, id).await?;
         let (source, before) = shelf.current(ctx, scope, filter, id).await?;
         check(&before.value)?;
         if *draft == E::Draft::default() {
             return Ok(before);
         }
-        shelf.branch_of_draft(scope, draft)?;
+        self.sees(ctx, scope, draft).await?;
         let branch = shelf.branch_of(scope, &before.value);
-        let write = source.update(&before.value, draft, &Place { filter, branch, student: None })?;
-        let written = shelf.send(ctx, source, &write).await?;
+        let hidden = shelf.hidden_branches(scope, &before.value);
+        let write = source.update(&before.value, draft, &Place { filter, branch, hidden, student: None })?;
+        let written = shelf.send(ctx, source, &write, Some(turn)).await?;
         shelf.shown(ctx, scope, filter, written, Some(id)).await
     }
 
@@ -79,12 +98,38 @@ impl Hub {
         check: impl FnOnce(&Record<E>) -> Result<(), Failure>,
     ) -> Result<Provenance, Failure> {
         let shelf = self.shelf::<E>();
+        let turn = shelf.turn(ctx, id).await?;
         let (source, before) = shelf.current(ctx, scope, filter, id).await?;
         check(&before.value)?;
         let branch = shelf.branch_of(scope, &before.value);
-        let write = source.delete(&before.value, &Place { filter, branch, student: None })?;
-        let written = shelf.send(ctx, source, &write).await?;
+        let place = Place { filter, branch, hidden: Vec::new(), student: None };
+        let write = source.delete(&before.value, &place)?;
+        let written = shelf.send(ctx, source, &write, Some(turn)).await?;
         Ok(Provenance { queued: written.queued, upstream: written.took, ..Provenance::default() })
+    }
+
+    /// Refuses a write that refers to what the consumer may not see. Who sees all branches leaves it to the CRM whether
+    /// there is such a record.
+    async fn sees<D: Draft>(&self, ctx: &Ctx, scope: &Scope, draft: &D) -> Result<(), Failure> {
+        if scope.visible.is_none() && self.around.branches.is_empty() {
+            return Ok(());
+        }
+        let ctx = Ctx { freshness: Freshness::default(), ..ctx.clone() };
+        let scope = Scope { visible: scope.visible.clone(), ..Scope::default() };
+        let mut refers = draft.refers();
+        refers.dedup();
+        let asked = refers.iter().map(|(kin, _, id)| self.branches_of(&ctx, &scope, *kin, id));
+        for (found, (_, pointer, id)) in join_all(asked).await.into_iter().zip(&refers) {
+            match found {
+                Ok(_) => {}
+                Err(Failure::NotFound) => {
+                    let detail = format!("names `{id}`; there is no such record, or this key may not see it");
+                    return Err(Failure::Invalid(pointer, detail));
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(())
     }
 
     /// The student a new record is about, who must be one that the consumer may see.
@@ -157,20 +202,38 @@ impl<E: Entity> Shelf<E> {
         ctx: &Ctx,
         scope: &Scope,
         source: &Arc<dyn Source<E>>,
-        field: &'static str,
-    ) -> Result<u64, Failure> {
+        field: Option<&'static str>,
+    ) -> Result<Option<u64>, Failure> {
         let trip = Trip::new(ctx, 1);
         let branches = match self.visible(scope)? {
             Some(visible) => visible,
             None => self.all_branches(&trip, source.crm()).await?,
         };
-        match branches[..] {
-            [one] => Ok(one),
-            _ => {
+        match (&branches[..], field) {
+            ([one], _) => Ok(Some(*one)),
+            (_, Some(field)) => {
                 let detail = "is missing, and there are several branches; say which";
                 Err(Failure::Invalid(field, detail.to_owned()))
             }
+            // What has no branch of its own may be made in any.
+            (several, None) => Ok(several.first().copied()),
         }
+    }
+
+    /// The branches of a record that the consumer does not see.
+    fn hidden_branches(&self, scope: &Scope, record: &Record<E>) -> Vec<u64> {
+        let visible = self.visible(scope).ok().flatten();
+        let own = record.data.branches().unwrap_or_default().iter().map(RecordId::number);
+        own.filter(|branch| visible.as_ref().is_some_and(|visible| !visible.contains(branch))).collect()
+    }
+
+    /// The turn to change a record: from when it is read until the change is made nobody else does.
+    async fn turn(&self, ctx: &Ctx, id: &RecordId) -> Result<OwnedMutexGuard<()>, Failure> {
+        let turn = self.desk.turn(E::RESOURCE, id);
+        timeout_at(ctx.deadline, turn.lock_owned()).await.map_err(|_| {
+            let detail = "somebody else is changing the record; nothing was written";
+            crm::Error { sent: false, ..crm::Error::new(id.source(), crm::Kind::Overloaded, detail) }.into()
+        })
     }
 
     /// The record as it is in the CRM now: what is merged with it or compared to it must not be old.
@@ -196,7 +259,9 @@ impl<E: Entity> Shelf<E> {
         ctx: &Ctx,
         source: &Arc<dyn Source<E>>,
         write: &Write,
+        turn: Option<OwnedMutexGuard<()>>,
     ) -> Result<Written<E>, crm::Error> {
+        let deadline = ctx.deadline;
         let ctx = Ctx { reason: Reason::Write, ..ctx.clone() };
         let (source, write, desk) = (Arc::clone(source), write.clone(), Arc::clone(&self.desk));
         let task = tokio::spawn(async move {
@@ -206,12 +271,21 @@ impl<E: Entity> Shelf<E> {
             desk.written(E::RESOURCE);
             E::TOUCHES.iter().for_each(|touched| desk.written(touched));
             desk.written("history");
+            drop(turn);
             outcome.inspect_err(|error| super::desk::told(error, write.call.operation))
         });
         let crm = self.sources.first().map_or(HOME, |source| source.crm());
-        task.await.unwrap_or_else(|_| {
-            Err(crm::Error::new(crm, crm::Kind::Failed, "the call ended without a result").of_write())
-        })
+        match timeout_at(deadline, task).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => {
+                Err(crm::Error::new(crm, crm::Kind::Failed, "the call ended without a result").of_write())
+            }
+            // It goes on, on its own.
+            Err(_) => {
+                let detail = "no answer to the write before the request's deadline";
+                Err(crm::Error::new(crm, crm::Kind::Timeout, detail).of_write())
+            }
+        }
     }
 
     /// The record as the CRM shows it after the write; read again where it did not show it.
@@ -227,7 +301,14 @@ impl<E: Entity> Shelf<E> {
             Provenance { queued: written.queued, upstream: written.took, ..Provenance::default() };
         match (written.record, id) {
             (Some(record), _) => Ok(Answer { value: Arc::new(record), provenance }),
-            (None, Some(id)) => self.get(ctx, scope, filter, id).await,
+            (None, Some(id)) => {
+                // Whatever becomes of this, the write was made.
+                let ctx = Ctx { freshness: Freshness::default(), ..ctx.clone() };
+                self.get(&ctx, scope, filter, id).await.map_err(|_| {
+                    let detail = "the CRM took the write, but the record could not be read afterwards";
+                    crm::Error::new(HOME, crm::Kind::Unreadable, detail).of_write().into()
+                })
+            }
             (None, None) => {
                 let detail = "the CRM took the record but does not show it; read the list to find it";
                 Err(crm::Error::new(HOME, crm::Kind::Unreadable, detail).of_write().into())

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 /// How long an answer is kept.
 pub const KEPT: Duration = Duration::from_secs(72 * 60 * 60);
-/// How many bytes of answers are kept at most; the oldest go first.
+/// How many bytes of answers are kept of one consumer at most; its oldest go first.
 const SIZE: usize = 64 * 1024 * 1024;
 /// What an entry weighs besides its answer.
 const OVERHEAD: usize = 512;
@@ -38,8 +38,14 @@ pub struct Keys<A> {
 #[derive(Debug)]
 struct State<A> {
     entries: HashMap<Key, Entry<A>>,
-    /// Settled keys, the oldest first, with what they weigh.
-    settled: VecDeque<(Key, Instant, usize)>,
+    /// Of each consumer the keys whose requests have ended.
+    settled: HashMap<Arc<str>, Settled>,
+}
+
+/// Keys whose requests have ended, the oldest first, with what they weigh.
+#[derive(Debug, Default)]
+struct Settled {
+    keys: VecDeque<(Arc<str>, Instant, usize)>,
     weight: usize,
 }
 
@@ -68,11 +74,12 @@ pub enum Claim<A> {
 pub struct Claimed<A> {
     keys: Arc<Keys<A>>,
     key: Key,
+    open: bool,
 }
 
 impl<A> Default for Keys<A> {
     fn default() -> Self {
-        let state = State { entries: HashMap::new(), settled: VecDeque::new(), weight: 0 };
+        let state = State { entries: HashMap::new(), settled: HashMap::new() };
         Self { state: Mutex::new(state) }
     }
 }
@@ -81,14 +88,14 @@ impl<A> Keys<A> {
     /// Claims a key for a request.
     pub fn claim(self: &Arc<Self>, key: Key, fingerprint: Fingerprint, now: Instant) -> Claim<A> {
         let mut state = self.lock();
-        state.forget(now);
+        state.forget(&key.consumer, now);
         match state.entries.get(&key) {
             Some(entry) if entry.fingerprint != fingerprint => Claim::Other,
             Some(Entry { answer: Some(answer), .. }) => Claim::Done(Arc::clone(answer)),
             Some(_) => Claim::Running,
             None => {
                 state.entries.insert(key.clone(), Entry { fingerprint, answer: None });
-                Claim::New(Claimed { keys: Arc::clone(self), key })
+                Claim::New(Claimed { keys: Arc::clone(self), key, open: true })
             }
         }
     }
@@ -99,35 +106,53 @@ impl<A> Keys<A> {
 }
 
 impl<A> State<A> {
-    /// Forgets what is too old or too much.
-    fn forget(&mut self, now: Instant) {
-        while let Some((key, since, weight)) = self.settled.front() {
-            if now.saturating_duration_since(*since) < KEPT && self.weight <= SIZE {
+    /// Forgets what is too old or too much of a consumer.
+    fn forget(&mut self, consumer: &Arc<str>, now: Instant) {
+        let Some(settled) = self.settled.get_mut(consumer) else { return };
+        while let Some((text, since, weight)) = settled.keys.front() {
+            if now.saturating_duration_since(*since) < KEPT && settled.weight <= SIZE {
                 break;
             }
-            self.entries.remove(key);
-            self.weight -= weight;
-            self.settled.pop_front();
+            settled.weight -= weight;
+            let key = Key { consumer: Arc::clone(consumer), text: Arc::clone(text) };
+            settled.keys.pop_front();
+            self.entries.remove(&key);
         }
+    }
+
+    fn settle(&mut self, key: &Key, weight: usize, now: Instant) {
+        let weight = weight + key.text.len() + OVERHEAD;
+        let settled = self.settled.entry(Arc::clone(&key.consumer)).or_default();
+        settled.weight += weight;
+        settled.keys.push_back((Arc::clone(&key.text), now, weight));
+        self.forget(&key.consumer, now);
     }
 }
 
 impl<A> Claimed<A> {
     /// Keeps the answer; `weight` is its size in bytes.
-    pub fn keep(self, answer: Arc<A>, weight: usize, now: Instant) {
+    pub fn keep(mut self, answer: Arc<A>, weight: usize, now: Instant) {
+        self.open = false;
         let mut state = self.keys.lock();
         if let Some(entry) = state.entries.get_mut(&self.key) {
             entry.answer = Some(answer);
-            let weight = weight + self.key.text.len() + OVERHEAD;
-            state.weight += weight;
-            state.settled.push_back((self.key.clone(), now, weight));
+            state.settle(&self.key, weight, now);
         }
-        state.forget(now);
     }
 
     /// Frees the key: the request had no effect.
-    pub fn free(self) {
+    pub fn free(mut self) {
+        self.open = false;
         self.keys.lock().entries.remove(&self.key);
+    }
+}
+
+impl<A> Drop for Claimed<A> {
+    fn drop(&mut self) {
+        if self.open {
+            // Taken until it is forgotten like the others.
+            self.keys.lock().settle(&self.key, 0, Instant::now());
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use utoipa::PartialSchema;
 use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{KnownFormat, RefOr, Schema, SchemaFormat};
 
+use super::expand::Kin;
 use super::query::{Text, shown};
 use super::{RecordId, time};
 
@@ -40,11 +41,25 @@ pub trait Draft: Debug + Clone + Default + PartialEq + Send + Sync + 'static {
         None
     }
 
+    /// Records of branches that it refers to, with the fields: who may not see them may not write to them.
+    fn refers(&self) -> Vec<(Kin, &'static str, &RecordId)> {
+        self.student().map(|student| (Kin::Student, "/student_id", student)).into_iter().collect()
+    }
+
     /// The field that names the branches of a new record, where it must have some: when the body names none, the only
     /// branch there is is meant.
     fn branch_field(&self) -> Option<&'static str> {
         None
     }
+}
+
+/// What a list of references refers to.
+pub fn listed<'a>(
+    kin: Kin,
+    field: &'static str,
+    ids: &'a Change<Vec<RecordId>>,
+) -> impl Iterator<Item = (Kin, &'static str, &'a RecordId)> {
+    ids.value().into_iter().flatten().map(move |id| (kin, field, id))
 }
 
 /// Nothing can be written.

@@ -4,7 +4,8 @@ use jiff::civil::Date;
 use jiff::{Timestamp, Unit};
 
 use super::RecordId;
-use super::draft::{Change, Draft, Fields, Object, Part, Positive, Sum, Word};
+use super::draft::{Change, Draft, Fields, Object, Part, Positive, Sum, Word, listed};
+use super::expand::Kin;
 use super::lesson::LessonStatus;
 
 /// What can be written of a lesson.
@@ -92,6 +93,14 @@ impl Draft for LessonDraft {
 
     fn branches(&self) -> &[RecordId] {
         self.branch.value().map(std::slice::from_ref).unwrap_or_default()
+    }
+
+    fn refers(&self) -> Vec<(Kin, &'static str, &RecordId)> {
+        let students = listed(Kin::Student, "/student_ids", &self.students);
+        let groups = listed(Kin::Group, "/group_ids", &self.groups);
+        let marked = self.attendance.value().into_iter().flatten().filter_map(|mark| mark.0.student.value());
+        let marked = marked.map(|student| (Kin::Student, "/attendance", student));
+        students.chain(groups).chain(marked).collect()
     }
 
     fn branch_field(&self) -> Option<&'static str> {

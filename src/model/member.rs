@@ -71,6 +71,10 @@ impl Draft for MemberDraft {
         fields.read_only("group_id", "the path says it");
         draft
     }
+
+    fn refers(&self) -> Vec<(Kin, &'static str, &RecordId)> {
+        self.student.value().map(|student| (Kin::Student, "/student_id", student)).into_iter().collect()
+    }
 }
 
 impl Entity for Member {
@@ -90,7 +94,7 @@ impl Entity for Member {
 
     fn example() -> Value {
         json!({
-            "id": "alfa-159", "source": "alfacrm", "source_id": "159", "student_id": "alfa-210", "group_id": "alfa-12",
+            "id": "alfa-156", "source": "alfacrm", "source_id": "156", "student_id": "alfa-210", "group_id": "alfa-12",
             "from": "2025-09-01", "to": "2026-05-31", "custom_fields": {}, "created_at": null, "updated_at": null
         })
     }

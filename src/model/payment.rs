@@ -221,7 +221,6 @@ impl Entity for Payment {
     const EXPANDS: &'static [Expand] = &[
         to("branch", "branch_id", Kin::Entry(Book::Branches)),
         to("student", "student_id", Kin::Student),
-        to("project", "project_id", Kin::Project),
         to("account", "account_id", Kin::Entry(Book::PayAccounts)),
         to("item", "item_id", Kin::Entry(Book::PayItems)),
         to("teacher", "teacher_id", Kin::Teacher),

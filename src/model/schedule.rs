@@ -156,6 +156,12 @@ impl Draft for ScheduleDraft {
         self.student.value()
     }
 
+    fn refers(&self) -> Vec<(Kin, &'static str, &RecordId)> {
+        let group = self.group.value().map(|group| (Kin::Group, "/group_id", group));
+        let student = self.student.value().map(|student| (Kin::Student, "/student_id", student));
+        group.into_iter().chain(student).collect()
+    }
+
     fn branch_field(&self) -> Option<&'static str> {
         Some("/branch_id")
     }

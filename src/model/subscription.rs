@@ -119,7 +119,7 @@ impl Entity for Subscription {
     ];
     type Filter = SubscriptionFilter;
     type Draft = SubscriptionDraft;
-    const TOUCHES: &'static [&'static str] = &["students"];
+    const TOUCHES: &'static [&'static str] = &["lessons", "students"];
     const EXPANDS: &'static [Expand] = &[
         to("tariff", "tariff_id", Kin::Tariff),
         to("subjects", "subject_ids", Kin::Entry(Book::Subjects)),

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::draft::{Change, Draft, Fields, Short};
+use super::draft::{Change, Draft, Fields, Short, listed};
 use super::expand::{Expand, Kin, to};
 use super::filter::{Archived, Between, between, fits};
 use super::record::newest_first;
@@ -131,6 +131,11 @@ impl Draft for TaskDraft {
         fields.read_only("done_at", "`done` sets it");
         fields.read_only("custom_fields", "set them in the CRM");
         draft
+    }
+
+    fn refers(&self) -> Vec<(Kin, &'static str, &RecordId)> {
+        let students = listed(Kin::Student, "/student_ids", &self.students);
+        students.chain(listed(Kin::Group, "/group_ids", &self.groups)).collect()
     }
 
     fn branches(&self) -> &[RecordId] {

@@ -29,6 +29,7 @@ pub struct WorkingHour {
 /// A day of the week.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schema(as = WorkingDay)]
 pub enum Weekday {
     /// Monday.
     Monday,

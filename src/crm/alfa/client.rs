@@ -144,6 +144,8 @@ impl Client {
         number: fn(&Row<'_>, &Scene) -> Option<u64>,
         read: fn(&Row<'_>, &Scene) -> E,
     ) -> Result<Written<E>, Error> {
+        // What goes wrong before the call has left is no matter of the write.
+        self.session.ready().await?;
         let answer = self.send(ctx, &write.call).await.map_err(Error::of_write)?;
         let mut value = error::read_write(&answer, &write.names).map_err(Error::of_write)?;
         let model = value.get_mut("model").map(Value::take).filter(Value::is_object);

@@ -25,6 +25,7 @@ pub(super) struct Form {
     pub(super) operation: &'static str,
     /// The branch in the path.
     pub(super) branch: Option<u64>,
+    hidden: Vec<u64>,
     zone: TimeZone,
     currency: String,
     query: Vec<(&'static str, String)>,
@@ -40,6 +41,7 @@ impl Form {
         Self {
             operation,
             branch,
+            hidden: Vec::new(),
             zone: zone.clone(),
             currency: currency.to_owned(),
             query: Vec::new(),
@@ -48,6 +50,25 @@ impl Form {
             body: Map::new(),
             names: Vec::new(),
             refused: Vec::new(),
+        }
+    }
+
+    /// Branches that a list of branches must not lose.
+    pub(super) fn keep_branches(&mut self, hidden: &[u64]) {
+        self.hidden = hidden.to_vec();
+    }
+
+    /// The branches of a record, all of them: the CRM replaces what it has, those included that the consumer does not
+    /// see. A new record is made in the branch in the path where nothing else is said.
+    pub(super) fn branches(&mut self, change: &Change<Vec<RecordId>>, new: bool) {
+        let hidden = self.hidden.iter().map(|branch| RecordId::new(Source::AlfaCrm, *branch));
+        let change = match change {
+            Change::Set(seen) => Change::Set(seen.iter().cloned().chain(hidden).collect()),
+            other => other.clone(),
+        };
+        self.ids("branch_ids", "branch_ids", &change);
+        if let Some(branch) = self.branch.filter(|_| new) {
+            self.otherwise("branch_ids", "branch_ids", vec![branch]);
         }
     }
 

@@ -42,6 +42,15 @@ pub(super) fn write(
             form.set("branch_id", "branch_id", branch);
         }
         if let Change::Set(marks) = &draft.attendance {
+            let participants = before.map(|before| &before.data.student_ids[..]).unwrap_or_default();
+            for (at, Object(mark)) in marks.iter().enumerate() {
+                let stranger = mark.student.value().filter(|student| !participants.contains(student));
+                // A lesson that does not name its participants yet may be for anybody.
+                if let Some(stranger) = stranger.filter(|_| !participants.is_empty()) {
+                    let detail = format!("is `{stranger}`, who does not take part in this lesson");
+                    form.refuse(format!("/attendance/{at}/student_id"), detail);
+                }
+            }
             let details: Vec<Value> =
                 marks.iter().enumerate().map(|(at, Object(mark))| details(mark, at, form)).collect();
             form.set("details", "attendance", details);

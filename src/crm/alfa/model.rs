@@ -174,6 +174,7 @@ impl<M: Model> Of<M> {
         let dialect = self.0.dialect();
         let currency = dialect.currency.as_deref().unwrap_or_default();
         let mut form = Form::new(operation, branch, &dialect.zone, currency);
+        form.keep_branches(&place.hidden);
         if let Some(record) = before {
             form.query_id("id", record.id.number());
         }

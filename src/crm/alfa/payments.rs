@@ -77,6 +77,12 @@ impl Model for Payments {
             // The sign of what is booked belongs to the old type.
             form.otherwise("income", "amount", amount(money.amount));
         }
+        if let Some(kind) = before.and_then(|before| before.data.type_id.as_ref())
+            && form.sends("income")
+        {
+            // And the sign of a new amount to the type that stays.
+            form.otherwise("pay_type_id", "type_id", kind.number());
+        }
         if before.is_none() {
             if let Some(branch) = place.branch {
                 form.set("branch_id", "branch_id", branch);

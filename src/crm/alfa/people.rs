@@ -81,14 +81,6 @@ impl Form {
             Gender::Unknown => 0.into(),
         });
     }
-
-    /// The branches of a record; a new one that names none is in the branch it is made in.
-    pub(super) fn branches(&mut self, change: &Change<Vec<RecordId>>, new: bool) {
-        self.ids("branch_ids", "branch_ids", change);
-        if let Some(branch) = self.branch.filter(|_| new) {
-            self.otherwise("branch_ids", "branch_ids", vec![branch]);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
 //! Tasks (section 9.18 of the reference). They were only ever seen with a branch in the path, and one that belongs to
 //! several branches is in the list of each.
 
-use serde_json::Value;
-
 use super::filter::{Body, dotted};
 use super::form::Form;
 use super::model::{Branching, Calls, Model, Scene};
@@ -59,26 +57,18 @@ impl Model for Tasks {
         }
     }
 
-    fn write(
-        draft: &TaskDraft,
-        before: Option<&Record<Task>>,
-        place: &Place<'_, TaskFilter>,
-        form: &mut Form,
-    ) {
+    fn write(draft: &TaskDraft, before: Option<&Record<Task>>, _: &Place<'_, TaskFilter>, form: &mut Form) {
         form.text("title", "title", &draft.title);
         form.long("text", "text", &draft.text);
         form.id("user_id", "author_user_id", &draft.author);
         form.ids("assigned_ids", "assigned_user_ids", &draft.assigned);
         form.ids("customer_ids", "student_ids", &draft.students);
         form.ids("group_ids", "group_ids", &draft.groups);
-        form.ids("branch_ids", "branch_ids", &draft.branches);
+        form.branches(&draft.branches, before.is_none());
         form.number("priority", "priority", &draft.priority);
         form.flag("is_private", "private", &draft.private);
         form.flag("is_done", "done", &draft.done);
         form.flag("is_archive", "archived", &draft.archived);
         form.day("due_date", "due_on", &draft.due_on);
-        if let (None, Some(branch)) = (before, place.branch) {
-            form.otherwise("branch_ids", "branch_ids", Value::from(vec![branch]));
-        }
     }
 }

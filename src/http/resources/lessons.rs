@@ -41,9 +41,8 @@ impl Resource for Conduct {
     type Record = Lesson;
     const PATH: &'static str = "/lessons/{id}/conduct";
     const NAMES: (&'static str, &'static str) = ("conduct_lesson", "conduct_lesson");
-    const ABOUT: &'static str = "Says that a lesson took place, who came and what it costs; the CRM charges the participants. A lesson that \
-         was conducted already is conducted anew: its charges are taken back and booked as this request says; without \
-         `attendance` they stay.";
+    const ABOUT: &'static str = "Says that a lesson took place, who came and what it costs; the CRM charges the participants. What \
+         the CRM makes of a lesson that was conducted already is not documented, so look at its status first.";
     const OFFERS: &'static [Offer] = &[Offer::Act];
 
     fn draft(fields: &mut Fields) -> LessonDraft {
