@@ -2,6 +2,7 @@
 //! is the hub's business.
 
 pub mod alfa;
+pub mod budget;
 pub mod crypto;
 pub mod error;
 pub mod wire;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use jiff::tz::TimeZone;
 
+pub use budget::Budget;
 pub use error::{Error, Kind};
 pub use write::{Place, Write, Written};
 
@@ -28,6 +30,8 @@ pub trait Crm: Send + Sync {
     fn zone(&self) -> TimeZone;
     /// The kinds of records it has.
     fn sources(&self) -> Sources;
+    /// How its calls are spent, as it is now; no call is made to find out.
+    fn budget(&self) -> Budget;
 }
 
 /// The kinds of records a CRM has, by their types.

@@ -281,6 +281,8 @@ pub(super) struct Reading {
     pub(super) parameters: Vec<Parameter>,
     /// What is answered: in words, the name of its schema, and an example.
     pub(super) answer: (&'static str, &'static str, Value),
+    /// Whether the answer is of this very moment: it is not kept and not compared.
+    pub(super) once: bool,
 }
 
 impl Reading {
@@ -292,9 +294,15 @@ impl Reading {
             .tag(tag)
             .summary(Some(summary))
             .description(Some(self.about))
-            .parameters(Some(self.parameters))
-            .response("200", answer(words, schema, example).build())
-            .response("304", Ref::new("#/components/responses/NotModified"));
+            .parameters(Some(self.parameters));
+        operation = if self.once {
+            let headers = ["Cache-Control", "RateLimit", "RateLimit-Policy", "X-Request-Id"];
+            operation.response("200", answer_with(words, schema, example, &headers).build())
+        } else {
+            operation
+                .response("200", answer(words, schema, example).build())
+                .response("304", Ref::new("#/components/responses/NotModified"))
+        };
         for status in statuses(Offer::Get, true) {
             operation = operation
                 .response(status.to_string(), Ref::new(format!("#/components/responses/Problem{status}")));
@@ -337,10 +345,7 @@ fn statuses(offer: Offer, reads: bool) -> Vec<u16> {
 }
 
 fn answer(about: &str, schema: &str, example: Value) -> ResponseBuilder {
-    let content =
-        ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).example(Some(example)).build();
-    let mut answer = ResponseBuilder::new().description(about).content("application/json", content);
-    for name in [
+    let headers = [
         "ETag",
         "Age",
         "Cache-Control",
@@ -349,8 +354,16 @@ fn answer(about: &str, schema: &str, example: Value) -> ResponseBuilder {
         "RateLimit",
         "RateLimit-Policy",
         "X-Request-Id",
-    ] {
-        answer = answer.header_ref(name, Ref::new(format!("#/components/headers/{name}")));
+    ];
+    answer_with(about, schema, example, &headers)
+}
+
+fn answer_with(about: &str, schema: &str, example: Value, headers: &[&str]) -> ResponseBuilder {
+    let content =
+        ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).example(Some(example)).build();
+    let mut answer = ResponseBuilder::new().description(about).content("application/json", content);
+    for name in headers {
+        answer = answer.header_ref(*name, Ref::new(format!("#/components/headers/{name}")));
     }
     answer
 }

@@ -118,6 +118,15 @@ pub(super) fn reply_with<T: serde::Serialize>(
     Ok(response)
 }
 
+/// A JSON answer about this very moment: there is no other one that it could be compared with, and nobody keeps it.
+pub(super) fn reply_once<T: serde::Serialize>(value: &T) -> serde_json::Result<Response> {
+    let mut response = Response::new(Body::from(serde_json::to_vec(value)?));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
 fn ascii(text: String) -> HeaderValue {
     HeaderValue::try_from(text).expect("digits and words are visible ASCII")
 }

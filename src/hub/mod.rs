@@ -24,7 +24,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::cache::{Cache, Policy};
-use crate::crm::{self, Crm, Sources};
+use crate::crm::{self, Budget, Crm, Sources};
 use crate::model::bonus::Bonus;
 use crate::model::calendar::CalendarEntry;
 use crate::model::checklist::Checklist;
@@ -59,8 +59,7 @@ pub struct Hub {
     shelves: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
     around: Arc<Around>,
     discovered: Arc<Discovered>,
-    /// The CRMs with their zones.
-    zones: Vec<(Source, TimeZone)>,
+    crms: Vec<Arc<dyn Crm>>,
 }
 
 impl Hub {
@@ -83,8 +82,7 @@ impl Hub {
             projects: sources.iter().filter_map(Sources::get::<Project>).collect(),
             projects_policy: policy("projects"),
         });
-        let zones = crms.iter().map(|crm| (crm.name(), crm.zone())).collect();
-        let hub = Self { shelves: HashMap::new(), around, discovered, zones };
+        let hub = Self { shelves: HashMap::new(), around, discovered, crms: crms.to_vec() };
         let parts = Parts { sources: &sources, desk: &desk, policy: &policy };
         hub.with::<Student>(&parts)
             .with::<Lesson>(&parts)
@@ -136,9 +134,14 @@ impl Hub {
         self.discovered.of(resource)
     }
 
+    /// How the calls of each CRM are spent, as it is now.
+    pub fn budgets(&self) -> Vec<Budget> {
+        self.crms.iter().map(|crm| crm.budget()).collect()
+    }
+
     /// What day it is at `now` where a CRM is; by universal time if there is no such CRM.
     pub fn day_at(&self, crm: Source, now: Timestamp) -> Date {
-        let zone = self.zones.iter().find(|(name, _)| *name == crm).map(|(_, zone)| zone.clone());
+        let zone = self.crms.iter().find(|known| known.name() == crm).map(|known| known.zone());
         zone.unwrap_or(TimeZone::UTC).to_datetime(now).date()
     }
 }

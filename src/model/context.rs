@@ -45,6 +45,9 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All there are.
+    pub const ALL: [Self; 5] = [Self::Miss, Self::Write, Self::Retry, Self::Refresh, Self::Auth];
+
     /// The name in metrics.
     pub fn name(self) -> &'static str {
         match self {

@@ -1,7 +1,9 @@
 //! Every metric: its name, its labels and its help text, on one screen. Labels are route templates and configured names,
 //! never ids, so their number is bounded.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
@@ -27,6 +29,8 @@ pub struct Metrics {
     queue_depth: Family<QueueLabels, Gauge>,
     cache_requests: Family<CacheLabels, Counter>,
     quota_spent: Family<QuotaLabels, Counter>,
+    /// All labels in `quota_spent`: a family finds its counters by them and cannot tell which it has.
+    quota_labels: Mutex<BTreeSet<QuotaLabels>>,
     drift: Family<DriftLabels, Counter>,
 }
 
@@ -68,7 +72,7 @@ struct CacheLabels {
     result: &'static str,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
 struct QuotaLabels {
     upstream: &'static str,
     consumer: String,
@@ -96,6 +100,7 @@ impl Metrics {
             queue_depth: Family::default(),
             cache_requests: Family::default(),
             quota_spent: Family::default(),
+            quota_labels: Mutex::default(),
             drift: Family::default(),
         };
         // The registry adds `_total` to counters, `_seconds` to what is measured in seconds, and the full stop.
@@ -176,6 +181,18 @@ impl Metrics {
     pub fn quota_spent(&self, upstream: &'static str, consumer: &str, reason: &'static str) {
         let labels = QuotaLabels { upstream, consumer: consumer.to_owned(), reason };
         self.quota_spent.get_or_create(&labels).inc();
+        self.quota_labels.lock().unwrap_or_else(PoisonError::into_inner).insert(labels);
+    }
+
+    /// The calls of a CRM's quota spent so far: consumer, reason and how many, in the order of the names.
+    pub fn quota_spent_on(&self, upstream: &str) -> Vec<(String, &'static str, u64)> {
+        let known = self.quota_labels.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_it = known.iter().filter(|labels| labels.upstream == upstream);
+        let counted = of_it.filter_map(|labels| {
+            let calls = self.quota_spent.get(labels)?.get();
+            Some((labels.consumer.clone(), labels.reason, calls))
+        });
+        counted.collect()
     }
 
     /// A value could not be mapped.
@@ -234,5 +251,25 @@ mod tests {
             assert!(text.contains(line), "{line}\nis missing in\n{text}");
         }
         assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn what_was_spent_is_told_by_consumer_and_reason_for_one_crm() {
+        let metrics = Metrics::new();
+        assert_eq!(metrics.quota_spent_on("alfacrm"), []);
+        for (upstream, consumer, reason) in [
+            ("alfacrm", "web-app", "miss"),
+            ("cryptocrm", "web-app", "miss"),
+            ("alfacrm", "web-app", "retry"),
+            ("alfacrm", "export", "miss"),
+            ("alfacrm", "web-app", "miss"),
+        ] {
+            metrics.quota_spent(upstream, consumer, reason);
+        }
+        let spent = |consumer: &str, reason, calls| (consumer.to_owned(), reason, calls);
+        assert_eq!(
+            metrics.quota_spent_on("alfacrm"),
+            [spent("export", "miss", 1), spent("web-app", "miss", 2), spent("web-app", "retry", 1)]
+        );
     }
 }

@@ -71,6 +71,7 @@ pub struct Meter {
 pub struct Upstream {
     stack: BoxCloneSyncService<Attempt, Answer, Error>,
     pacer: Pacer,
+    meter: Meter,
 }
 
 impl std::fmt::Debug for Upstream {
@@ -89,12 +90,17 @@ impl Upstream {
             .layer(QuotaLayer::new(pacer.clone(), meter.clone()))
             // Credentials, the limit on the CRM's time, and the wire.
             .service(wire);
-        Self { stack: BoxCloneSyncService::new(stack), pacer }
+        Self { stack: BoxCloneSyncService::new(stack), pacer, meter: meter.clone() }
     }
 
     /// Makes a call when it is its turn.
     pub async fn send(&self, ctx: &Ctx, call: &Call) -> Result<Answer, Error> {
         self.stack.clone().oneshot(Attempt { call: call.clone(), ctx: ctx.clone() }).await
+    }
+
+    /// Who counts what goes this way.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// The pacer, for those who must tell it that credentials are being renewed.

@@ -46,6 +46,10 @@ impl Client {
         Self { upstream, session, dialect, page_size: config.page_size }
     }
 
+    pub(super) fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
     pub(super) fn dialect(&self) -> &Dialect {
         &self.dialect
     }

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use crate::config;
-use crate::crm::{Crm, Sources};
+use crate::crm::{Budget, Crm, Sources};
 use crate::model::Source as CrmName;
 use crate::telemetry::Metrics;
 use crate::upstream::wire::Transport;
@@ -80,6 +80,10 @@ impl Crm for Alfa {
 
     fn zone(&self) -> TimeZone {
         self.client.dialect().zone.clone()
+    }
+
+    fn budget(&self) -> Budget {
+        Budget::of(self.client.upstream())
     }
 
     fn sources(&self) -> Sources {

@@ -81,6 +81,10 @@ impl Client {
         }
     }
 
+    pub(super) fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
     /// A GET; `query` in a fixed order.
     pub(super) fn get(&self, operation: &'static str, query: &str, at: Position, exact: bool) -> Question {
         let target = format!("/{operation}?{query}");

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use crate::config;
-use crate::crm::{Crm, Sources};
+use crate::crm::{Budget, Crm, Sources};
 use crate::model::Source as CrmName;
 use crate::telemetry::Metrics;
 use crate::upstream::wire::Transport;
@@ -49,6 +49,10 @@ impl Crm for Crypto {
 
     fn zone(&self) -> TimeZone {
         self.client.config.timezone.clone()
+    }
+
+    fn budget(&self) -> Budget {
+        Budget::of(self.client.upstream())
     }
 
     fn sources(&self) -> Sources {

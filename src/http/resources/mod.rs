@@ -12,6 +12,7 @@ mod overview;
 mod payments;
 mod project_parts;
 mod projects;
+mod quota;
 mod reference;
 mod schedules;
 mod schema;
@@ -63,6 +64,7 @@ pub(super) fn all() -> Routes {
     mount::<messages::Messages>(&mut routes);
     search::mount(&mut routes);
     schema::mount(&mut routes);
+    quota::mount(&mut routes);
     // After all resources: it needs the scopes of those that its parts are of.
     overview::mount(&mut routes);
     routes

@@ -173,6 +173,7 @@ pub(super) fn mount(routes: &mut Routes) {
         ),
         parameters,
         answer: ("The student and its parts.", "StudentOverview", example(&parts)),
+        once: false,
     };
     let known = routes.firsts();
     let known: Vec<&str> = known.iter().map(String::as_str).collect();

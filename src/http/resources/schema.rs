@@ -103,6 +103,7 @@ pub(super) fn mount(routes: &mut Routes) {
                 "discovered_from": 500,
             }),
         ),
+        once: false,
     };
     let handler = get(resource::plain(|call| read(call).boxed()));
     routes.add(PATH.to_owned(), HttpMethod::Get, handler, reading.operation());

@@ -98,6 +98,7 @@ pub(super) fn mount(routes: &mut Routes) {
         ),
         parameters,
         answer: ("What was found, ids first.", "SearchAnswer", answer::example()),
+        once: false,
     };
     let handler = get(resource::plain(|call| search(call).boxed()));
     routes.add("/search".to_owned(), HttpMethod::Get, handler, reading.operation());

@@ -9,4 +9,4 @@ pub mod pacer;
 pub mod queue;
 pub mod service;
 
-pub use pacer::{Limits, Pacer};
+pub use pacer::{Limits, Pacer, Standing};

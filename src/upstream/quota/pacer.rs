@@ -36,6 +36,17 @@ impl From<&config::Quota> for Limits {
     }
 }
 
+/// How things stand in the waiting room.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing {
+    /// What the quota allows.
+    pub limits: Limits,
+    /// How many wait.
+    pub waiting: usize,
+    /// How long a first attempt that came now would wait for its turn.
+    pub wait: Duration,
+}
+
 /// The only one who knows whose turn it is. Cheap to clone; the clones share one waiting room.
 #[derive(Debug, Clone)]
 pub struct Pacer(Arc<Owner>);
@@ -122,6 +133,14 @@ impl Pacer {
     /// How many wait.
     pub fn waiting(&self) -> usize {
         self.0.room.lock().queue.waiting()
+    }
+
+    /// How things stand now. Nobody's turn is taken by asking.
+    pub fn standing(&self) -> Standing {
+        let room = &self.0.room;
+        let state = room.lock();
+        let wait = state.predicted(Reason::Miss, Instant::now());
+        Standing { limits: room.limits, waiting: state.queue.waiting(), wait }
     }
 }
 
@@ -255,6 +274,27 @@ mod tests {
         let Err(Error::Overloaded { retry_after }) = refused else { panic!("{refused:?}") };
         assert!((17.0..20.0).contains(&retry_after.as_secs_f64()), "{retry_after:?}");
         drop(waiting);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_wait_that_is_foretold_is_the_one_a_newcomer_has() {
+        let pacer = Pacer::start(LIMITS);
+        let newcomer = |reason| {
+            let pacer = pacer.clone();
+            tokio::spawn(async move { pacer.turn(reason, far(), None).await })
+        };
+        let before: Vec<_> = (0..7).map(|_| newcomer(Reason::Miss)).collect();
+        let behind = newcomer(Reason::Refresh);
+        while pacer.waiting() < 8 {
+            tokio::task::yield_now().await;
+        }
+        let foretold = pacer.standing();
+        assert_eq!(foretold.waiting, 8);
+        let waited = newcomer(Reason::Miss).await.unwrap().unwrap();
+        let apart = waited.abs_diff(foretold.wait);
+        assert!(apart < Duration::from_millis(20), "{waited:?} and not {:?}", foretold.wait);
+        assert_eq!(pacer.standing().waiting, 1, "the refresh comes after whoever asks");
+        drop((before, behind));
     }
 
     #[tokio::test(start_paused = true)]

@@ -16,6 +16,7 @@ mod payments;
 mod project_parts;
 mod project_search;
 mod projects;
+mod quota;
 mod reference;
 mod schedules;
 mod schema;
