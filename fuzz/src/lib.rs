@@ -24,9 +24,28 @@ macro_rules! sources {
     ($each:ident) => {
         $each!(crm_gateway::model::student::Student);
         $each!(crm_gateway::model::lesson::Lesson);
+        $each!(crm_gateway::model::schedule::Schedule);
+        $each!(crm_gateway::model::task::Task);
+        $each!(crm_gateway::model::communication::Communication);
         $each!(crm_gateway::model::payment::Payment);
         $each!(crm_gateway::model::project::Project);
+        $each!(crm_gateway::model::group::Group);
+        $each!(crm_gateway::model::member::Member);
+        $each!(crm_gateway::model::teacher::Teacher);
+        $each!(crm_gateway::model::teacher_part::WorkingHour);
+        $each!(crm_gateway::model::teacher_part::Rate);
+        $each!(crm_gateway::model::calendar::CalendarEntry);
         $each!(crm_gateway::model::reference::ReferenceEntry);
+        $each!(crm_gateway::model::tariff::Tariff);
+        $each!(crm_gateway::model::subscription::Subscription);
+        $each!(crm_gateway::model::discount::Discount);
+        $each!(crm_gateway::model::bonus::Bonus);
+        $each!(crm_gateway::model::history::HistoryEntry);
+        $each!(crm_gateway::model::message::Message);
+        $each!(crm_gateway::model::project_step::ProjectStep);
+        $each!(crm_gateway::model::project_action::ProjectAction);
+        $each!(crm_gateway::model::checklist::Checklist);
+        $each!(crm_gateway::model::project_good::ProjectGood);
     };
 }
 

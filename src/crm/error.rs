@@ -130,7 +130,7 @@ impl Error {
     pub fn of_write(mut self) -> Self {
         self.maybe_applied = match self.kind {
             Kind::Timeout | Kind::Unreadable => true,
-            Kind::Failed => self.sent && self.status.is_none_or(|status| status >= 500 || status < 400),
+            Kind::Failed => self.sent && self.status.is_none_or(|status| !(400..500).contains(&status)),
             _ => false,
         };
         self

@@ -33,8 +33,11 @@ pub(super) struct Desk {
     /// When something of a resource was last written, on the cache's scale.
     written: Mutex<HashMap<&'static str, Arc<AtomicU64>>>,
     /// Records that are being changed.
-    turns: Mutex<HashMap<(&'static str, RecordId), Weak<tokio::sync::Mutex<()>>>>,
+    turns: Mutex<HashMap<(&'static str, RecordId), Weak<Turn>>>,
 }
+
+/// The lock that whoever changes a record holds.
+pub(super) type Turn = tokio::sync::Mutex<()>;
 
 /// When something of a resource was last written: what was asked before is not believed any more.
 #[derive(Debug, Clone)]
@@ -147,7 +150,7 @@ impl Desk {
     }
 
     /// The lock that whoever changes a record holds.
-    pub(super) fn turn(&self, resource: &'static str, id: &RecordId) -> Arc<tokio::sync::Mutex<()>> {
+    pub(super) fn turn(&self, resource: &'static str, id: &RecordId) -> Arc<Turn> {
         let mut turns = self.turns.lock().expect("no code panics while it holds the turns");
         turns.retain(|_, turn| turn.strong_count() > 0);
         let known = turns.get(&(resource, id.clone())).and_then(Weak::upgrade);
@@ -183,13 +186,11 @@ impl Desk {
             let deadline = trip.patience();
             let fill = |interest, purpose| {
                 fill(
-                    trip.ctx,
-                    deadline,
+                    (trip.ctx, deadline),
                     Arc::clone(source),
                     question.clone(),
                     way.clone(),
-                    interest,
-                    purpose,
+                    (interest, purpose),
                     (Arc::clone(&self.metrics), Arc::clone(&self.discovered)),
                 )
             };
@@ -240,13 +241,11 @@ impl Desk {
 
 /// Asks the CRM on a task of its own; gives up when nobody waits and nothing was sent.
 fn fill<E: Entity>(
-    ctx: &Ctx,
-    deadline: Instant,
+    (ctx, deadline): (&Ctx, Instant),
     source: Arc<dyn Source<E>>,
     question: Question,
     way: Way<'_, E>,
-    interest: Interest,
-    purpose: Purpose,
+    (interest, purpose): (Interest, Purpose),
     (metrics, discovered): (Arc<Metrics>, Arc<Discovered>),
 ) -> impl Future<Output = Result<Filled<Chunk<E>>, Error>> + Send + use<E> {
     let mut ctx = Ctx { interest, deadline, ..ctx.clone() };

@@ -179,7 +179,9 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    fn read(body: &Value) -> Result<(Vec<RecordId>, Option<bool>, Vec<String>), Vec<(String, String)>> {
+    type Read = (Vec<RecordId>, Option<bool>, Vec<String>);
+
+    fn read(body: &Value) -> Result<Read, Vec<(String, String)>> {
         let mut query = Query::of_body(body.as_object().unwrap());
         let steps = query.many("step_id", "");
         let deleted = query.one("deleted", "");

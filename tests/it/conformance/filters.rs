@@ -367,7 +367,7 @@ async fn every_filter_gives_exactly_the_rows_it_should() {
     let (mut wrong, mut telling) = (Vec::new(), 0);
     for case in CASES {
         let rows = (case.rows)(&app);
-        for (path, fits) in checks(&case) {
+        for (path, fits) in checks(case) {
             let expected: BTreeSet<String> =
                 rows.iter().filter(|(_, row)| fits(row)).map(|(id, _)| id.clone()).collect();
             let seen: Vec<String> = ids(&app.owner().walk(path).await);

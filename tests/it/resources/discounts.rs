@@ -21,7 +21,8 @@ async fn a_students_discounts_are_those_of_the_crm() {
     let all = app.owner().walk(&path).await;
     let rows = app.alfa.rows("discount");
     assert_eq!(all.len(), rows.iter().filter(|row| row["customer_id"] == student).count());
-    let seen = all.iter().find(|record| record["source_id"] == row["id"].to_string()).unwrap();
+    let number = row["id"].to_string();
+    let seen = all.iter().find(|record| record["source_id"] == *number).unwrap();
     assert_eq!(seen["student_id"], format!("alfa-{student}"));
     assert_eq!(seen["amount"], row["amount"].to_string());
     assert_eq!(seen["kind"], row["discount_type"]);
