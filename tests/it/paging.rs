@@ -322,3 +322,18 @@ async fn a_forged_cursor_is_not_searched_for_without_end() {
         assert!(calls <= 120, "{path}: {calls} calls");
     }
 }
+
+/// A large school whose students belong to several branches: branch by branch many come more than once.
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_records_come_once_over_all_branches() {
+    let app = crate::support::Setup::new().students(7000).projects(1).in_no_hurry().start();
+    let known: BTreeSet<String> = alfa(&app, "customer", |_| true).into_iter().collect();
+    assert!(known.len() >= 10_000, "{}", known.len());
+    let branches: Vec<String> =
+        app.alfa.rows("branch").iter().map(|row| format!("branch_id=alfa-{}", row["id"])).collect();
+    let path = format!("/students?stage=ALL&archived=all&fields=id&limit=200&{}", branches.join("&"));
+    let seen = crate::support::app::ids(&app.owner().walk(&path).await);
+    let once: BTreeSet<String> = seen.iter().cloned().collect();
+    assert_eq!(seen.len(), once.len(), "some came twice");
+    assert_eq!(once, known);
+}
