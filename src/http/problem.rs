@@ -151,6 +151,13 @@ impl Problem {
         problem
     }
 
+    /// What is wrong with a header.
+    pub(crate) fn bad_header(name: &str, detail: String) -> Self {
+        let mut problem = Self::new(Code::InvalidRequest, format!("`{name}` {detail}."));
+        problem.0.errors = vec![Invalid { pointer: format!("/headers/{name}"), detail }];
+        problem
+    }
+
     /// Everything wrong with the fields of a body.
     pub(crate) fn bad_fields(bad: Vec<(String, String)>) -> Self {
         let mut problem = Self::new(Code::ValidationFailed, "");

@@ -17,7 +17,6 @@ use super::view::{self, View};
 use crate::consumers::{Access, Consumer};
 use crate::hub::{Answer, Failure, Provenance, Scope};
 use crate::model::draft::BadField;
-use crate::model::query::BadParam;
 use crate::model::{Entity, Fields, Query, Record, RecordId};
 
 /// The longest `Idempotency-Key`.
@@ -131,10 +130,7 @@ fn read_query(text: &str) -> Result<bool, Problem> {
 
 /// An `Idempotency-Key` must be one that can be kept, and must be there where a write demands it.
 fn check_key(headers: &HeaderMap, needed: bool) -> Result<(), Problem> {
-    let bad = |detail: String| {
-        let name = "Idempotency-Key".to_owned();
-        Err(Problem::bad_query(vec![BadParam { name, detail }]))
-    };
+    let bad = |detail: String| Err(Problem::bad_header("Idempotency-Key", detail));
     match headers.get(&IDEMPOTENCY_KEY) {
         None if needed => {
             bad("is missing; send a new one with each new request, and the same with a repeated one"

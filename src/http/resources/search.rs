@@ -40,12 +40,12 @@ fn parts() -> Vec<Box<dyn Finder>> {
         by_name::<Student>(&[Kind::Student, Kind::Lead], student, students),
         by_name::<Group>(
             &[Kind::Group],
-            |group| (!group.archived).then_some(Kind::Group),
+            |_| Some(Kind::Group),
             |question| GroupFilter { q: Some(question.text().to_owned()), ..GroupFilter::default() },
         ),
         by_name::<Teacher>(
             &[Kind::Teacher],
-            |teacher| (!teacher.archived).then_some(Kind::Teacher),
+            |_| Some(Kind::Teacher),
             |question| TeacherFilter {
                 q: question.name(),
                 contact: question.contact(),
@@ -56,9 +56,10 @@ fn parts() -> Vec<Box<dyn Finder>> {
     ]
 }
 
+// Lists leave out the archive; what is asked for by its id is shown wherever it is.
+
 fn student(student: &Student) -> Option<Kind> {
-    let kind = if student.stage == Stage::Lead { Kind::Lead } else { Kind::Student };
-    (!student.archived).then_some(kind)
+    Some(if student.stage == Stage::Lead { Kind::Lead } else { Kind::Student })
 }
 
 fn students(question: &Question) -> StudentFilter {
@@ -70,8 +71,8 @@ fn students(question: &Question) -> StudentFilter {
     StudentFilter { stage, q: question.name(), contact: question.contact(), ..StudentFilter::default() }
 }
 
-fn project(project: &Project) -> Option<Kind> {
-    (!project.deleted).then_some(Kind::Project)
+fn project(_: &Project) -> Option<Kind> {
+    Some(Kind::Project)
 }
 
 fn newest_projects(_: &Question) -> ProjectFilter {
