@@ -51,11 +51,19 @@ pub fn check(data: &[u8]) {
     BENCH.with(|bench| {
         bench.runtime.block_on(async {
             match how / 2 % 5 {
-                0 => bench.list(&bench.hub.students, &lanes, "").await,
-                1 => bench.list(&bench.hub.lessons, &lanes, "").await,
-                2 => bench.list(&bench.hub.payments, &lanes, "").await,
-                3 => bench.list(&bench.hub.payments, &lanes, "from=2026-02-16&to=2026-02-18").await,
-                _ => bench.list(&bench.hub.projects, &lanes, "").await,
+                0 => bench.list(bench.hub.shelf::<crm_gateway::model::student::Student>(), &lanes, "").await,
+                1 => bench.list(bench.hub.shelf::<crm_gateway::model::lesson::Lesson>(), &lanes, "").await,
+                2 => bench.list(bench.hub.shelf::<crm_gateway::model::payment::Payment>(), &lanes, "").await,
+                3 => {
+                    bench
+                        .list(
+                            bench.hub.shelf::<crm_gateway::model::payment::Payment>(),
+                            &lanes,
+                            "from=2026-02-16&to=2026-02-18",
+                        )
+                        .await
+                }
+                _ => bench.list(bench.hub.shelf::<crm_gateway::model::project::Project>(), &lanes, "").await,
             }
         });
     });
