@@ -6,6 +6,7 @@ mod outbound_order;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -15,14 +16,18 @@ pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     /// Listens to everything, down to traces.
-    pub(crate) fn listen() -> (Self, DefaultGuard) {
+    ///
+    /// Whether anybody listens is remembered per line of code: while there is one subscriber in the process, by what
+    /// the thread that came first thinks. Hence the second one.
+    pub(crate) fn listen() -> (Self, (DefaultGuard, Dispatch)) {
         let log = Self::default();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(tracing::Level::TRACE)
             .with_ansi(false)
             .with_writer(log.clone())
             .finish();
-        (log, tracing::subscriber::set_default(subscriber))
+        let second = Dispatch::new(tracing_subscriber::registry());
+        (log, (tracing::subscriber::set_default(subscriber), second))
     }
 
     pub(crate) fn lines(&self) -> Vec<String> {
