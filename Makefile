@@ -1,16 +1,21 @@
 # What people and CI run, by the same names. Needs Rust and make; `make help` lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check openapi bench fuzz image tools fuzztools
+.PHONY: help run test faults check openapi bench bench-scheduler fuzz image tools fuzztools
 
 help: ## Lists the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: tools ## Runs the gateway over two simulated CRMs with invented data; prints a key and a curl line
 	cargo run --locked -- demo
 
 test: tools ## Runs all tests
 	cargo test --locked
+
+FAULTS :=
+
+faults: tools ## Plants faults in a copy of the tree; each must turn its test red. FAULTS="..." for some
+	tests/faults/run.sh $(FAULTS)
 
 check: tools ## Checks format, lints and that the API document is the committed one
 	cargo fmt --check
@@ -23,6 +28,9 @@ openapi: tools ## Writes openapi/openapi.json anew; look at the difference befor
 
 bench: tools ## Compares a cached read with a bare server, in about a minute
 	cargo bench --locked --bench cached_read
+
+bench-scheduler: tools ## Measures what the scheduler promises beside FIFO, in about a minute; fails when a target is missed
+	cargo bench --locked --bench scheduler
 
 # Without a sanitizer it works with the stable compiler; there is no unsafe code here that one would watch.
 FUZZ := --sanitizer none --codegen-units 16

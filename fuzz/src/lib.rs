@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use crm_gateway::config::{self, Config};
-use crm_gateway::model::context::{Freshness, Interest, Reason};
+use crm_gateway::model::context::{Freshness, Interest, Payer, Reason};
 use crm_gateway::model::{Class, Ctx};
 use crm_gateway::sandbox;
 use crm_gateway::upstream::wire::Transport;
@@ -83,12 +83,12 @@ fn to_answers(answer: impl Fn(&Request<Bytes>) -> Response<Bytes> + Send + Sync 
 /// Somebody who asks, within a runtime.
 fn ctx() -> Ctx {
     Ctx {
-        consumer: "fuzz".into(),
-        class: Class::Interactive,
+        payer: Payer { consumer: "fuzz".into(), class: Class::Interactive, weight: 1 },
         reason: Reason::Miss,
         deadline: tokio::time::Instant::now() + Duration::from_secs(60),
         max_wait: None,
         freshness: Freshness::default(),
         interest: Interest::default(),
+        rehearsal: None,
     }
 }

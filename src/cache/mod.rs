@@ -80,6 +80,19 @@ pub struct Read<T, F> {
     pub took: Duration,
 }
 
+/// A value that is looked at without being asked for.
+#[derive(Debug)]
+pub struct Glimpse<T> {
+    /// The value.
+    pub value: Arc<T>,
+    /// How old it is.
+    pub age: Duration,
+    /// When its last fill began.
+    pub generation: u64,
+    /// When the fill began that first brought this value.
+    pub since: u64,
+}
+
 /// Where a value came from.
 #[derive(Debug)]
 pub enum Origin<F> {
@@ -135,7 +148,7 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
         self: &Arc<Self>,
         key: &Arc<str>,
         policy: &Policy,
-        wish: &Wish,
+        wish: &Wish<'_>,
         fill: Fill,
         covered: fn(&F) -> bool,
     ) -> Result<Read<T, F>, NoValue<F>>
@@ -190,7 +203,7 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
         &self,
         key: &Arc<str>,
         policy: &Policy,
-        wish: &Wish,
+        wish: &Wish<'_>,
         failure: F,
     ) -> Result<Read<T, F>, F> {
         let now = Instant::now();
@@ -198,6 +211,38 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
         let value =
             last.as_ref().and_then(|entry| entry.read(Origin::StaleIfError(failure.clone()), policy, now));
         value.ok_or(failure)
+    }
+
+    /// What is in memory for `key`, whatever its age. Nothing is asked.
+    pub fn glance<T: Send + Sync + 'static>(&self, key: &Arc<str>) -> Option<Glimpse<T>> {
+        let entry = self.store.get(key)?;
+        entry.glimpse(Instant::now())
+    }
+
+    /// Everything in memory that is a `T` and whose key is wanted, oldest fill first. It goes through the whole memory.
+    pub fn survey<T: Send + Sync + 'static>(&self, wanted: impl Fn(&str) -> bool) -> Vec<Glimpse<T>> {
+        let now = Instant::now();
+        let entries = self.store.iter().filter(|(key, _)| wanted(key));
+        let mut found: Vec<Glimpse<T>> = entries.filter_map(|(_, entry)| entry.glimpse(now)).collect();
+        found.sort_by_key(|glimpse| glimpse.generation);
+        found
+    }
+
+    /// Whether a fill for somebody who waits is under way that began after `newer_than`.
+    pub fn is_under_way(&self, key: &Arc<str>, newer_than: Option<u64>) -> bool {
+        self.flights().get(key).is_some_and(|flight| {
+            flight.purpose() == Purpose::Answer && newer_than.is_none_or(|bound| flight.generation() > bound)
+        })
+    }
+
+    /// Whether any fill is under way, also one that nobody waits for.
+    pub fn is_refreshing(&self, key: &Arc<str>) -> bool {
+        self.flights().contains_key(key)
+    }
+
+    /// The last point on the scale of generations.
+    pub fn latest(&self) -> u64 {
+        self.generations.load(Ordering::Acquire)
     }
 
     /// A point on the scale of generations: every fill that began until now is before it.
@@ -226,7 +271,7 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
         self: &Arc<Self>,
         key: &Arc<str>,
         policy: &Policy,
-        wish: &Wish,
+        wish: &Wish<'_>,
         fill: Fill,
     ) -> (Landing<F>, crate::model::context::Waiting, bool)
     where
@@ -240,7 +285,11 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
             && flight.purpose() == Purpose::Answer
             && wish.newer_than.is_none_or(|bound| flight.generation() > bound)
         {
-            return (flight.landing(), flight.interest().join(), true);
+            let waiting = flight.interest().join();
+            if let Some(payer) = wish.payer {
+                flight.interest().raise(payer);
+            }
+            return (flight.landing(), waiting, true);
         }
         // The fill that was under way a moment ago may have landed since.
         if let Some(entry) = self.store.get(key)
@@ -359,8 +408,13 @@ impl Entry {
         now.saturating_duration_since(self.stored)
     }
 
+    fn glimpse<T: Send + Sync + 'static>(&self, now: Instant) -> Option<Glimpse<T>> {
+        let value = Arc::clone(&self.value).downcast().ok()?;
+        Some(Glimpse { value, age: self.age(now), generation: self.generation, since: self.since })
+    }
+
     /// Whether it is better than a failure.
-    fn covers(&self, policy: &Policy, wish: &Wish, now: Instant) -> bool {
+    fn covers(&self, policy: &Policy, wish: &Wish<'_>, now: Instant) -> bool {
         let age = self.age(now);
         wish.accepts(age, self.generation) && age < policy.kept()
     }

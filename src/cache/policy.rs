@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Entry;
+use crate::model::context::Payer;
 
 /// How long an answer is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,16 +26,18 @@ impl Policy {
 
 /// What a caller accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Wish {
+pub struct Wish<'a> {
     /// Nothing older than this.
     pub max_age: Option<Duration>,
     /// Only what was asked for after this generation.
     pub newer_than: Option<u64>,
     /// Rather nothing than a call.
     pub only_if_cached: bool,
+    /// Who asks: a fill that was begun for somebody less urgent becomes as urgent.
+    pub payer: Option<&'a Payer>,
 }
 
-impl Wish {
+impl Wish<'_> {
     /// Whether an entry of this age and generation will do.
     pub fn accepts(&self, age: Duration, generation: u64) -> bool {
         self.max_age.is_none_or(|most| !most.is_zero() && age <= most)

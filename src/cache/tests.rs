@@ -59,7 +59,7 @@ type TestCache = Arc<Cache<&'static str>>;
 async fn read(
     cache: &TestCache,
     source: &Source,
-    wish: Wish,
+    wish: Wish<'_>,
 ) -> Result<Read<u32, &'static str>, NoValue<&'static str>> {
     let source = source.clone();
     cache.read(&"key".into(), &POLICY, &wish, |interest, _| source.fill(interest), |_| true).await

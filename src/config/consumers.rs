@@ -108,8 +108,8 @@ pub enum Mask {
     Notes,
 }
 
-/// The first segments of the API's paths, after which scopes are named.
-pub const SCOPE_RESOURCES: [&str; 14] = [
+/// The first segments of the API's paths, after which scopes are named, and `admin`: what operators see besides.
+pub const SCOPE_RESOURCES: [&str; 15] = [
     "students",
     "lessons",
     "schedules",
@@ -124,10 +124,12 @@ pub const SCOPE_RESOURCES: [&str; 14] = [
     "messages",
     "search",
     "quota",
+    "admin",
 ];
 
 /// Resources that nothing can be written to, so that `:write` promises what it cannot give.
-const READ_ONLY: [&str; 7] = ["tariffs", "projects", "reference", "history", "messages", "search", "quota"];
+const READ_ONLY: [&str; 8] =
+    ["tariffs", "projects", "reference", "history", "messages", "search", "quota", "admin"];
 
 const ACCESSES: [(&str, Access); 2] = [("read", Access::Read), ("write", Access::Write)];
 const CLASSES: [(&str, Class); 3] =

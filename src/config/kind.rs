@@ -134,7 +134,18 @@ pub(super) fn id() -> Kind<u64> {
 
 /// A number that may have a fraction, above zero and up to `high`.
 pub(super) fn positive(high: f64, example: f64) -> Kind<f64> {
-    Kind::new(format!("a number above 0 and up to {high} such as {example:?}"), move |value| {
+    number(format!("a number above 0 and up to {high} such as {example:?}"), move |number| {
+        number > 0.0 && number <= high
+    })
+}
+
+/// A part of a whole, from nothing to all of it.
+pub(super) fn part(example: f64) -> Kind<f64> {
+    number(format!("a number from 0 to 1 such as {example:?}"), |number| (0.0..=1.0).contains(&number))
+}
+
+fn number(what: String, is_good: impl Fn(f64) -> bool + 'static) -> Kind<f64> {
+    Kind::new(what, move |value| {
         let number = match value {
             Value::Float(number) => *number,
             // Exact for every number that is small enough to be accepted.
@@ -145,7 +156,7 @@ pub(super) fn positive(high: f64, example: f64) -> Kind<f64> {
             }
             _ => return Err(String::new()),
         };
-        if number > 0.0 && number <= high { Ok(number) } else { Err(String::new()) }
+        if is_good(number) { Ok(number) } else { Err(String::new()) }
     })
 }
 

@@ -2,6 +2,7 @@
 //! zone it writes its times. Addresses are checked here once, so that whoever joins a path to one knows that
 //! it has a scheme and a host and no slash at its end.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,6 +25,49 @@ pub struct Quota {
     pub max_wait: Duration,
     /// Calls that may wait at the same time, all consumers together.
     pub max_queue: usize,
+    /// Bytes that calls which wait may hold, all consumers together.
+    pub max_queue_bytes: u64,
+    /// What each class gets while it has calls waiting.
+    pub guaranteed: Guaranteed,
+    /// Turns that calls of an operation take; those not named take one.
+    pub cost: BTreeMap<String, u32>,
+}
+
+/// The part of all turns that each class gets while it has calls waiting; together at most one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Guaranteed {
+    /// Of people who wait.
+    pub interactive: f64,
+    /// Of systems that wait.
+    pub partner: f64,
+    /// Of work that nobody waits for.
+    pub batch: f64,
+    /// Of our own background work.
+    pub refresh: f64,
+}
+
+impl Guaranteed {
+    fn read(r: &Reader<'_>) -> Option<Self> {
+        let part = |key, usual| r.get(key, &kind::part(usual));
+        let (interactive, partner) = (part("interactive", 0.5), part("partner", 0.2));
+        let (batch, refresh) = (part("batch", 0.1), part("refresh", 0.05));
+        let all = Self { interactive: interactive?, partner: partner?, batch: batch?, refresh: refresh? };
+        let sum = all.interactive + all.partner + all.batch + all.refresh;
+        if sum > 1.0 + 1e-9 {
+            r.problem_here(format!("the parts add up to {sum:.2}; together they may be at most 1"));
+            return None;
+        }
+        Some(all)
+    }
+}
+
+fn costs(r: &Reader<'_>) -> Option<BTreeMap<String, u32>> {
+    let names = r.names();
+    let cost = |(name, _): (&str, bool)| {
+        let turns = r.get(name, &kind::whole(1..=100, 2))?;
+        Some((name.to_owned(), turns))
+    };
+    names.into_iter().map(cost).collect()
 }
 
 impl Quota {
@@ -32,7 +76,18 @@ impl Quota {
         let burst = r.get("burst", &kind::whole(1..=1000, 1));
         let max_wait = r.get("max_wait", &kind::duration("100ms", "10m", "20s"));
         let max_queue = r.get("max_queue", &kind::whole(1..=1_000_000, 2000));
-        Some(Self { rate: rate?, burst: burst?, max_wait: max_wait?, max_queue: max_queue? })
+        let max_queue_bytes = r.get("max_queue_bytes", &kind::size("64KiB", "1GiB", "64MiB"));
+        let guaranteed = r.section("guaranteed", Guaranteed::read);
+        let cost = r.optional_section("cost", costs);
+        Some(Self {
+            rate: rate?,
+            burst: burst?,
+            max_wait: max_wait?,
+            max_queue: max_queue?,
+            max_queue_bytes: max_queue_bytes?,
+            guaranteed: guaranteed?,
+            cost: cost?.unwrap_or_default(),
+        })
     }
 
     pub(super) fn write(&self, w: &mut Writer) {
@@ -40,6 +95,13 @@ impl Quota {
         w.plain("burst", self.burst);
         w.duration("max_wait", self.max_wait);
         w.plain("max_queue", self.max_queue);
+        w.size("max_queue_bytes", self.max_queue_bytes);
+        let Guaranteed { interactive, partner, batch, refresh } = self.guaranteed;
+        w.pairs(
+            "guaranteed",
+            [("interactive", interactive), ("partner", partner), ("batch", batch), ("refresh", refresh)],
+        );
+        w.pairs("cost", self.cost.iter().map(|(operation, turns)| (operation.as_str(), *turns)));
     }
 }
 

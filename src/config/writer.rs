@@ -73,6 +73,22 @@ impl Writer {
         let pairs: Vec<_> = items.iter().map(|(id, name)| format!("{id} = {}", quote(name))).collect();
         self.plain(key, format!("{{ {} }}", pairs.join(", ")));
     }
+
+    /// `{ batch = 0.1 }` on one line.
+    pub(super) fn pairs<V: std::fmt::Debug>(
+        &mut self,
+        key: &str,
+        items: impl IntoIterator<Item = (impl AsRef<str>, V)>,
+    ) {
+        let pairs: Vec<_> = items
+            .into_iter()
+            .map(|(name, value)| format!("{} = {value:?}", show_key(name.as_ref())))
+            .collect();
+        self.plain(
+            key,
+            if pairs.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", pairs.join(", ")) },
+        );
+    }
 }
 
 /// A text as TOML writes it, on one line.

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::model::Source as CrmName;
-use crate::model::context::Reason;
+use crate::model::context::{Payer, Reason};
 use crate::upstream::Upstream;
+use crate::upstream::quota::breaker::State;
 
 /// The calls of one CRM.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,9 +18,19 @@ pub struct Budget {
     pub burst: u32,
     /// Longest wait for a turn.
     pub max_wait: Duration,
+    /// Calls per second that the CRM takes, as far as it was learned; at most `rate`.
+    pub learned_rate: f64,
+    /// What is missing from the rate because somebody else at our address spends it, or the CRM allows less.
+    pub foreign_rate: f64,
+    /// Whether calls pass at all: `closed`, `half_open` or `open`.
+    pub breaker: &'static str,
+    /// When calls are tried again, if none pass now.
+    pub closed_for: Option<Duration>,
     /// Calls that wait for their turn.
     pub waiting: usize,
-    /// How long a call that came now would wait for its turn, if nothing more urgent comes after it.
+    /// Calls of the payer that wait for their turn.
+    pub own_waiting: usize,
+    /// How long a call of the payer that came now would wait for its turn.
     pub predicted_wait: Duration,
     /// What was spent since the gateway started.
     pub spent: Vec<Spent>,
@@ -37,9 +48,9 @@ pub struct Spent {
 }
 
 impl Budget {
-    /// As it is now on the way to a CRM. No call is made.
-    pub fn of(upstream: &Upstream) -> Self {
-        let (meter, standing) = (upstream.meter(), upstream.pacer().standing());
+    /// As it is now on the way to a CRM, seen by a payer. No call is made.
+    pub fn of(upstream: &Upstream, payer: &Payer) -> Self {
+        let (meter, standing) = (upstream.meter(), upstream.pacer().standing(payer));
         let counted = meter.metrics.quota_spent_on(meter.crm.name()).into_iter();
         let spent = counted.filter_map(|(consumer, name, calls)| {
             let reason = Reason::ALL.into_iter().find(|reason| reason.name() == name)?;
@@ -50,7 +61,16 @@ impl Budget {
             rate: standing.limits.rate,
             burst: standing.limits.burst,
             max_wait: standing.limits.max_wait,
+            learned_rate: standing.learned_rate,
+            foreign_rate: standing.foreign_rate,
+            breaker: match standing.breaker {
+                State::Closed => "closed",
+                State::HalfOpen => "half_open",
+                State::Open => "open",
+            },
+            closed_for: upstream.pacer().closed_for(),
             waiting: standing.waiting,
+            own_waiting: standing.own_waiting,
             predicted_wait: standing.wait,
             spent: spent.collect(),
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::Source;
+use crate::model::rehearsal::Refused;
 use crate::upstream;
 
 /// What a failure means.
@@ -155,6 +156,9 @@ pub fn on_the_way(crm: Source, error: upstream::Error) -> Error {
         Way::Overloaded { .. } => {
             (Kind::Overloaded, "the call would wait past its deadline; nothing was sent")
         }
+        Way::Unavailable { .. } => {
+            (Kind::Unavailable, "the CRM fails and is given a pause; nothing was sent")
+        }
         Way::Abandoned => (Kind::Abandoned, "nobody waits for the call any more; nothing was sent"),
         Way::Timeout(_) => (Kind::Timeout, "no answer in time"),
         Way::Transport { sent: false, .. } => (Kind::Failed, "the CRM cannot be reached"),
@@ -164,11 +168,20 @@ pub fn on_the_way(crm: Source, error: upstream::Error) -> Error {
         Way::TooLarge(_) => (Kind::Unreadable, "the answer is larger than the configured limit"),
     };
     let retry_after = match &error {
-        Way::Overloaded { retry_after } => Some(*retry_after),
+        Way::Overloaded { retry_after } | Way::Unavailable { retry_after } => Some(*retry_after),
         _ => None,
     };
-    let sent = !matches!(error, Way::Overloaded { .. } | Way::Abandoned | Way::Transport { sent: false, .. });
+    let sent = error.may_have_been_sent();
     Error { retry_after, sent, cause: Some(Arc::new(error)), ..Error::new(crm, kind, detail) }
+}
+
+/// What a call is answered that is refused before it leaves.
+pub fn refused(crm: Source, refused: Refused) -> Error {
+    let error = match refused {
+        Refused::Wait(retry_after) => upstream::Error::Overloaded { retry_after },
+        Refused::Closed(retry_after) => upstream::Error::Unavailable { retry_after },
+    };
+    on_the_way(crm, error)
 }
 
 /// What is answered to a write that the CRM has no call for.

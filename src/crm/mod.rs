@@ -20,6 +20,7 @@ pub use budget::Budget;
 pub use error::{Error, Kind};
 pub use write::{Place, Write, Written};
 
+use crate::model::context::Payer;
 use crate::model::{Ctx, Entity, Record, RecordId, Source as CrmName};
 
 /// One CRM: which records it has. What it declares is a claim that the conformance suite tests.
@@ -31,7 +32,7 @@ pub trait Crm: Send + Sync {
     /// The kinds of records it has.
     fn sources(&self) -> Sources;
     /// How its calls are spent, as it is now; no call is made to find out.
-    fn budget(&self) -> Budget;
+    fn budget(&self, payer: &Payer) -> Budget;
 }
 
 /// The kinds of records a CRM has, by their types.
@@ -98,6 +99,32 @@ pub trait Source<E: Entity>: Send + Sync {
         None
     }
 
+    /// Whether it answers out of what is configured, without a call.
+    fn answers_by_itself(&self) -> bool {
+        false
+    }
+
+    /// Whether each of its calls lists records of another kind, so that what one brought says nothing about the others.
+    fn is_of_many_kinds(&self) -> bool {
+        false
+    }
+
+    /// Which records the call may find, as far as the call itself says: those of a branch, a status, a parent. What it
+    /// is narrowed by besides is the filter's business.
+    fn finds<'a>(&'a self, _question: &'a Question) -> Finds<'a, E> {
+        Box::new(|_| true)
+    }
+
+    /// Which of `records` records the call would bring if there were so many. Where lists come whole, all.
+    fn extent(&self, _question: &Question, records: u64) -> Extent {
+        Extent { rows: 0..records, total: Some(records), ..Extent::default() }
+    }
+
+    /// A record of that number about which nothing else is known, where such a one can be.
+    fn sketch(&self, _question: &Question, _number: u64) -> Option<Record<E>> {
+        None
+    }
+
     /// Makes the call and translates its answer.
     fn ask<'a>(&'a self, ctx: &'a Ctx, question: &'a Question) -> BoxFuture<'a, Result<Asked<E>, Error>>;
 
@@ -127,6 +154,9 @@ pub trait Source<E: Entity>: Send + Sync {
         Box::pin(async move { Err(error) })
     }
 }
+
+/// Whether a call may find a record.
+pub type Finds<'a, E> = Box<dyn Fn(&Record<E>) -> bool + 'a>;
 
 /// How a record is found by its id.
 #[derive(Debug, Clone)]
@@ -210,6 +240,21 @@ pub struct Question {
     pub exact: bool,
     /// The CRM's own id of the record that the list hangs on.
     pub parent: Option<u64>,
+}
+
+/// Which part of a list a page is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// The rows, counted from the start of the list.
+    pub rows: std::ops::Range<u64>,
+    /// See [`Chunk::total`].
+    pub total: Option<u64>,
+    /// See [`Chunk::next`].
+    pub next: Option<Position>,
+    /// See [`Chunk::previous`].
+    pub previous: Option<Position>,
+    /// See [`Chunk::overlap`].
+    pub overlap: u64,
 }
 
 /// A page of records as one call gave it, and what the call cost.

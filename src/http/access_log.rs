@@ -10,6 +10,7 @@ use http::Method;
 use tokio::time::Instant;
 
 use super::auth::Caller;
+use super::codes::Code;
 use super::problem::Problem;
 use super::request_id::RequestId;
 use crate::telemetry::Metrics;
@@ -50,16 +51,21 @@ pub(super) async fn layer(State(observer): State<Observer>, request: Request, ne
     let request_id = id.as_ref().map_or("", RequestId::as_str);
     let took_ms = millis(took);
     match extensions.get::<Problem>() {
-        Some(problem) if status >= 500 => {
-            let code = problem.code().entry().name;
-            let cause = problem.cause().unwrap_or("-");
-            tracing::error!(
-                method, route, status, took_ms, consumer, cache, request_id, code, cause, "failed"
-            );
-        }
         Some(problem) => {
             let code = problem.code().entry().name;
-            tracing::info!(method, route, status, took_ms, consumer, cache, request_id, code, "refused");
+            let cause = problem.cause().unwrap_or("-");
+            // A mistake of ours, a failure of a CRM, and what the caller is told as a matter of course.
+            match problem.code() {
+                Code::Internal => tracing::error!(
+                    method, route, status, took_ms, consumer, cache, request_id, code, cause, "failed"
+                ),
+                Code::UpstreamError | Code::UpstreamInvalid | Code::UpstreamTimeout => tracing::warn!(
+                    method, route, status, took_ms, consumer, cache, request_id, code, cause, "failed"
+                ),
+                _ => tracing::info!(
+                    method, route, status, took_ms, consumer, cache, request_id, code, "refused"
+                ),
+            }
         }
         None => tracing::info!(method, route, status, took_ms, consumer, cache, request_id, "answered"),
     }

@@ -311,6 +311,19 @@ impl Reading {
     }
 }
 
+/// Adds the body that a question takes.
+pub(super) fn with_body<T: ToSchema>(mut operation: Operation, example: Value) -> Operation {
+    let content =
+        ContentBuilder::new().schema(Some(Ref::from_schema_name(T::name()))).example(Some(example)).build();
+    let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
+    operation.request_body = Some(RefOr::T(body.build()));
+    for status in statuses(Offer::Search, true) {
+        let problem = Ref::new(format!("#/components/responses/Problem{status}"));
+        operation.responses.responses.insert(status.to_string(), problem.into());
+    }
+    operation
+}
+
 /// A parameter of a path.
 pub(super) fn in_path(name: &str, about: &str, schema: impl Into<RefOr<Schema>>, example: &str) -> Parameter {
     ParameterBuilder::new()

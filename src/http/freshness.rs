@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::access_log::CacheResult;
 use crate::hub::{CacheUse, Provenance};
+use crate::model::Class;
 use crate::model::context::Freshness;
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -48,6 +49,17 @@ pub(super) fn wait(headers: &HeaderMap) -> Option<Duration> {
         let (name, value) = preference.split_once('=')?;
         if name.trim().eq_ignore_ascii_case("wait") { seconds(value) } else { None }
     })
+}
+
+/// How urgent the request is: as the consumer is configured, or less where it says so by `Prefer: priority=batch`.
+pub(super) fn class(headers: &HeaderMap, configured: Class) -> Class {
+    let wanted = words(headers, &PREFER, &[',', ';']).find_map(|preference| {
+        let (name, value) = preference.split_once('=')?;
+        let value = value.trim().trim_matches('"').to_ascii_lowercase();
+        let known = || Class::ALL.into_iter().find(|class| class.name() == value);
+        if name.trim().eq_ignore_ascii_case("priority") { known() } else { None }
+    });
+    wanted.map_or(configured, |wanted| wanted.max(configured))
 }
 
 fn words<'a>(

@@ -37,6 +37,13 @@ pub(super) struct Entry<Q, E> {
     written: RwLock<Option<Arc<Written<E>>>>,
 }
 
+impl<Q, E> Entry<Q, E> {
+    /// A question that has no answer yet.
+    pub(super) fn new(asked: Q) -> Self {
+        Self { asked, written: RwLock::new(None) }
+    }
+}
+
 /// An answer as it was written.
 #[derive(Debug)]
 pub(super) struct Written<E> {
@@ -81,7 +88,7 @@ impl Memo {
         if let Some(entry) = known {
             return Ok(entry);
         }
-        let entry = Arc::new(Entry { asked: read()?, written: RwLock::new(None) });
+        let entry = Arc::new(Entry::new(read()?));
         self.keep(key, Arc::clone(&entry) as Erased, SMALL);
         Ok(entry)
     }

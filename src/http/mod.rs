@@ -107,13 +107,25 @@ pub fn router(api: Api) -> Router {
     with_routes(api, resources::all())
 }
 
+/// What a request meets behind authentication, but for what is noted of it: no log, no metric, no idempotency key. Its own
+/// limit has been charged to the question about it.
+fn stage(paths: Router<Shared>, front: &Shared, max_body: usize) -> routes::Stage {
+    let layers = ServiceBuilder::new()
+        .layer(CatchPanicLayer::custom(guard::on_panic))
+        .layer(from_fn_with_state(max_body, guard::size))
+        .layer(from_fn(negotiate::layer));
+    let paths = paths
+        .fallback(async || problem::no_such_path())
+        .method_not_allowed_fallback(async || problem::no_such_method())
+        .layer(layers);
+    routes::Stage(paths.with_state(Arc::clone(front)))
+}
+
 fn with_routes(api: Api, routes: routes::Routes) -> Router {
     let base_path: Arc<str> = match api.settings.base_path.trim_matches('/') {
         "" => "".into(),
         path => format!("/{path}").into(),
     };
-    let (protected, documents) = routes.finish(&base_path);
-    let open = docs::router(&base_path, &api.settings, openapi::text(documents, &base_path));
     let settings = api.settings.clone();
     let observer =
         access_log::Observer { metrics: Arc::clone(&api.metrics), base_path: Arc::clone(&base_path) };
@@ -123,6 +135,8 @@ fn with_routes(api: Api, routes: routes::Routes) -> Router {
         memo: memo::Memo::new(),
         keys: Arc::default(),
     });
+    let (protected, documents) = routes.finish(&base_path, |paths| stage(paths, &front, settings.max_body));
+    let open = docs::router(&base_path, &settings, openapi::text(documents, &base_path));
 
     let keyed = ServiceBuilder::new()
         // Outside everything that answers, paths that do not exist included: without a key nobody learns which do.

@@ -16,7 +16,7 @@ use utoipa::{PartialSchema as _, ToSchema as _};
 use super::codes::Code;
 use super::problem::{Document, Invalid, Problem};
 use super::resources;
-use super::routes::Documents;
+use super::routes::{Documents, Stage};
 
 const ABOUT: &str = "\
 One REST API in front of AlfaCRM and the Crypto CRM.
@@ -36,13 +36,14 @@ prunes records, so with it only the fields named are there; `include=raw` adds t
 wherever `GET` does.
 
 **Waiting.** The CRMs take only so many calls a second. A call that needs one waits for its turn; `Prefer: wait=N` bounds \
-the wait in seconds, and what cannot be served in time is refused at once with a true `Retry-After`.
+the wait in seconds, and what cannot be served in time is refused at once with a true `Retry-After`. How urgent a key's \
+calls are is configured; `Prefer: priority=batch` (or `partner`) makes one less urgent, never more.
 
 **Errors** are problem documents (RFC 9457). `code` never changes its meaning; `type` leads to a page that explains it.";
 
 /// The document as it is committed.
 pub fn document() -> String {
-    let (_, documents) = resources::all().finish("");
+    let (_, documents) = resources::all().finish("", |_| Stage(axum::Router::new()));
     text(documents, "")
 }
 

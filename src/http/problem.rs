@@ -77,6 +77,10 @@ pub(crate) struct Document<'a> {
     pub(crate) source: &'a str,
     /// Whether the same request may succeed later.
     pub(crate) retryable: bool,
+    /// When it may, in milliseconds from now: what `Retry-After` says in whole seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) retry_after_ms: Option<u64>,
     /// Each single thing that is wrong with the request; empty unless the request is at fault.
     pub(crate) errors: &'a [Invalid],
 }
@@ -105,6 +109,11 @@ impl Problem {
     /// Whether a write may have been carried out all the same.
     pub(super) fn maybe_applied(&self) -> bool {
         self.0.maybe_applied || self.0.code == Code::Internal
+    }
+
+    /// When to ask again, in whole seconds.
+    pub(super) fn asks_again_after(&self) -> Option<u64> {
+        self.0.retry_after.map(whole_seconds)
     }
 
     /// What happened, for people.
@@ -185,7 +194,13 @@ impl Problem {
         self
     }
 
-    fn document<'a>(&'a self, base_path: &str, instance: &'a str, request_id: &'a str) -> Document<'a> {
+    /// The document, with what only the edge knows.
+    pub(super) fn document<'a>(
+        &'a self,
+        base_path: &str,
+        instance: &'a str,
+        request_id: &'a str,
+    ) -> Document<'a> {
         let entry = self.0.code.entry();
         Document {
             kind: format!("{base_path}/docs/errors/{}", entry.name),
@@ -197,6 +212,10 @@ impl Problem {
             request_id,
             source: self.source(),
             retryable: self.0.retryable,
+            retry_after_ms: self
+                .0
+                .retry_after
+                .map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
             errors: &self.0.errors,
         }
     }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::Front;
 use super::codes::Code;
 use super::freshness;
-use super::memo::Memo;
+use super::memo::{Entry, Memo};
 use super::problem::{Problem, internal, no_such_path, not_found};
 use super::query::{self, ListQuery};
 use super::resource::{Call, Filter, Resource};
@@ -61,7 +61,7 @@ async fn page<R: Resource>(
     key: &Arc<str>,
     read: impl FnOnce() -> Result<ListQuery<Filter<R>>, Problem>,
 ) -> Result<(Response, Option<String>), Problem> {
-    let entry = call.front.memo.read(key, || {
+    let entry = remembered(call, key, || {
         let (path, _) = call.segments().ok_or_else(no_such_path)?;
         let mut asked = read()?;
         if R::narrow(&mut asked.filter, &path) { Ok(asked) } else { Err(no_such_path()) }
@@ -74,6 +74,9 @@ async fn page<R: Resource>(
         R::shelf(&call.front.api.hub).list(&ctx, &scope, &asked.filter, &asked.page).await?;
     provenance = before.map_or(provenance, |before| before.and(provenance));
     let mut response = if asked.view.expand().is_empty() {
+        if ctx.rehearsal.is_some() {
+            return Ok((Response::default(), None));
+        }
         let written = call.front.memo.write(key, &entry, &value, |page| asked.view.page(page));
         let written = written.map_err(unwritable)?;
         freshness::reply(&call.head.headers, &written.body, &written.etag, &provenance)
@@ -83,7 +86,7 @@ async fn page<R: Resource>(
         provenance = provenance.and(names);
         freshness::reply(&call.head.headers, &body, &freshness::etag(&body), &provenance)
     };
-    call.front.api.metrics.cache(R::Record::RESOURCE, freshness::result(provenance.cache));
+    counted::<R::Record>(&call.front, &ctx, &provenance);
     if !value.incomplete.is_empty() {
         freshness::soon_old(&mut response);
     }
@@ -105,7 +108,7 @@ pub(super) async fn part<R: Resource>(
     }
     let Answer { value, provenance } =
         R::shelf(&front.api.hub).list(ctx, scope, &asked.filter, &asked.page).await?;
-    front.api.metrics.cache(R::Record::RESOURCE, freshness::result(provenance.cache));
+    counted::<R::Record>(front, ctx, &provenance);
     let written = asked.view.page(&value).and_then(|page| serde_json::from_slice(&page));
     Ok((written.map_err(unwritable)?, provenance))
 }
@@ -116,7 +119,7 @@ pub(super) async fn one<R: Resource>(call: Call, _: Body) -> Result<Response, Pr
     let consumer = &caller.0.consumer;
     let text = call.head.uri.query().unwrap_or_default();
     let key = Memo::key(call.head.uri.path(), text, &consumer.mask);
-    let entry = call.front.memo.read(&key, || {
+    let entry = remembered(&call, &key, || {
         let view = query::read_one::<R::Record>(text, &call.fields, &consumer.mask)?;
         let (path, id) = call.segments().ok_or_else(not_found)?;
         let mut filter = Filter::<R>::default();
@@ -141,6 +144,9 @@ pub(super) async fn one<R: Resource>(call: Call, _: Body) -> Result<Response, Pr
     provenance = before.map_or(provenance, |before| before.and(provenance));
     let page = Page { items: vec![value], next_cursor: None, total: None, incomplete: Vec::new() };
     let response = if view.expand().is_empty() {
+        if ctx.rehearsal.is_some() {
+            return Ok(Response::default());
+        }
         let written = call.front.memo.write(&key, &entry, &page, |page| view.one(&page.items[0]));
         let written = written.map_err(unwritable)?;
         freshness::reply(&call.head.headers, &written.body, &written.etag, &provenance)
@@ -150,8 +156,31 @@ pub(super) async fn one<R: Resource>(call: Call, _: Body) -> Result<Response, Pr
         provenance = provenance.and(names);
         freshness::reply(&call.head.headers, &body, &freshness::etag(&body), &provenance)
     };
-    call.front.api.metrics.cache(R::Record::RESOURCE, freshness::result(provenance.cache));
+    counted::<R::Record>(&call.front, &ctx, &provenance);
     Ok(response)
+}
+
+/// The question as it was read, now or before; now, if the request is only gone through.
+fn remembered<Q, E, X>(
+    call: &Call,
+    key: &Arc<str>,
+    read: impl FnOnce() -> Result<Q, X>,
+) -> Result<Arc<Entry<Q, E>>, X>
+where
+    Q: Send + Sync + 'static,
+    E: Send + Sync + 'static,
+{
+    match call.rehearsal() {
+        Some(_) => Ok(Arc::new(Entry::new(read()?))),
+        None => call.front.memo.read(key, read),
+    }
+}
+
+/// Counts how memory took part in an answer. What is only gone through is none.
+pub(super) fn counted<E: Entity>(front: &Front, ctx: &Ctx, provenance: &Provenance) {
+    if ctx.rehearsal.is_none() {
+        front.api.metrics.cache(E::RESOURCE, freshness::result(provenance.cache));
+    }
 }
 
 /// The names of other records are theirs: who may not read those may not read the names.

@@ -21,8 +21,9 @@ use super::view::fields_of;
 use super::{describe, freshness, read, write};
 use crate::consumers::Consumer;
 use crate::hub::{Hub, Provenance, Scope, Shelf};
-use crate::model::context::{Interest, Reason};
+use crate::model::context::{Interest, Payer, Reason};
 use crate::model::expand::Kin;
+use crate::model::rehearsal::Rehearsal;
 use crate::model::{Ctx, Draft as _, Entity, Fields, Query, RecordId};
 
 /// What a resource offers.
@@ -245,13 +246,22 @@ impl Call {
     pub(super) fn circumstances(&self, consumer: &Consumer) -> Ctx {
         let deadline = self.head.extensions.get::<Deadline>().map(|deadline| deadline.0);
         Ctx {
-            consumer: Arc::clone(&consumer.name),
-            class: consumer.class,
+            payer: Payer {
+                consumer: Arc::clone(&consumer.name),
+                class: freshness::class(&self.head.headers, consumer.class),
+                weight: consumer.weight,
+            },
             reason: Reason::Miss,
             deadline: deadline.unwrap_or_else(|| Instant::now() + self.front.api.settings.request_timeout),
             max_wait: freshness::wait(&self.head.headers),
             freshness: freshness::accepted(&self.head.headers),
             interest: Interest::default(),
+            rehearsal: self.rehearsal().cloned(),
         }
+    }
+
+    /// Where to note what would be done, when the request is only gone through.
+    pub(super) fn rehearsal(&self) -> Option<&Arc<Rehearsal>> {
+        self.head.extensions.get()
     }
 }

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::MethodRouter;
+use axum::{Extension, Router};
 use utoipa::openapi::path::{HttpMethod, Operation};
 use utoipa::openapi::tag::Tag;
 use utoipa::openapi::{RefOr, Schema, tag::TagBuilder};
@@ -31,7 +31,13 @@ struct Entry {
     operation: Operation,
     /// Whether it reads although its method is one of writes: its path ends in a word for that.
     question: bool,
+    /// Whether it is about another request, and so needs a way to go through that.
+    rehearses: bool,
 }
+
+/// What serves all paths but those that are about other requests: the way on which those are gone through.
+#[derive(Debug, Clone)]
+pub(super) struct Stage(pub(super) Router);
 
 /// What the API document needs to know.
 #[derive(Debug)]
@@ -50,12 +56,24 @@ impl Routes {
         handler: MethodRouter<Shared>,
         operation: Operation,
     ) {
-        self.entries.push(Entry { path, method, handler, operation, question: false });
+        self.entries.push(Entry { path, method, handler, operation, question: false, rehearses: false });
     }
 
     /// Adds a read whose question is too long for a query: a `POST` at a path that ends in a word for it.
     pub(super) fn add_question(&mut self, path: String, handler: MethodRouter<Shared>, operation: Operation) {
-        self.entries.push(Entry { path, method: HttpMethod::Post, handler, operation, question: true });
+        let method = HttpMethod::Post;
+        self.entries.push(Entry { path, method, handler, operation, question: true, rehearses: false });
+    }
+
+    /// Adds a question about another request. Its handler finds the [`Stage`] among the extensions of its own.
+    pub(super) fn add_rehearsal(
+        &mut self,
+        path: String,
+        handler: MethodRouter<Shared>,
+        operation: Operation,
+    ) {
+        let method = HttpMethod::Post;
+        self.entries.push(Entry { path, method, handler, operation, question: true, rehearses: true });
     }
 
     /// Names a group of operations.
@@ -75,12 +93,18 @@ impl Routes {
         self.entries.iter().filter_map(|entry| first(&entry.path)).collect()
     }
 
-    /// The router below `base_path`, and what to document.
-    pub(super) fn finish(self, base_path: &str) -> (Router<Shared>, Documents) {
+    /// The router below `base_path`, and what to document. `stage` makes of all paths but those about other requests
+    /// the way on which these are gone through.
+    pub(super) fn finish(
+        self,
+        base_path: &str,
+        stage: impl FnOnce(Router<Shared>) -> Stage,
+    ) -> (Router<Shared>, Documents) {
         let firsts = self.firsts();
         let resources: Vec<&str> = firsts.iter().map(String::as_str).collect();
         let mut router = Router::new();
         let mut operations = Vec::new();
+        let mut rehearsing = Vec::new();
         for entry in self.entries {
             let access = match entry.method {
                 _ if entry.question => Access::Read,
@@ -95,8 +119,17 @@ impl Routes {
             let needed = Needed::of(named, access, &resources);
             let operation = describe::with_scopes(entry.operation, &needed);
             let guarded = entry.handler.route_layer(from_fn_with_state(needed, permit));
-            router = router.route(&format!("{base_path}{}", entry.path), guarded);
+            let path = format!("{base_path}{}", entry.path);
+            if entry.rehearses {
+                rehearsing.push((path, guarded));
+            } else {
+                router = router.route(&path, guarded);
+            }
             operations.push((entry.path, entry.method, operation));
+        }
+        let stage = stage(router.clone());
+        for (path, guarded) in rehearsing {
+            router = router.route(&path, guarded.layer(Extension(stage.clone())));
         }
         let documents = Documents { operations, tags: self.tags, schemas: self.schemas };
         (router, documents)

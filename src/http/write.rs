@@ -94,6 +94,9 @@ pub(super) async fn delete<R: Resource>(call: Call, body: Body) -> Result<Respon
 
 /// Reads everything there is to read; what is wrong is told before any quota is spent.
 async fn read<R: Resource>(call: &Call, body: Body, new: bool) -> Result<Asked<R>, Problem> {
+    if let Some(rehearsal) = call.rehearsal() {
+        rehearsal.writes();
+    }
     let mut filter = Filter::<R>::default();
     let (path, id) = call.segments().ok_or_else(not_found)?;
     if !R::narrow(&mut filter, &path) {

@@ -12,8 +12,8 @@ use super::discovered::Discovered;
 use super::gather::Gather;
 use super::{CacheUse, Provenance};
 use crate::cache::{Cache, Filled, NoValue, Origin, Policy, Purpose, Wish};
-use crate::crm::{Asked, Chunk, Error, Kind, Question, Source};
-use crate::model::context::{Interest, Reason};
+use crate::crm::{Asked, Chunk, Error, Kind, Lane, Question, Source};
+use crate::model::context::{Freshness, Interest, Reason};
 use crate::model::{Ctx, Entity, RecordId, Source as CrmName};
 use crate::telemetry::Metrics;
 
@@ -21,13 +21,15 @@ use crate::telemetry::Metrics;
 const REFRESH_TIME: Duration = Duration::from_secs(60);
 /// The part of the time left that one answer may take where several CRMs are asked.
 const PART: f64 = 0.75;
+/// How much longer a caller waits than the call may take: who works on it says more precisely why it was too late.
+const PRECISION: Duration = Duration::from_millis(20);
 /// Bytes in memory for each byte of an answer: the record and the raw form beside it.
 const EXPANSION: usize = 4;
 
 /// Where questions are asked.
 #[derive(Debug)]
 pub(super) struct Desk {
-    cache: Arc<Cache<Error>>,
+    pub(super) cache: Arc<Cache<Error>>,
     metrics: Arc<Metrics>,
     discovered: Arc<Discovered>,
     /// When something of a resource was last written, on the cache's scale.
@@ -45,7 +47,7 @@ pub(super) struct Bar(Arc<AtomicU64>);
 
 impl Bar {
     /// The later of this and another point that answers must be newer than.
-    fn and(&self, newer_than: Option<u64>) -> Option<u64> {
+    pub(super) fn and(&self, newer_than: Option<u64>) -> Option<u64> {
         let written = self.0.load(Ordering::Acquire);
         newer_than.max((written > 0).then_some(written))
     }
@@ -61,19 +63,22 @@ pub(super) struct Found<E> {
     pub(super) since: u64,
 }
 
-/// How a question goes to the CRM.
+/// What a question is about, and how it goes to the CRM.
 #[derive(Debug)]
 pub(super) enum Way<'a, E: Entity> {
-    /// By a call of its own.
-    Alone,
-    /// Together with others like it.
+    /// A page of a list, by a call of its own.
+    Page(&'a Lane, &'a E::Filter),
+    /// A record, by a call of its own.
+    Record(&'a RecordId),
+    /// A record, together with others like it.
     Gathered(&'a Arc<Gather<E>>, &'a RecordId),
 }
 
 impl<E: Entity> Clone for Way<'_, E> {
     fn clone(&self) -> Self {
         match self {
-            Self::Alone => Self::Alone,
+            Self::Page(lane, filter) => Self::Page(lane, filter),
+            Self::Record(id) => Self::Record(id),
             Self::Gathered(gather, id) => Self::Gathered(gather, id),
         }
     }
@@ -109,6 +114,11 @@ impl<'a> Trip<'a> {
         now + self.ctx.deadline.saturating_duration_since(now).mul_f64(PART)
     }
 
+    /// Whether a record was made up, to go on with.
+    pub(super) fn is_made_up(&self, id: &RecordId) -> bool {
+        self.ctx.rehearsal.as_ref().is_some_and(|rehearsal| rehearsal.is_made_up(id))
+    }
+
     /// How many answers were not in memory.
     pub(super) fn calls(&self) -> usize {
         self.lock().calls
@@ -119,7 +129,7 @@ impl<'a> Trip<'a> {
         self.lock().provenance.unwrap_or_default()
     }
 
-    fn add(&self, part: Provenance) {
+    pub(super) fn add(&self, part: Provenance) {
         let mut tally = self.lock();
         tally.calls += usize::from(matches!(part.cache, CacheUse::Miss | CacheUse::Collapsed));
         tally.provenance = Some(match tally.provenance {
@@ -176,11 +186,16 @@ impl Desk {
         policy: &Policy,
         (bar, newer_than): (&Bar, Option<u64>),
     ) -> Result<Found<E>, Error> {
+        if let Some(rehearsal) = &trip.ctx.rehearsal {
+            let bounds = (bar, newer_than);
+            return self.rehearse((rehearsal, trip), source, question, way, policy, bounds).await;
+        }
         let crm = source.crm();
         let newer_than = bar.and(newer_than);
         let key: Arc<str> = question.key.as_str().into();
         let freshness = trip.ctx.freshness;
-        let wish = Wish { max_age: freshness.max_age, newer_than, only_if_cached: freshness.only_if_cached };
+        let Freshness { max_age, only_if_cached } = freshness;
+        let wish = Wish { max_age, newer_than, only_if_cached, payer: Some(&trip.ctx.payer) };
         // Somebody else's fill ends on their terms; then it is asked again on ours.
         for last in [false, true] {
             let deadline = trip.patience();
@@ -195,7 +210,7 @@ impl Desk {
                 )
             };
             let reading = self.cache.read(&key, policy, &wish, fill, Error::is_covered_by_memory);
-            let read = match timeout_at(deadline, reading).await {
+            let read = match timeout_at(deadline + PRECISION, reading).await {
                 Ok(Ok(read)) => read,
                 Ok(Err(NoValue::Failed { failure, joined: true }))
                     if !last
@@ -255,7 +270,7 @@ fn fill<E: Entity>(
         ctx.max_wait = None;
     }
     let gathered = match way {
-        Way::Alone => None,
+        Way::Page(..) | Way::Record(_) => None,
         Way::Gathered(gather, id) => Some((Arc::clone(gather), id.clone())),
     };
     async move {
@@ -287,9 +302,10 @@ fn fill<E: Entity>(
     }
 }
 
-/// Logs a failure of a CRM with what lies behind it. A full waiting room is counted, not logged: it would fill the log.
+/// Logs a failure of a CRM with what lies behind it. That a call was not made is counted, not logged: it would fill the log.
 pub(super) fn told(error: &Error, operation: &'static str) {
-    if matches!(error.kind, Kind::Overloaded | Kind::Abandoned) {
+    let not_made = error.kind == Kind::Unavailable && !error.sent;
+    if not_made || matches!(error.kind, Kind::Overloaded | Kind::Abandoned) {
         return;
     }
     let mut cause = String::new();

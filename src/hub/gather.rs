@@ -51,8 +51,18 @@ impl<E: Entity> Gather<E> {
 
     /// The record of that id as a page of its own, empty if there is none.
     pub(super) async fn ask(self: Arc<Self>, ctx: &Ctx, id: RecordId) -> Result<Asked<E>, Error> {
-        let (answer, waiting) = self.join(ctx, id);
-        let outcome = answer.await;
+        let (mut answer, waiting, call) = self.join(ctx, id);
+        let mut payer = ctx.payer.clone();
+        let outcome = loop {
+            tokio::select! {
+                biased;
+                outcome = &mut answer => break outcome,
+                urgent = ctx.interest.raised_above(&payer) => {
+                    call.raise(&urgent);
+                    payer = urgent;
+                }
+            }
+        };
         drop(waiting);
         outcome.unwrap_or_else(|_| {
             Err(Error::new(self.source.crm(), Kind::Failed, "the call ended without a result"))
@@ -63,7 +73,7 @@ impl<E: Entity> Gather<E> {
         self: &Arc<Self>,
         ctx: &Ctx,
         id: RecordId,
-    ) -> (oneshot::Receiver<Result<Asked<E>, Error>>, Waiting) {
+    ) -> (oneshot::Receiver<Result<Asked<E>, Error>>, Waiting, Interest) {
         let mut open = self.lock();
         let (sender, receiver) = oneshot::channel();
         let seat = Seat { id, answer: sender };
@@ -71,7 +81,7 @@ impl<E: Entity> Gather<E> {
             Some(batch) => {
                 batch.seats.push(seat);
                 batch.ctx.deadline = batch.ctx.deadline.max(ctx.deadline);
-                batch.ctx.class = batch.ctx.class.min(ctx.class);
+                batch.ctx.interest.raise(&ctx.payer);
                 // Nothing said is the longest wait.
                 batch.ctx.max_wait = batch.ctx.max_wait.zip(ctx.max_wait).map(|(one, other)| one.max(other));
                 if ctx.reason == crate::model::context::Reason::Miss {
@@ -93,14 +103,15 @@ impl<E: Entity> Gather<E> {
             }
         }
         let batch = open.as_ref().expect("it was just opened");
-        let waiting = batch.ctx.interest.join();
+        let call = batch.ctx.interest.clone();
+        let waiting = call.join();
         if batch.seats.len() >= MOST
             && let Some(full) = open.take()
         {
             let gather = Arc::clone(self);
             tokio::spawn(async move { gather.run(full).await });
         }
-        (receiver, waiting)
+        (receiver, waiting, call)
     }
 
     async fn run(&self, batch: Batch<E>) {

@@ -8,6 +8,7 @@ mod mark;
 mod nested;
 mod pages;
 pub mod shelf;
+mod suppose;
 mod writes;
 
 use std::any::{Any, TypeId};
@@ -29,6 +30,7 @@ use crate::model::bonus::Bonus;
 use crate::model::calendar::CalendarEntry;
 use crate::model::checklist::Checklist;
 use crate::model::communication::Communication;
+use crate::model::context::Payer;
 use crate::model::discount::Discount;
 use crate::model::group::Group;
 use crate::model::history::HistoryEntry;
@@ -41,6 +43,7 @@ use crate::model::project_action::ProjectAction;
 use crate::model::project_good::ProjectGood;
 use crate::model::project_step::ProjectStep;
 use crate::model::reference::ReferenceEntry;
+use crate::model::rehearsal::{Rehearsal, Way};
 use crate::model::schedule::Schedule;
 use crate::model::student::Student;
 use crate::model::subscription::Subscription;
@@ -135,8 +138,21 @@ impl Hub {
     }
 
     /// How the calls of each CRM are spent, as it is now.
-    pub fn budgets(&self) -> Vec<Budget> {
-        self.crms.iter().map(|crm| crm.budget()).collect()
+    pub fn budgets(&self, payer: &Payer) -> Vec<Budget> {
+        self.crms.iter().map(|crm| crm.budget(payer)).collect()
+    }
+
+    /// A rehearsal of a payer's request, as things stand now.
+    pub fn rehearsal(&self, payer: &Payer) -> Rehearsal {
+        let way = |budget: Budget| Way {
+            source: budget.crm,
+            wait: budget.predicted_wait,
+            between: Duration::try_from_secs_f64(1.0 / budget.learned_rate).unwrap_or(budget.max_wait),
+            burst: budget.burst,
+            longest: budget.max_wait,
+            closed: budget.closed_for,
+        };
+        Rehearsal::new(self.budgets(payer).into_iter().map(way).collect())
     }
 
     /// What day it is at `now` where a CRM is; by universal time if there is no such CRM.

@@ -46,7 +46,8 @@ impl<E: Entity> Spring<'_, E> {
     async fn page(&self, lane: &Lane, at: u64, newer_than: Option<u64>) -> Result<Found<E>, Error> {
         let question = self.source.question(self.filter, lane, Position(at));
         let bar = (self.bar, newer_than);
-        self.desk.ask(self.trip, self.source, &question, Way::Alone, self.policy, bar).await
+        let way = Way::Page(lane, self.filter);
+        self.desk.ask(self.trip, self.source, &question, way, self.policy, bar).await
     }
 }
 

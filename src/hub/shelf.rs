@@ -103,7 +103,8 @@ impl<E: Entity> Shelf<E> {
         let limit = page.limit;
         while items.len() < limit {
             let Some((at, record)) = self.next(&trip, filter, &mut readers).await else { break };
-            let fits = filter.matches(&record) && is_visible(&record, &visible);
+            let fits =
+                (filter.matches(&record) && is_visible(&record, &visible)) || trip.is_made_up(&record.id);
             uncounted |= !fits;
             if fits
                 && !is_elsewhere(&record, at, &readers)
@@ -146,14 +147,15 @@ impl<E: Entity> Shelf<E> {
         let Some(at) = at else { return Err(Failure::NotFound) };
         let source = &self.sources[at];
         let branches = self.branches(trip, source, filter, &within(scope, &visible)).await?;
-        let mine = |record: &Arc<Record<E>>| record.id == *id && is_visible(record, &visible);
+        let seen = |record: &Record<E>| is_visible(record, &visible) || trip.is_made_up(&record.id);
+        let mine = |record: &Arc<Record<E>>| record.id == *id && seen(record);
         match source.by_id(id, filter, &branches) {
             Find::Ask(questions) => {
                 let mut ignored = false;
                 for question in questions {
                     let way = match &self.gathers[at] {
                         Some(gather) => Way::Gathered(gather, id),
-                        None => Way::Alone,
+                        None => Way::Record(id),
                     };
                     let bar = (&self.bar, None);
                     let found = self.desk.ask(trip, source, &question, way, &self.policy, bar).await?;

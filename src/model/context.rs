@@ -1,11 +1,13 @@
 //! Who asks, how urgent it is, until when the answer matters, and whether anybody still waits for it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use super::rehearsal::Rehearsal;
 
 /// How urgent a consumer's calls are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,6 +21,9 @@ pub enum Class {
 }
 
 impl Class {
+    /// All there are, the most urgent first.
+    pub const ALL: [Self; 3] = [Self::Interactive, Self::Partner, Self::Batch];
+
     /// The name in configuration and metrics.
     pub fn name(self) -> &'static str {
         match self {
@@ -69,13 +74,22 @@ pub struct Freshness {
     pub only_if_cached: bool,
 }
 
-/// The circumstances of one request, handed down to the wire.
-#[derive(Debug, Clone)]
-pub struct Ctx {
+/// Who pays for a call, and with what right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payer {
     /// The consumer the call is billed to.
     pub consumer: Arc<str>,
     /// Its urgency.
     pub class: Class,
+    /// Its part among the consumers of its class; at least one.
+    pub weight: u32,
+}
+
+/// The circumstances of one request, handed down to the wire.
+#[derive(Debug, Clone)]
+pub struct Ctx {
+    /// On whose bill and with what urgency.
+    pub payer: Payer,
     /// Why the CRM is called.
     pub reason: Reason,
     /// When the answer can no longer matter.
@@ -86,6 +100,8 @@ pub struct Ctx {
     pub freshness: Freshness,
     /// Whether anybody still waits.
     pub interest: Interest,
+    /// Where to note what would be done, when the request is only gone through and nothing is done.
+    pub rehearsal: Option<Arc<Rehearsal>>,
 }
 
 /// How many callers wait for a call. A call that nobody waits for any more is not sent; one that was sent is seen
@@ -98,6 +114,9 @@ struct InterestState {
     waiting: AtomicUsize,
     sent: AtomicBool,
     left: Notify,
+    /// Who joined with more urgency than whoever asked first.
+    urgent: Mutex<Option<Payer>>,
+    raised: Notify,
 }
 
 /// One caller's interest; dropping it is leaving.
@@ -109,6 +128,38 @@ impl Interest {
     pub fn join(&self) -> Waiting {
         self.0.waiting.fetch_add(1, Ordering::AcqRel);
         Waiting(self.clone())
+    }
+
+    /// Makes the call as urgent as `payer` is, who joined: nobody waits behind the lower class of whoever asked first.
+    pub fn raise(&self, payer: &Payer) {
+        let mut urgent = self.urgent();
+        if urgent.as_ref().is_none_or(|known| payer.class < known.class) {
+            *urgent = Some(payer.clone());
+            self.0.raised.notify_waiters();
+        }
+    }
+
+    /// Who joined with more urgency than `payer`.
+    pub fn more_urgent_than(&self, payer: &Payer) -> Option<Payer> {
+        self.urgent().clone().filter(|urgent| urgent.class < payer.class)
+    }
+
+    /// Completes when somebody more urgent than `payer` has joined.
+    pub async fn raised_above(&self, payer: &Payer) -> Payer {
+        loop {
+            let raised = self.0.raised.notified();
+            tokio::pin!(raised);
+            // Listening begins before looking, so that nobody is missed.
+            raised.as_mut().enable();
+            if let Some(urgent) = self.more_urgent_than(payer) {
+                return urgent;
+            }
+            raised.await;
+        }
+    }
+
+    fn urgent(&self) -> MutexGuard<'_, Option<Payer>> {
+        self.0.urgent.lock().expect("no code panics while it holds the payer")
     }
 
     /// Notes that the call has left for the CRM.

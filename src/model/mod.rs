@@ -27,6 +27,7 @@ pub mod project_step;
 pub mod query;
 pub mod record;
 pub mod reference;
+pub mod rehearsal;
 pub mod schedule;
 pub mod student;
 pub mod student_draft;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -31,7 +32,15 @@ pub struct Metrics {
     quota_spent: Family<QuotaLabels, Counter>,
     /// All labels in `quota_spent`: a family finds its counters by them and cannot tell which it has.
     quota_labels: Mutex<BTreeSet<QuotaLabels>>,
+    quota_rate: Family<CrmLabels, Gauge<f64, AtomicU64>>,
+    quota_foreign_rate: Family<CrmLabels, Gauge<f64, AtomicU64>>,
+    breaker: Family<CrmLabels, Gauge>,
     drift: Family<DriftLabels, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CrmLabels {
+    upstream: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -101,6 +110,9 @@ impl Metrics {
             cache_requests: Family::default(),
             quota_spent: Family::default(),
             quota_labels: Mutex::default(),
+            quota_rate: Family::default(),
+            quota_foreign_rate: Family::default(),
+            breaker: Family::default(),
             drift: Family::default(),
         };
         // The registry adds `_total` to counters, `_seconds` to what is measured in seconds, and the full stop.
@@ -139,6 +151,21 @@ impl Metrics {
             "quota_spent",
             "Calls of a CRM's quota spent, by who caused them and why",
             metrics.quota_spent.clone(),
+        );
+        r.register(
+            "quota_rate",
+            "Calls per second that a CRM takes, as far as it was learned",
+            metrics.quota_rate.clone(),
+        );
+        r.register(
+            "quota_foreign_rate",
+            "Calls per second missing from the quota: somebody else spends them, or the CRM allows less",
+            metrics.quota_foreign_rate.clone(),
+        );
+        r.register(
+            "breaker_state",
+            "Whether calls to a CRM pass: 0 closed, 1 half-open, 2 open",
+            metrics.breaker.clone(),
         );
         r.register("drift", "Values a CRM sent that could not be mapped", metrics.drift.clone());
         metrics
@@ -195,6 +222,18 @@ impl Metrics {
         counted.collect()
     }
 
+    /// What a CRM takes now, and what is missing from the quota.
+    pub fn quota_rate(&self, upstream: &'static str, learned: f64, foreign: f64) {
+        let labels = CrmLabels { upstream };
+        self.quota_rate.get_or_create(&labels).set(learned);
+        self.quota_foreign_rate.get_or_create(&labels).set(foreign);
+    }
+
+    /// Whether calls pass: 0 closed, 1 half-open, 2 open.
+    pub fn breaker(&self, upstream: &'static str, state: i64) {
+        self.breaker.get_or_create(&CrmLabels { upstream }).set(state);
+    }
+
     /// A value could not be mapped.
     pub fn drift(&self, upstream: &'static str, resource: &'static str, field: &str) {
         let labels = DriftLabels { upstream, resource, field: field.to_owned() };
@@ -235,6 +274,8 @@ mod tests {
         metrics.queue_depth("alfacrm", "batch", 3);
         metrics.cache("students", "hit");
         metrics.quota_spent("alfacrm", "web-app", "miss");
+        metrics.quota_rate("alfacrm", 4.0, 1.0);
+        metrics.breaker("alfacrm", 2);
         metrics.drift("alfacrm", "students", "balance");
         let text = metrics.text();
         for line in [
@@ -246,6 +287,9 @@ mod tests {
             r#"crm_gateway_queue_depth{upstream="alfacrm",class="batch"} 3"#,
             r#"crm_gateway_cache_requests_total{resource="students",result="hit"} 1"#,
             r#"crm_gateway_quota_spent_total{upstream="alfacrm",consumer="web-app",reason="miss"} 1"#,
+            r#"crm_gateway_quota_rate{upstream="alfacrm"} 4"#,
+            r#"crm_gateway_quota_foreign_rate{upstream="alfacrm"} 1"#,
+            r#"crm_gateway_breaker_state{upstream="alfacrm"} 2"#,
             r#"crm_gateway_drift_total{upstream="alfacrm",resource="students",field="balance"} 1"#,
         ] {
             assert!(text.contains(line), "{line}\nis missing in\n{text}");

@@ -12,6 +12,12 @@ pub enum Error {
         /// When a call like it would be served.
         retry_after: Duration,
     },
+    /// The CRM fails, so nothing is sent for a while. Nothing was sent.
+    #[error("the CRM fails and is given a pause")]
+    Unavailable {
+        /// When it will be tried again.
+        retry_after: Duration,
+    },
     /// Every caller left, or the gateway stops. Nothing was sent.
     #[error("nobody waits for the call any more")]
     Abandoned,
@@ -36,7 +42,7 @@ impl Error {
     /// Whether the CRM may have seen the call.
     pub fn may_have_been_sent(&self) -> bool {
         match self {
-            Self::Overloaded { .. } | Self::Abandoned => false,
+            Self::Overloaded { .. } | Self::Unavailable { .. } | Self::Abandoned => false,
             Self::Transport { sent, .. } => *sent,
             Self::Timeout(_) | Self::TooLarge(_) => true,
         }

@@ -13,8 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use tower::util::BoxCloneSyncService;
-use tower::{ServiceBuilder, ServiceExt};
+use tower::{ServiceBuilder, ServiceExt as _};
 
 pub use call::Call;
 pub use error::Error;
@@ -22,15 +21,15 @@ pub use error::Error;
 use crate::model::{Ctx, Source};
 use crate::telemetry::Metrics;
 use quota::Pacer;
-use quota::service::QuotaLayer;
-use retry::RetryLayer;
+use quota::service::{Quota, QuotaLayer};
+use retry::{Retry, RetryLayer};
 use wire::Wire;
 
 /// A call on its way, with the circumstances of the request it is made for.
 #[derive(Debug, Clone)]
 pub struct Attempt {
     /// What is called.
-    pub call: Call,
+    pub call: Arc<Call>,
     /// For whom, why and until when.
     pub ctx: Ctx,
 }
@@ -69,7 +68,7 @@ pub struct Meter {
 /// The way to one CRM.
 #[derive(Clone)]
 pub struct Upstream {
-    stack: BoxCloneSyncService<Attempt, Answer, Error>,
+    stack: Retry<Quota<Wire>>,
     pacer: Pacer,
     meter: Meter,
 }
@@ -90,12 +89,12 @@ impl Upstream {
             .layer(QuotaLayer::new(pacer.clone(), meter.clone()))
             // Credentials, the limit on the CRM's time, and the wire.
             .service(wire);
-        Self { stack: BoxCloneSyncService::new(stack), pacer, meter: meter.clone() }
+        Self { stack, pacer, meter: meter.clone() }
     }
 
     /// Makes a call when it is its turn.
     pub async fn send(&self, ctx: &Ctx, call: &Call) -> Result<Answer, Error> {
-        self.stack.clone().oneshot(Attempt { call: call.clone(), ctx: ctx.clone() }).await
+        self.stack.clone().oneshot(Attempt { call: Arc::new(call.clone()), ctx: ctx.clone() }).await
     }
 
     /// Who counts what goes this way.

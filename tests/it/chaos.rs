@@ -150,7 +150,9 @@ async fn a_list_whose_rest_is_only_where_nobody_answers_ends_with_an_error() {
     for _ in 0..20 {
         let page = app.owner().get(&next).await;
         if page.status != 200 {
-            assert_eq!((page.status, page.code()), (502, "upstream_error"), "{}", page.text);
+            // The latter once it has failed so often that it is given a pause.
+            let codes = ["upstream_error", "upstream_unavailable"];
+            assert!(codes.contains(&page.code()), "{}", page.text);
             return;
         }
         assert_eq!(page.header("cache-control"), "private, max-age=0", "what is missing may be there soon");

@@ -8,8 +8,12 @@
 //! * `resources`: what a consumer sees, one file per resource
 //! * `stack`: the order of the layers, inbound and outbound, which is behaviour
 //! * `quota`: the CRMs' own limiters judge what the gateway spends
+//! * `scheduler`: what is promised to those who wait for a turn, asked of the pacer itself
+//! * `waiting_room`: the same through the whole gateway, and what is learned of the CRM, and who is billed
+//! * `faults`: the planted faults of `tests/faults` still apply
 //! * `cache`: what is answered from memory, and what is said about it
 //! * `idempotency`: a write with a key of its own is carried out once
+//! * `explain`: what a request is told to cost is what it costs
 //! * `gather`: reads by id that come together, and names, are one call
 //! * `chaos`: one CRM fails in every way there is, the other still answers
 //! * `openapi`, `coverage`: the document against the committed one, the answers and these tests
@@ -36,6 +40,8 @@ mod cli;
 mod config;
 mod coverage;
 mod documents;
+mod explain;
+mod faults;
 mod gather;
 mod idempotency;
 mod offered;
@@ -43,5 +49,7 @@ mod openapi;
 mod program;
 mod quota;
 mod resources;
+mod scheduler;
 mod secrets;
 mod stack;
+mod waiting_room;

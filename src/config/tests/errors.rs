@@ -327,7 +327,7 @@ fn unknown_keys_are_named_with_what_was_probably_meant() {
         ),
         (
             "[alfacrm.quota]\nrps = 5",
-            "alfacrm.quota.rps: unknown key; known keys: rate, burst, max_wait, max_queue",
+            "alfacrm.quota.rps: unknown key; known keys: rate, burst, max_wait, max_queue, max_queue_bytes, guaranteed, cost",
         ),
         ("[consumers.\"a.b\"]\nscope = []", "consumers.\"a.b\".scope: unknown key; did you mean `scopes`?"),
         ("[auth]\njwks = 1", "auth.jwks: unknown key; known keys: jwt"),

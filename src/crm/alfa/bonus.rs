@@ -16,6 +16,7 @@ pub(super) struct BonusPoints;
 impl Model for BonusPoints {
     type Record = Bonus;
     const CALLS: Calls = Calls { create: Some("bonus/bonus-add"), ..Calls::reads("bonus/balance-bonus") };
+    const WHOLE: bool = true;
 
     /// The account belongs to the student, whatever the branch.
     fn branching(_: &BonusFilter) -> Branching {

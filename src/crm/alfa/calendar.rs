@@ -18,6 +18,7 @@ const TOO_LONG: i64 = 7 * 24 * 60;
 impl Model for Calendars {
     type Record = CalendarEntry;
     const CALLS: Calls = Calls::reads("calendar/customer");
+    const WHOLE: bool = true;
 
     fn list(filter: &CalendarFilter) -> &'static str {
         match filter.of {

@@ -15,7 +15,7 @@ use super::session::Session;
 use crate::config;
 use crate::crm::error::on_the_way;
 use crate::crm::wire::{Dialect, Row, number};
-use crate::crm::{Asked, Chunk, Error, Kind, Position, Question, Write, Written};
+use crate::crm::{Asked, Chunk, Error, Extent, Kind, Position, Question, Write, Written};
 use crate::model::context::Reason;
 use crate::model::{Ctx, Entity, Order, Record, RecordId, Source};
 use crate::telemetry::Metrics;
@@ -83,6 +83,41 @@ impl Client {
             exact,
             parent,
         }
+    }
+
+    /// The branch in a question's path and the status it is limited to.
+    pub(super) fn place_of(&self, question: &Question) -> (Option<u64>, Option<u64>) {
+        let branch = question.call.target.split('/').nth(2).and_then(|segment| segment.parse().ok());
+        let body = question.call.body.as_deref().and_then(|body| serde_json::from_slice::<Value>(body).ok());
+        (branch, body.and_then(|body| body["status"].as_u64()))
+    }
+
+    /// The rows of the page at `at`, if there are so many.
+    pub(super) fn extent(&self, at: Position, records: u64) -> Extent {
+        let size = u64::from(self.page_size);
+        let start = at.0.saturating_mul(size).min(records);
+        let end = start.saturating_add(size).min(records);
+        Extent {
+            rows: start..end,
+            total: Some(records),
+            next: (end > start).then(|| Position(at.0.saturating_add(1))),
+            previous: at.0.checked_sub(1).map(Position),
+            overlap: 0,
+        }
+    }
+
+    /// A record made of a row that holds a number only.
+    pub(super) fn sketch<E>(
+        &self,
+        question: &Question,
+        id: u64,
+        number: fn(&Row<'_>, &Scene) -> Option<u64>,
+        read: fn(&Row<'_>, &Scene) -> E,
+    ) -> Option<Record<E>> {
+        let scene = Scene { today: self.today(), parent: question.parent, call: question.call.operation };
+        // The balance is the one record that has no id of its own.
+        let raw = serde_json::json!({"id": id, "balance_bonus": 0});
+        self.record(raw, &scene, number, read, &mut Vec::new())
     }
 
     /// Makes the call, signing in first where needed.

@@ -28,6 +28,10 @@ impl Model for Lessons {
         ..Calls::reads("lesson/index")
     };
 
+    fn status(lesson: &Lesson) -> Option<u64> {
+        STATUSES.iter().find(|(status, _)| *status == lesson.status).map(|(_, code)| *code)
+    }
+
     /// Also by id the CRM finds a lesson only when it is asked for its status.
     fn parts(filter: &LessonFilter) -> Vec<Part> {
         let wanted = |status: &LessonStatus| filter.statuses.is_empty() || filter.statuses.contains(status);

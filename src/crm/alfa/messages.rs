@@ -14,6 +14,7 @@ impl Model for Messages {
     type Record = Message;
     const CALLS: Calls = Calls::reads("sms-message/index");
     const TELLS_BRANCHES: bool = false;
+    const OF_MANY_KINDS: bool = true;
 
     fn list(filter: &MessageFilter) -> &'static str {
         match filter.kind {

@@ -33,6 +33,7 @@ use jiff::tz::TimeZone;
 use crate::config;
 use crate::crm::{Budget, Crm, Sources};
 use crate::model::Source as CrmName;
+use crate::model::context::Payer;
 use crate::telemetry::Metrics;
 use crate::upstream::wire::Transport;
 use bonus::BonusPoints;
@@ -82,8 +83,8 @@ impl Crm for Alfa {
         self.client.dialect().zone.clone()
     }
 
-    fn budget(&self) -> Budget {
-        Budget::of(self.client.upstream())
+    fn budget(&self, payer: &Payer) -> Budget {
+        Budget::of(self.client.upstream(), payer)
     }
 
     fn sources(&self) -> Sources {

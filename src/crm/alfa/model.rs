@@ -12,7 +12,9 @@ use super::filter::{Body, ours};
 use super::form::Form;
 use crate::crm::error::no_such_write;
 use crate::crm::wire::Row;
-use crate::crm::{Asked, Branches, Error, Find, Lane, Place, Position, Question, Source, Write, Written};
+use crate::crm::{
+    Asked, Branches, Error, Extent, Find, Lane, Place, Position, Question, Source, Write, Written,
+};
 use crate::model::{Ctx, Entity, Record, RecordId, Source as CrmName};
 
 /// The filter of a model's records.
@@ -31,6 +33,17 @@ pub(super) trait Model: Send + Sync + 'static {
 
     /// Whether its rows tell the branches they belong to; if not, nobody who is limited to branches may see any.
     const TELLS_BRANCHES: bool = true;
+
+    /// Whether each of its lists holds another kind of records.
+    const OF_MANY_KINDS: bool = false;
+
+    /// Whether its lists come whole, without pages.
+    const WHOLE: bool = false;
+
+    /// The status by which a record is listed, where every status is a list of its own.
+    fn status(_record: &Self::Record) -> Option<u64> {
+        None
+    }
 
     /// Whether the CRM keeps what was asked for at all.
     fn has(_filter: &Filter<Self>) -> bool {
@@ -280,6 +293,31 @@ impl<M: Model> Source<M::Record> for Of<M> {
             let list = List { operation: M::list(&filter), branch: None };
             self.0.index(list, body, Position(0), u32::try_from(numbers.len()).ok())
         })
+    }
+
+    fn is_of_many_kinds(&self) -> bool {
+        M::OF_MANY_KINDS
+    }
+
+    fn finds<'a>(&'a self, question: &'a Question) -> Box<dyn Fn(&Record<M::Record>) -> bool + 'a> {
+        let (branch, status) = self.0.place_of(question);
+        Box::new(move |record| {
+            let own = record.data.branches().filter(|own| !own.is_empty());
+            let here = |own: &[RecordId]| own.iter().any(|id| Some(id.number()) == branch);
+            (branch.is_none() || own.is_none_or(here))
+                && status.is_none_or(|wanted| M::status(&record.data).is_none_or(|own| own == wanted))
+        })
+    }
+
+    fn extent(&self, question: &Question, records: u64) -> Extent {
+        if M::WHOLE {
+            return Extent { rows: 0..records, total: Some(records), ..Extent::default() };
+        }
+        self.0.extent(question.at, records)
+    }
+
+    fn sketch(&self, question: &Question, number: u64) -> Option<Record<M::Record>> {
+        self.0.sketch(question, number, M::number, M::read)
     }
 
     fn ask<'a>(

@@ -40,6 +40,7 @@ fn known(filter: &ReferenceFilter) -> Option<(&'static str, Branching)> {
 impl Model for Reference {
     type Record = ReferenceEntry;
     const CALLS: Calls = Calls::reads("branch/index");
+    const OF_MANY_KINDS: bool = true;
 
     fn has(filter: &ReferenceFilter) -> bool {
         known(filter).is_some()

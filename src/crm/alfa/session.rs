@@ -17,7 +17,7 @@ use super::error::read;
 use crate::config;
 use crate::crm::error::on_the_way;
 use crate::crm::{Error, Kind};
-use crate::model::context::{Freshness, Interest, Reason};
+use crate::model::context::{Freshness, Interest, Payer, Reason};
 use crate::model::{Class, Ctx, Source};
 use crate::upstream::wire::Credentials;
 use crate::upstream::{Call, Upstream};
@@ -167,13 +167,13 @@ impl Session {
             safe: true,
         };
         let ctx = Ctx {
-            consumer: "gateway".into(),
-            class: Class::Interactive,
+            payer: Payer { consumer: "gateway".into(), class: Class::Interactive, weight: 1 },
             reason: Reason::Auth,
             deadline: Instant::now() + self.timeout * 2,
             max_wait: None,
             freshness: Freshness::default(),
             interest: Interest::default(),
+            rehearsal: None,
         };
         let answer = upstream.send(&ctx, &call).await.map_err(|error| on_the_way(Source::AlfaCrm, error))?;
         if matches!(answer.status, 401 | 403) {

@@ -11,9 +11,9 @@ use super::mapping::{Fields, Laid, Mapping};
 use super::part::{Part, asked_project, ours};
 use crate::config::FilterDate;
 use crate::crm::wire::Row;
-use crate::crm::{Asked, Branches, Error, Find, Lane, Position, Question, Source};
+use crate::crm::{Asked, Branches, Error, Extent, Find, Lane, Position, Question, Source};
 use crate::model::project_action::{ProjectAction, ProjectActionFilter};
-use crate::model::{Ctx, RecordId, Source as CrmName};
+use crate::model::{Ctx, Record, RecordId, Source as CrmName};
 
 const FIELDS: Fields = &[
     ("id", &["id"]),
@@ -101,6 +101,15 @@ impl Source<ProjectAction> for Actions {
             // An event that does not tell its project is only known to be below it by being in its list.
             self.client.part(Part::ACTIONS, &lane, Position(0), &narrow, true),
         ])
+    }
+
+    fn finds<'a>(&'a self, question: &'a Question) -> Box<dyn Fn(&Record<ProjectAction>) -> bool + 'a> {
+        let project = asked_project(question);
+        Box::new(move |record| project.is_none() || record.id.parent() == project)
+    }
+
+    fn extent(&self, question: &Question, records: u64) -> Extent {
+        self.client.extent(question, records)
     }
 
     fn ask<'a>(

@@ -12,9 +12,9 @@ use super::error::CRM;
 use super::mapping::{Fields, Laid, Mapping};
 use super::part::{Part, asked_project};
 use crate::crm::wire::{Row, number};
-use crate::crm::{Asked, Branches, Error, Find, Lane, Position, Question, Source};
+use crate::crm::{Asked, Branches, Error, Extent, Find, Lane, Position, Question, Source};
 use crate::model::checklist::{Checklist, ChecklistFilter, ChecklistItem, is_overdue};
-use crate::model::{Ctx, RecordId, Source as CrmName};
+use crate::model::{Ctx, Record, RecordId, Source as CrmName};
 
 const FIELDS: Fields = &[
     ("id", &["id"]),
@@ -132,6 +132,15 @@ impl Source<Checklist> for Checklists {
 
     fn by_id(&self, _: &RecordId, _: &ChecklistFilter, _: &Branches) -> Find {
         Find::Walk
+    }
+
+    fn finds<'a>(&'a self, question: &'a Question) -> Box<dyn Fn(&Record<Checklist>) -> bool + 'a> {
+        let project = asked_project(question);
+        Box::new(move |record| project.is_none() || record.id.parent() == project)
+    }
+
+    fn extent(&self, question: &Question, records: u64) -> Extent {
+        self.client.extent(question, records)
     }
 
     fn ask<'a>(

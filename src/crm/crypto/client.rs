@@ -16,7 +16,7 @@ use super::part::Part;
 use crate::config;
 use crate::crm::error::on_the_way;
 use crate::crm::wire::{Dialect, Row, number};
-use crate::crm::{Asked, Chunk, Error, Kind, Position, Question};
+use crate::crm::{Asked, Chunk, Error, Extent, Kind, Position, Question};
 use crate::model::context::Reason;
 use crate::model::project::Named;
 use crate::model::{Ctx, Record, RecordId};
@@ -45,6 +45,17 @@ struct LongestPages {
     projects: AtomicU64,
     actions: AtomicU64,
     payments: AtomicU64,
+}
+
+impl LongestPages {
+    /// Of the list that a call gives, and whether that list is one project's.
+    fn of(&self, operation: &str) -> (&AtomicU64, bool) {
+        match operation {
+            "projects/payments" => (&self.payments, true),
+            "projects/actions" => (&self.actions, true),
+            _ => (&self.projects, false),
+        }
+    }
 }
 
 struct Keys(Vec<(HeaderName, HeaderValue)>);
@@ -124,6 +135,41 @@ impl Client {
         (u64::from(self.config.page_size) + overlap, at.0 - overlap)
     }
 
+    /// The rows of the page that a question asks for, if there are so many.
+    pub(super) fn extent(&self, question: &Question, records: u64) -> Extent {
+        let operation = question.call.operation;
+        if !Part::is_paged(operation) {
+            return Extent { rows: 0..records, total: Some(records), ..Extent::default() };
+        }
+        let (count, offset) = self.window(question.at, question.overlap);
+        let start = offset.min(records);
+        let end = start.saturating_add(count).min(records);
+        let rows = end - start;
+        let (longest, one_project) = self.longest_page.of(operation);
+        let before = longest.load(Ordering::Relaxed);
+        Extent {
+            rows: start..end,
+            total: None,
+            next: self.next(question, rows, before, one_project),
+            previous: self.previous(question),
+            overlap: question.overlap,
+        }
+    }
+
+    /// Where the page behind one of `rows` rows starts. The server may cap pages silently, so a list ends on a page
+    /// without anything new. Below a project that would double the calls of nearly every list; there a page shorter than
+    /// another one seen is the last.
+    fn next(&self, question: &Question, rows: u64, before: u64, one_project: bool) -> Option<Position> {
+        let overlap = question.overlap;
+        let last = rows <= overlap || (one_project && rows < before.min(u64::from(self.config.page_size)));
+        (!last).then(|| Position((question.at.0 - overlap).saturating_add(rows)))
+    }
+
+    fn previous(&self, question: &Question) -> Option<Position> {
+        let size = u64::from(self.config.page_size);
+        (question.at.0 > 0).then(|| Position(question.at.0.saturating_sub(size)))
+    }
+
     async fn send(&self, ctx: &Ctx, call: &Call) -> Result<(Answer, Option<Value>), Error> {
         let way = |error| on_the_way(CRM, error);
         let answer = self.upstream.send(ctx, call).await.map_err(way)?;
@@ -178,18 +224,10 @@ impl Client {
             let chunk = Chunk { records, rows, total: Some(rows), drift, ..Chunk::default() };
             return Ok(Asked::of(chunk, &answer, besides));
         }
-        let (longest, one_project) = match question.call.operation {
-            "projects/payments" => (&self.longest_page.payments, true),
-            "projects/actions" => (&self.longest_page.actions, true),
-            _ => (&self.longest_page.projects, false),
-        };
+        let (longest, one_project) = self.longest_page.of(question.call.operation);
         let before = longest.fetch_max(rows, Ordering::Relaxed);
-        // The server may cap pages silently, so a list ends on a page without anything new. Below a project that would
-        // double the calls of nearly every list; there a page shorter than another one seen is the last.
-        let last = rows <= overlap || (one_project && rows < before.min(u64::from(self.config.page_size)));
-        let next = (!last).then(|| Position((question.at.0 - overlap).saturating_add(rows)));
-        let previous = (question.at.0 > 0)
-            .then(|| Position(question.at.0.saturating_sub(u64::from(self.config.page_size))));
+        let next = self.next(question, rows, before, one_project);
+        let previous = self.previous(question);
         let (records, drift) = self.records(lay_out(items), &translate);
         let chunk = Chunk { records, rows, total, next, previous, overlap, drift };
         Ok(Asked::of(chunk, &answer, besides))
@@ -211,6 +249,18 @@ impl Client {
         let rows = records.len() as u64;
         let chunk = Chunk { records, rows, total: None, next: None, previous: None, overlap: 0, drift };
         Ok(Asked::of(chunk, &answer, ()))
+    }
+
+    /// A record made of a row that holds a number only.
+    pub(super) fn sketch<E>(
+        &self,
+        number: u64,
+        mapping: &Mapping,
+        translate: impl Fn(&Row<'_>, &Laid) -> Option<Read<E>>,
+    ) -> Option<Record<E>> {
+        let row = serde_json::json!({"id": number});
+        let (records, _) = self.records(mapping.lay_out_all(vec![row]), &translate);
+        Arc::into_inner(records.into_iter().next()?)
     }
 
     fn records<E>(

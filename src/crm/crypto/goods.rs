@@ -12,9 +12,9 @@ use super::error::CRM;
 use super::mapping::{Fields, Laid, Mapping};
 use super::part::{Part, asked_project};
 use crate::crm::wire::Row;
-use crate::crm::{Asked, Branches, Error, Find, Lane, Position, Question, Source};
+use crate::crm::{Asked, Branches, Error, Extent, Find, Lane, Position, Question, Source};
 use crate::model::project_good::{ProjectGood, ProjectGoodFilter};
-use crate::model::{Ctx, Money, RecordId, Source as CrmName};
+use crate::model::{Ctx, Money, Record, RecordId, Source as CrmName};
 
 const FIELDS: Fields = &[
     ("id", &["id"]),
@@ -61,6 +61,15 @@ impl Source<ProjectGood> for Goods {
 
     fn by_id(&self, _: &RecordId, _: &ProjectGoodFilter, _: &Branches) -> Find {
         Find::Walk
+    }
+
+    fn finds<'a>(&'a self, question: &'a Question) -> Box<dyn Fn(&Record<ProjectGood>) -> bool + 'a> {
+        let project = asked_project(question);
+        Box::new(move |record| project.is_none() || record.id.parent() == project)
+    }
+
+    fn extent(&self, question: &Question, records: u64) -> Extent {
+        self.client.extent(question, records)
     }
 
     fn ask<'a>(

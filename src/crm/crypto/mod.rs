@@ -20,6 +20,7 @@ use jiff::tz::TimeZone;
 use crate::config;
 use crate::crm::{Budget, Crm, Sources};
 use crate::model::Source as CrmName;
+use crate::model::context::Payer;
 use crate::telemetry::Metrics;
 use crate::upstream::wire::Transport;
 use client::Client;
@@ -51,8 +52,8 @@ impl Crm for Crypto {
         self.client.config.timezone.clone()
     }
 
-    fn budget(&self) -> Budget {
-        Budget::of(self.client.upstream())
+    fn budget(&self, payer: &Payer) -> Budget {
+        Budget::of(self.client.upstream(), payer)
     }
 
     fn sources(&self) -> Sources {

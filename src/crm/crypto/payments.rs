@@ -10,10 +10,10 @@ use super::error::CRM;
 use super::mapping::{Fields, Mapping};
 use super::part::asked_project;
 use crate::crm::wire::Row;
-use crate::crm::{Asked, Branches, Error, Find, Kind, Lane, LaneKind, Position, Question, Source};
+use crate::crm::{Asked, Branches, Error, Extent, Find, Kind, Lane, LaneKind, Position, Question, Source};
 use crate::model::payment::{Direction, Payment, PaymentFilter};
 use crate::model::record::newest_first;
-use crate::model::{Ctx, Money, RecordId, Source as CrmName};
+use crate::model::{Ctx, Money, Record, RecordId, Source as CrmName};
 
 const FIELDS: Fields = &[
     ("id", &["id"]),
@@ -93,6 +93,15 @@ impl Source<Payment> for Payments {
             self.list(project, Position(0)),
             self.client.get("projects/payments", &narrow, Position(0), true),
         ])
+    }
+
+    fn finds<'a>(&'a self, question: &'a Question) -> Box<dyn Fn(&Record<Payment>) -> bool + 'a> {
+        let project = asked_project(question);
+        Box::new(move |record| project.is_none() || record.id.parent() == project)
+    }
+
+    fn extent(&self, question: &Question, records: u64) -> Extent {
+        self.client.extent(question, records)
     }
 
     fn ask<'a>(

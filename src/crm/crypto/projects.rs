@@ -11,9 +11,9 @@ use super::client::{Client, Conditions, Read, query};
 use super::error::CRM;
 use super::mapping::{Fields, Laid, Mapping};
 use crate::crm::wire::{Row, number};
-use crate::crm::{Asked, Branches, Error, Find, Kind, Lane, Position, Question, Source};
+use crate::crm::{Asked, Branches, Error, Extent, Find, Kind, Lane, Position, Question, Source};
 use crate::model::project::{Condition, Project, ProjectFilter, Sort};
-use crate::model::{Ctx, Money, RecordId, Source as CrmName};
+use crate::model::{Ctx, Money, Record, RecordId, Source as CrmName};
 
 const FIELDS: Fields = &[
     ("id", &["id"]),
@@ -177,6 +177,15 @@ impl Source<Project> for Projects {
         }
         let query = query(&[("id", id.number().to_string())]);
         Find::Ask(vec![self.client.get("projects/info", &query, Position(0), true)])
+    }
+
+    fn extent(&self, question: &Question, records: u64) -> Extent {
+        self.client.extent(question, records)
+    }
+
+    fn sketch(&self, _: &Question, number: u64) -> Option<Record<Project>> {
+        let translate = |row: &Row<'_>, laid: &Laid| project(&self.client, row, laid);
+        self.client.sketch(number, &self.mapping, translate)
     }
 
     fn ask<'a>(

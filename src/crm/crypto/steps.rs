@@ -10,9 +10,9 @@ use super::error::CRM;
 use super::mapping::{Fields, Laid, Mapping};
 use super::part::{Part, asked_project, ours};
 use crate::crm::wire::Row;
-use crate::crm::{Asked, Branches, Error, Find, Lane, Position, Question, Source};
+use crate::crm::{Asked, Branches, Error, Extent, Find, Lane, Position, Question, Source};
 use crate::model::project_step::{ProjectStep, ProjectStepFilter};
-use crate::model::{Ctx, RecordId, Source as CrmName};
+use crate::model::{Ctx, Record, RecordId, Source as CrmName};
 
 const FIELDS: Fields = &[
     ("id", &["id"]),
@@ -54,6 +54,15 @@ impl Source<ProjectStep> for Steps {
 
     fn by_id(&self, _: &RecordId, _: &ProjectStepFilter, _: &Branches) -> Find {
         Find::Walk
+    }
+
+    fn finds<'a>(&'a self, question: &'a Question) -> Box<dyn Fn(&Record<ProjectStep>) -> bool + 'a> {
+        let project = asked_project(question);
+        Box::new(move |record| project.is_none() || record.id.parent() == project)
+    }
+
+    fn extent(&self, question: &Question, records: u64) -> Extent {
+        self.client.extent(question, records)
     }
 
     fn ask<'a>(

@@ -4,6 +4,7 @@ mod bonus;
 mod calendars;
 mod communications;
 mod discounts;
+mod explain;
 mod groups;
 mod history;
 mod lessons;
@@ -65,6 +66,7 @@ pub(super) fn all() -> Routes {
     search::mount(&mut routes);
     schema::mount(&mut routes);
     quota::mount(&mut routes);
+    explain::mount(&mut routes);
     // After all resources: it needs the scopes of those that its parts are of.
     overview::mount(&mut routes);
     routes

@@ -216,7 +216,7 @@ async fn overview(call: &Call, parts: &[(Part, Needed)]) -> Result<Response, Pro
     let api = &call.front.api;
     let beside = Scope { visible: consumer.branches.clone(), ..Scope::default() };
     let found = api.hub.shelf::<Student>().get(&ctx, &beside, &StudentFilter::default(), &id).await?;
-    api.metrics.cache(Student::RESOURCE, freshness::result(found.provenance.cache));
+    read::counted::<Student>(&call.front, &ctx, &found.provenance);
 
     let branches = found.value.data.branch_ids.iter().map(RecordId::number).collect();
     let asking = Asking {

@@ -1,5 +1,6 @@
 //! `GET /quota`: how the CRMs' calls are spent. What metrics tell operators, for those who cause it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use axum::response::Response;
@@ -10,6 +11,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 use utoipa::openapi::path::HttpMethod;
 
+use crate::consumers::Access;
 use crate::crm::Budget;
 use crate::http::describe::{self, Reading};
 use crate::http::freshness;
@@ -30,25 +32,65 @@ struct Answer {
     items: Vec<Quota>,
 }
 
-/// How the calls of one CRM are spent.
+/// How the calls of one CRM are spent, seen by one consumer.
 #[derive(Debug, Serialize, ToSchema)]
 struct Quota {
     /// The CRM.
     source: Source,
-    /// Calls per second for all consumers together.
+    /// Calls per second that the quota allows, for all consumers together.
     rate: f64,
+    /// Calls per second that the CRM takes, as far as it was learned; at most `rate`.
+    learned_rate: f64,
+    /// What is missing from `rate` because somebody else behind the same address spends it, or the CRM allows less.
+    foreign_rate: f64,
+    /// Whether calls pass: `closed` lets all pass, `half_open` one to see whether the CRM works again, `open` none.
+    #[schema(value_type = Breaker)]
+    breaker: &'static str,
     /// Calls back to back after an idle time.
     burst: u32,
     /// The longest a call may wait for its turn, in milliseconds.
     max_wait_ms: u64,
-    /// Calls that wait for their turn now.
+    /// Calls of this consumer that wait for their turn now.
     waiting: usize,
-    /// How long a call that came now would wait for its turn, in milliseconds.
+    /// How long a call of this consumer that came now would wait for its turn, in milliseconds.
     predicted_wait_ms: u64,
-    /// What all consumers together spent, and the gateway itself.
-    spent: Spending,
     /// What this consumer spent.
-    own_spent: Spending,
+    spent: Spending,
+    /// Calls of all consumers that wait for their turn now; only with the scope `admin:read`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = usize, required = false)]
+    waiting_all: Option<usize>,
+    /// What all consumers together spent, and the gateway itself; only with the scope `admin:read`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Spending, required = false)]
+    spent_all: Option<Spending>,
+    /// What each of them spent; only with the scope `admin:read`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<Share>, required = false)]
+    consumers: Option<Vec<Share>>,
+}
+
+/// Whether calls to a CRM pass.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used: the state is known by its word")]
+#[schema(as = QuotaBreaker, rename_all = "snake_case")]
+enum Breaker {
+    /// All pass.
+    Closed,
+    /// One passes, to see whether the CRM works again.
+    HalfOpen,
+    /// None pass: the CRM fails and is given a pause.
+    Open,
+}
+
+/// What one consumer spent.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = QuotaShare)]
+struct Share {
+    /// Its name, or `gateway` for what is done for all.
+    consumer: String,
+    /// Its calls.
+    spent: Spending,
 }
 
 /// Calls since the gateway started, by why they were made. Every attempt counts, whatever became of it.
@@ -81,21 +123,34 @@ impl Spending {
 }
 
 impl Quota {
-    fn of(budget: &Budget, consumer: &str) -> Self {
+    /// What a consumer sees of itself, and an operator of all.
+    fn of(budget: &Budget, consumer: &str, all: bool) -> Self {
         Self {
             source: budget.crm,
             rate: budget.rate,
+            learned_rate: budget.learned_rate,
+            foreign_rate: budget.foreign_rate,
+            breaker: budget.breaker,
             burst: budget.burst,
             max_wait_ms: millis(budget.max_wait),
-            waiting: budget.waiting,
+            waiting: budget.own_waiting,
             predicted_wait_ms: millis(budget.predicted_wait),
-            spent: Spending::of(budget, None),
-            own_spent: Spending::of(budget, Some(consumer)),
+            spent: Spending::of(budget, Some(consumer)),
+            waiting_all: all.then_some(budget.waiting),
+            spent_all: all.then(|| Spending::of(budget, None)),
+            consumers: all.then(|| shares(budget)),
         }
     }
 }
 
-fn millis(time: Duration) -> u64 {
+/// What each of those spent who spent anything, by name.
+fn shares(budget: &Budget) -> Vec<Share> {
+    let names: BTreeSet<&str> = budget.spent.iter().map(|spent| spent.consumer.as_str()).collect();
+    let share = |name: &str| Share { consumer: name.to_owned(), spent: Spending::of(budget, Some(name)) };
+    names.into_iter().map(share).collect()
+}
+
+pub(super) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -105,9 +160,10 @@ pub(super) fn mount(routes: &mut Routes) {
     describe::plain_schemas::<Answer>(routes);
     let reading = Reading {
         names: ("get_quota", "quota", "Read how the CRMs' calls are spent"),
-        about: "How many calls each CRM takes, how many wait for their turn and how long one more would wait, and on what \
-                calls were spent since the gateway started, by all and by the key that asks. It costs no call and tells of \
-                this moment, so it is never kept."
+        about: "How many calls each CRM takes, how many of the key's own wait for their turn and how long one more would \
+                wait, and on what it spent calls since the gateway started. What others spend is shown to keys with the \
+                scope `admin:read` only, which also see who spent what. It costs no call and tells of this moment, so it \
+                is never kept."
             .to_owned(),
         parameters: Vec::new(),
         answer: (
@@ -117,12 +173,26 @@ pub(super) fn mount(routes: &mut Routes) {
                 "items": [{
                     "source": "alfacrm",
                     "rate": 5.0,
+                    "learned_rate": 5.0,
+                    "foreign_rate": 0.0,
+                    "breaker": "closed",
                     "burst": 1,
                     "max_wait_ms": 20000,
-                    "waiting": 3,
+                    "waiting": 2,
                     "predicted_wait_ms": 732,
-                    "spent": {"miss": 120, "write": 4, "retry": 1, "refresh": 32, "auth": 1},
-                    "own_spent": {"miss": 48, "write": 4, "retry": 0, "refresh": 7, "auth": 0},
+                    "spent": {"miss": 48, "write": 4, "retry": 0, "refresh": 7, "auth": 0},
+                    "waiting_all": 3,
+                    "spent_all": {"miss": 48, "write": 4, "retry": 0, "refresh": 7, "auth": 1},
+                    "consumers": [
+                        {
+                            "consumer": "gateway",
+                            "spent": {"miss": 0, "write": 0, "retry": 0, "refresh": 0, "auth": 1},
+                        },
+                        {
+                            "consumer": "web-app",
+                            "spent": {"miss": 48, "write": 4, "retry": 0, "refresh": 7, "auth": 0},
+                        },
+                    ],
                 }],
             }),
         ),
@@ -135,7 +205,11 @@ pub(super) fn mount(routes: &mut Routes) {
 fn read(call: &Call) -> Result<Response, Problem> {
     let caller = call.caller()?;
     Query::parse(call.head.uri.query().unwrap_or_default()).finish().map_err(Problem::bad_query)?;
-    let name = &caller.0.consumer.name;
-    let items = call.front.api.hub.budgets().iter().map(|budget| Quota::of(budget, name)).collect();
+    let consumer = &caller.0.consumer;
+    let name = &consumer.name;
+    let payer = call.circumstances(consumer).payer;
+    let all = consumer.scopes.allow("admin", Access::Read);
+    let budgets = call.front.api.hub.budgets(&payer);
+    let items = budgets.iter().map(|budget| Quota::of(budget, name, all)).collect();
     freshness::reply_once(&Answer { items }).map_err(unwritable)
 }

@@ -12,9 +12,9 @@ use tokio::time::Instant;
 const SLACK: Duration = Duration::from_millis(10);
 
 /// Added to each interval, so that calls which overtake each other on the way still keep within the CRM's count.
-const MARGIN: f64 = 1.01;
+pub const MARGIN: f64 = 1.01;
 
-/// The allowance of one CRM.
+/// The allowance of one CRM, whose rate may change.
 #[derive(Debug, Clone)]
 pub struct Bucket {
     interval: Duration,
@@ -31,28 +31,38 @@ impl Bucket {
         Self { interval, burst, whole_at: now + interval * burst, held_until: None }
     }
 
-    /// Time between two calls while calls wait.
-    pub fn interval(&self) -> Duration {
-        self.interval
+    /// From now on `rate` calls a second. Those who wait already wait as long as it takes at the new rate.
+    pub fn set_rate(&mut self, rate: f64, now: Instant) {
+        let interval = Duration::from_secs_f64(MARGIN / rate);
+        if interval != self.interval {
+            let left = self.whole_at.saturating_duration_since(now);
+            self.whole_at = now + left.mul_f64(interval.as_secs_f64() / self.interval.as_secs_f64());
+            self.interval = interval;
+        }
     }
 
     /// The earliest instant at which a call may leave.
     pub fn ready_at(&self, now: Instant) -> Instant {
         let credit = self.interval * (self.burst - 1);
-        let paced = self.whole_at.checked_sub(credit).unwrap_or(now).max(now);
+        let paced = self.whole().checked_sub(credit).unwrap_or(now).max(now);
         self.held_until.map_or(paced, |until| paced.max(until))
     }
 
-    /// A call leaves now.
-    pub fn spend(&mut self, now: Instant) {
+    /// A call that takes so many turns leaves now.
+    pub fn spend(&mut self, now: Instant, turns: u32) {
         let earliest = now.checked_sub(SLACK).unwrap_or(now);
-        self.whole_at = self.whole_at.max(earliest) + self.interval;
+        self.whole_at = self.whole().max(earliest) + self.interval * turns;
     }
 
     /// The CRM wants to be left alone until then: nothing leaves, and no allowance gathers meanwhile.
     pub fn hold(&mut self, until: Instant) {
         self.held_until = Some(self.held_until.map_or(until, |held| held.max(until)));
-        self.whole_at = self.whole_at.max(until + self.interval * (self.burst - 1));
+    }
+
+    /// When the allowance is whole again. After a pause there is one call's worth of it and no more.
+    fn whole(&self) -> Instant {
+        self.held_until
+            .map_or(self.whole_at, |held| self.whole_at.max(held + self.interval * (self.burst - 1)))
     }
 }
 
@@ -70,7 +80,7 @@ mod tests {
         (0..calls)
             .map(|n| {
                 now = bucket.ready_at(now) + late(n);
-                bucket.spend(now);
+                bucket.spend(now, 1);
                 now
             })
             .collect()
@@ -94,7 +104,7 @@ mod tests {
         };
         let times = serve_all(&mut bucket, start, 20, stall);
         for pair in times[10..].windows(2) {
-            assert!(pair[1] - pair[0] >= bucket.interval() - SLACK);
+            assert!(pair[1] - pair[0] >= bucket.interval - SLACK);
         }
     }
 
@@ -113,7 +123,28 @@ mod tests {
         bucket.hold(until);
         let times = serve_all(&mut bucket, start, 3, |_| Duration::ZERO);
         assert_eq!(times[0], until);
-        assert!(times[1] - times[0] >= bucket.interval());
+        assert!(times[1] - times[0] >= bucket.interval);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_of_two_turns_keeps_the_next_one_waiting_for_two() {
+        let start = Instant::now();
+        let mut bucket = Bucket::new(5.0, 1, start);
+        let now = bucket.ready_at(start);
+        bucket.spend(now, 2);
+        assert_eq!(bucket.ready_at(now), now + bucket.interval * 2);
+        bucket.set_rate(10.0, now);
+        assert_eq!(bucket.ready_at(now), now + bucket.interval * 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_of_the_rate_does_not_change_how_long_a_pause_is() {
+        let start = Instant::now();
+        let mut bucket = Bucket::new(5.0, 2, start);
+        let until = start + Duration::from_secs(4);
+        bucket.hold(until);
+        bucket.set_rate(1.0, start);
+        assert_eq!(bucket.ready_at(start), until);
     }
 
     proptest! {
@@ -127,7 +158,7 @@ mod tests {
             let mut times = Vec::new();
             for wait in waits {
                 now = bucket.ready_at(now + Duration::from_millis(wait));
-                bucket.spend(now);
+                bucket.spend(now, 1);
                 times.push(now);
             }
             for (i, from) in times.iter().enumerate() {

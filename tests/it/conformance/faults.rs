@@ -112,9 +112,8 @@ async fn an_answer_without_end_is_cut_off_on_a_real_connection() {
 
 #[tokio::test]
 async fn a_connection_that_breaks_is_told_as_it_is_on_a_real_connection() {
-    let app = setup().start_on_sockets().await;
     for fault in [Fault::DropBefore, Fault::DropMidBody, Fault::DropAfter] {
-        app.crypto.faults().clear();
+        let app = setup().start_on_sockets().await;
         app.crypto.faults().next(Some("projects"), usize::MAX, fault.clone());
         let answer = app.owner().no_cache().get("/projects").await;
         assert_eq!((answer.status, answer.code()), (502, "upstream_error"), "{fault:?}: {}", answer.text);

@@ -338,7 +338,9 @@ async fn when_nothing_can_be_asked_the_answer_is_an_error() {
         assert_eq!(answer.json["retryable"], true);
     }
     for one in ["/students/alfa-1", "/projects/crypto-1001", "/payments/crypto-1001-1"] {
-        assert_eq!(app.owner().get(one).await.status, 502, "{one}");
+        // The CRM that failed often is given a pause.
+        let answer = app.owner().get(one).await;
+        assert!(["upstream_error", "upstream_unavailable"].contains(&answer.code()), "{}", answer.text);
     }
 }
 

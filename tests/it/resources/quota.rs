@@ -38,18 +38,33 @@ async fn what_was_spent_is_what_the_crms_received() {
 
     let alfa = quota_of(&app.owner(), "alfacrm").await;
     let ledger = app.alfa.ledger();
-    assert_eq!(sum(&alfa["spent"]), ledger.len() as u64, "{alfa}");
-    assert_eq!(alfa["spent"]["auth"], ledger.count_operation("auth/login"));
-    assert_eq!(alfa["spent"]["write"], ledger.count_operation("customer/update"));
-    assert_eq!(alfa["spent"]["retry"], 1, "{alfa}");
+    assert_eq!(sum(&alfa["spent_all"]), ledger.len() as u64, "{alfa}");
+    assert_eq!(alfa["spent_all"]["auth"], ledger.count_operation("auth/login"));
+    assert_eq!(alfa["spent_all"]["write"], ledger.count_operation("customer/update"));
+    assert_eq!(alfa["spent_all"]["retry"], 1, "{alfa}");
+    let shares = alfa["consumers"].as_array().unwrap();
+    let names: Vec<&str> = shares.iter().map(|share| share["consumer"].as_str().unwrap()).collect();
+    assert_eq!(names, ["export", "gateway", "owner"]);
+    assert_eq!(shares.iter().map(|share| sum(&share["spent"])).sum::<u64>(), ledger.len() as u64, "{alfa}");
+    assert_eq!(shares[1]["spent"]["auth"], alfa["spent_all"]["auth"], "signing in is nobody's own");
+    assert_eq!(shares[2]["spent"], alfa["spent"]);
     let crypto = quota_of(&app.owner(), "cryptocrm").await;
-    assert!(sum(&crypto["spent"]) > 0);
-    assert_eq!(sum(&crypto["spent"]), app.crypto.ledger().len() as u64, "{crypto}");
+    assert!(sum(&crypto["spent_all"]) > 0);
+    assert_eq!(sum(&crypto["spent_all"]), app.crypto.ledger().len() as u64, "{crypto}");
 }
 
+/// The fields that tell of others.
+const OF_ALL: [&str; 3] = ["waiting_all", "spent_all", "consumers"];
+
 #[tokio::test(start_paused = true)]
-async fn each_consumer_sees_its_own_share() {
-    let app = school();
+async fn each_consumer_sees_its_own_share_and_nothing_of_the_others() {
+    let app = Setup::new()
+        .students(60)
+        .projects(40)
+        .in_no_hurry()
+        .set("consumers.export.scopes", "[\"teachers:read\", \"quota:read\"]")
+        .set("consumers.masked.scopes", "[\"quota:read\"]")
+        .start();
     app.owner().walk("/students?limit=20").await;
     let by_owner = app.calls() as u64;
     app.export().walk("/teachers").await;
@@ -58,9 +73,35 @@ async fn each_consumer_sees_its_own_share() {
     for (asker, own) in [(app.owner(), by_owner), (app.export(), by_export), (app.masked(), 0)] {
         let quota = quota_of(&asker, "alfacrm").await;
         let expected = json!({"miss": own, "write": 0, "retry": 0, "refresh": 0, "auth": 0});
-        assert_eq!(quota["own_spent"], expected);
-        assert_eq!(sum(&quota["spent"]), app.alfa.ledger().len() as u64, "all see the same sum");
+        assert_eq!(quota["spent"], expected);
     }
+    for asker in [app.export(), app.masked()] {
+        let answer = asker.get("/quota").await;
+        for quota in answer.items() {
+            let fields: Vec<&str> = quota.as_object().unwrap().keys().map(String::as_str).collect();
+            assert!(OF_ALL.iter().all(|field| !fields.contains(field)), "absent, not null: {fields:?}");
+        }
+        assert!(!answer.text.contains("owner"), "{}", answer.text);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_sees_all() {
+    let app = Setup::new()
+        .students(20)
+        .projects(10)
+        .set("consumers.export.scopes", "[\"quota:read\", \"admin:read\"]")
+        .start();
+    for asker in [app.owner(), app.export()] {
+        let quota = quota_of(&asker, "alfacrm").await;
+        assert!(OF_ALL.iter().all(|field| !quota[*field].is_null()), "{quota}");
+    }
+    let only = Setup::new().students(20).set("consumers.export.scopes", "[\"admin:read\"]").start();
+    assert_eq!(
+        only.export().get("/quota").await.status,
+        403,
+        "it widens what is seen, not what may be asked"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -97,6 +138,7 @@ async fn who_waits_is_counted_and_the_wait_of_the_next_one_is_foretold() {
         (&idle["rate"], &idle["burst"], &idle["max_wait_ms"], &idle["waiting"]),
         (&json!(2.0), &json!(1), &json!(60_000), &json!(0))
     );
+    assert_eq!((&idle["learned_rate"], &idle["breaker"]), (&json!(2.0), &json!("closed")));
     assert_eq!(app.owner().get("/students?limit=1").await.status, 200);
     let read = |asker: Asker, month: u32| async move {
         let path = format!("/students?stage=ALL&archived=all&created_from=2020-{month:02}-01");
@@ -109,16 +151,21 @@ async fn who_waits_is_counted_and_the_wait_of_the_next_one_is_foretold() {
             break;
         }
         tokio::task::yield_now().await;
-        quota = quota_of(&app.export(), "alfacrm").await;
+        quota = quota_of(&app.owner(), "alfacrm").await;
     }
     assert_eq!(quota["waiting"], 6, "{quota}");
+    let other = quota_of(&app.export(), "alfacrm").await;
+    assert_eq!((&other["waiting"], &other["waiting_all"]), (&json!(0), &json!(6)), "they are the owner's");
     let foretold = quota["predicted_wait_ms"].as_u64().unwrap();
-    assert!((3_000..=3_700).contains(&foretold), "six are ahead, two calls a second: {foretold} ms");
+    assert!((3_000..=4_400).contains(&foretold), "six are ahead, two calls a second: {foretold} ms");
     assert_eq!(quota_of(&app.owner(), "cryptocrm").await["waiting"], 0, "each CRM has its own queue");
     let last = read(app.owner(), 7).await;
     let timing = last.header("server-timing").strip_prefix("queue;dur=").unwrap();
     let waited: f64 = timing.split(',').next().unwrap().parse().unwrap();
-    assert!((waited - foretold as f64).abs() < 100.0, "it waited {waited} ms, {foretold} ms were foretold");
+    assert!(
+        (waited - foretold as f64).abs() < waited / 4.0,
+        "it waited {waited} ms, {foretold} ms were foretold"
+    );
     assert!(join_all(waiting).await.into_iter().all(|answer| answer.unwrap().status == 200));
     assert_eq!(quota_of(&app.owner(), "alfacrm").await["waiting"], 0);
 }
