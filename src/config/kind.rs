@@ -132,16 +132,16 @@ pub(super) fn id() -> Kind<u64> {
     Kind { what: "the number of a record such as 1".into(), ..whole(1..=u64::MAX, 1) }
 }
 
-/// A number that may have a fraction, above zero and up to `high`.
-pub(super) fn positive(high: f64, example: f64) -> Kind<f64> {
-    number(format!("a number above 0 and up to {high} such as {example:?}"), move |number| {
-        number > 0.0 && number <= high
+/// A number that may have a fraction, from `low` to `high`.
+pub(super) fn between(low: f64, high: f64, example: f64) -> Kind<f64> {
+    number(format!("a number from {low} to {high} such as {example:?}"), move |number| {
+        (low..=high).contains(&number)
     })
 }
 
 /// A part of a whole, from nothing to all of it.
 pub(super) fn part(example: f64) -> Kind<f64> {
-    number(format!("a number from 0 to 1 such as {example:?}"), |number| (0.0..=1.0).contains(&number))
+    between(0.0, 1.0, example)
 }
 
 fn number(what: String, is_good: impl Fn(f64) -> bool + 'static) -> Kind<f64> {

@@ -72,7 +72,7 @@ fn costs(r: &Reader<'_>) -> Option<BTreeMap<String, u32>> {
 
 impl Quota {
     pub(super) fn read(r: &Reader<'_>) -> Option<Self> {
-        let rate = r.get("rate", &kind::positive(1000.0, 5.0));
+        let rate = r.get("rate", &kind::between(0.01, 1000.0, 5.0));
         let burst = r.get("burst", &kind::whole(1..=1000, 1));
         let max_wait = r.get("max_wait", &kind::duration("100ms", "10m", "20s"));
         let max_queue = r.get("max_queue", &kind::whole(1..=1_000_000, 2000));

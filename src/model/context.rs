@@ -167,6 +167,12 @@ impl Interest {
         self.0.sent.store(true, Ordering::Release);
     }
 
+    /// Notes that what was sent came to nothing and waits to be sent again.
+    pub fn not_sent(&self) {
+        self.0.sent.store(false, Ordering::Release);
+        self.0.left.notify_waiters();
+    }
+
     /// Completes when all callers have left before the call was sent.
     pub async fn lost(&self) {
         loop {

@@ -229,7 +229,10 @@ impl Query {
                     false => format!("`{}`", param.name),
                 };
                 let names: Vec<String> = self.known.iter().map(name).collect();
-                let _ = write!(detail, "; known are {}", names.join(", "));
+                let _ = match names.is_empty() {
+                    true => write!(detail, "; it takes none"),
+                    false => write!(detail, "; known are {}", names.join(", ")),
+                };
             }
             self.bad.push(BadParam { name: shown(name), detail });
         }

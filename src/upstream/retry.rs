@@ -34,6 +34,10 @@ impl<S> Layer<S> for RetryLayer {
 
 /// Whether another attempt may succeed and cannot do harm.
 fn worth_repeating(attempt: &Attempt, outcome: &Result<Answer, Error>) -> bool {
+    // Nobody waits for it, and the next who finds the answer stale begins another.
+    if attempt.ctx.reason == Reason::Refresh {
+        return false;
+    }
     match outcome {
         // A call limited by the CRM had no effect, whatever it was.
         Ok(answer) if answer.status == 429 => true,
@@ -71,6 +75,8 @@ where
                 if Instant::now() + pause >= attempt.ctx.deadline {
                     break;
                 }
+                // Until it leaves again, whoever waits for it may leave.
+                attempt.ctx.interest.not_sent();
                 tokio::time::sleep(pause).await;
                 if attempt.ctx.reason != Reason::Auth {
                     attempt.ctx.reason = Reason::Retry;

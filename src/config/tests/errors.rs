@@ -91,12 +91,12 @@ fn values_of_the_wrong_kind() {
         ),
         ("server.docs", r#""yes""#, r#"expected true or false, found "yes": write it without quotes"#),
         ("server.docs", "1", "expected true or false, found 1"),
-        ("alfacrm.quota.rate", "0", "expected a number above 0 and up to 1000 such as 5.0, found 0"),
-        ("alfacrm.quota.rate", "nan", "expected a number above 0 and up to 1000 such as 5.0, found NaN"),
+        ("alfacrm.quota.rate", "0", "expected a number from 0.01 to 1000 such as 5.0, found 0"),
+        ("alfacrm.quota.rate", "nan", "expected a number from 0.01 to 1000 such as 5.0, found NaN"),
         (
             "alfacrm.quota.rate",
             r#""5""#,
-            r#"expected a number above 0 and up to 1000 such as 5.0, found "5": write it without quotes"#,
+            r#"expected a number from 0.01 to 1000 such as 5.0, found "5": write it without quotes"#,
         ),
         ("alfacrm.quota.burst", "0", "expected a whole number from 1 to 1000 such as 1, found 0"),
         ("alfacrm.quota.burst", "1.5", "expected a whole number from 1 to 1000 such as 1, found 1.5"),
@@ -460,7 +460,7 @@ fn the_environment() {
         (
             "ALFACRM__QUOTA__RATE",
             "inf",
-            r#"alfacrm.quota.rate (CRM_GATEWAY__ALFACRM__QUOTA__RATE): expected a number above 0 and up to 1000 such as 5.0, found "inf""#,
+            r#"alfacrm.quota.rate (CRM_GATEWAY__ALFACRM__QUOTA__RATE): expected a number from 0.01 to 1000 such as 5.0, found "inf""#,
         ),
         (
             "ALFACRM__BRANCHES",

@@ -151,7 +151,10 @@ impl Session {
                 Ok(state.signed_in)
             }
             Err(error) => {
-                state.refused = Some((Instant::now(), error.clone()));
+                // What was not even sent says nothing about the next time.
+                if error.sent {
+                    state.refused = Some((Instant::now(), error.clone()));
+                }
                 Err(error)
             }
         }

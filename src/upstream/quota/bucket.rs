@@ -48,6 +48,14 @@ impl Bucket {
         self.held_until.map_or(paced, |until| paced.max(until))
     }
 
+    /// How many calls may leave at the instant at which the next one may.
+    pub fn at_once(&self, now: Instant) -> u32 {
+        let ready = self.ready_at(now);
+        let missing =
+            self.whole().saturating_duration_since(ready).as_secs_f64() / self.interval.as_secs_f64();
+        self.burst.saturating_sub(missing.ceil() as u32).max(1)
+    }
+
     /// A call that takes so many turns leaves now.
     pub fn spend(&mut self, now: Instant, turns: u32) {
         let earliest = now.checked_sub(SLACK).unwrap_or(now);
@@ -135,6 +143,18 @@ mod tests {
         assert_eq!(bucket.ready_at(now), now + bucket.interval * 2);
         bucket.set_rate(10.0, now);
         assert_eq!(bucket.ready_at(now), now + bucket.interval * 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_tells_how_many_may_leave_back_to_back() {
+        let start = Instant::now();
+        let mut bucket = Bucket::new(5.0, 3, start);
+        assert_eq!(bucket.at_once(start), 1);
+        let idle = start + Duration::from_secs(10);
+        for left in [3, 2, 1, 1] {
+            assert_eq!(bucket.at_once(idle), left);
+            bucket.spend(bucket.ready_at(idle), 1);
+        }
     }
 
     #[tokio::test(start_paused = true)]

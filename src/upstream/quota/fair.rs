@@ -21,7 +21,7 @@ pub(super) struct Fair<T> {
     free: Vec<u32>,
     by_name: HashMap<Arc<str>, u32>,
     slots: Order<Slot>,
-    /// The slot served last.
+    /// Virtual time: where the slot served last starts.
     clock: u64,
     /// Consumers without a call that have used more than their share, by when they are even.
     resting: BTreeSet<(u64, u32)>,
@@ -32,7 +32,7 @@ pub(super) struct Fair<T> {
 #[derive(Debug)]
 struct Flow<T> {
     name: Arc<str>,
-    /// Where its next slot starts.
+    /// Where its last slot ends, and so its next one starts (the finish tag).
     finish: u64,
     /// First attempts, and those made again.
     queues: [Queue<T>; 2],
@@ -112,7 +112,7 @@ impl<T> Fair<T> {
         self.slots.before(&Slot { again: share.again, start, arrival: u64::MAX, flow: u32::MAX })
     }
 
-    /// The weights of all who wait, if all weigh the same: how many consumers there are.
+    /// How many consumers wait.
     pub(super) fn consumers(&self) -> usize {
         self.by_name.len() - self.resting.len()
     }

@@ -390,6 +390,7 @@ impl State {
         self.bucket.set_rate(self.learner.rate(now), now);
         let ready = self.bucket.ready_at(now);
         let turns = self.room.turns_ahead_of(request, now, self.learner.learned() / MARGIN);
+        let turns = (turns - f64::from(self.bucket.at_once(now) - 1)).max(0.0);
         (ready - now) + self.learner.time_for(ready, turns)
     }
 

@@ -130,7 +130,7 @@ struct Places {
     load: Load,
 }
 
-/// Who has many places gets another one while this many times as many are left.
+/// A consumer may hold fewer than this many times the places that are left: alone at most 80 % of the room.
 const OTHERS: usize = 4;
 /// How far back arrivals are remembered.
 const MEMORY: Duration = Duration::from_secs(30);
