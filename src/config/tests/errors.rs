@@ -346,7 +346,7 @@ fn consumers() {
         ),
         (
             "[consumers.app]\nscopes = [\"search:read\", \"x:read\"]".into(),
-            r#"consumers.app.scopes[1]: expected a scope such as "students:read", or "*", found "x:read": there is no resource of that name; known resources: students, lessons, schedules, groups, teachers, payments, tasks, tariffs, projects, reference, history, messages, search, quota"#,
+            r#"consumers.app.scopes[1]: expected a scope such as "students:read", or "*", found "x:read": there is no resource of that name; known resources: students, lessons, schedules, groups, teachers, payments, tasks, tariffs, projects, reference, history, messages, search, quota, admin"#,
         ),
         (
             "[consumers.app]\nscopes = [\"students\"]".into(),
