@@ -22,7 +22,7 @@ const REFRESH_TIME: Duration = Duration::from_secs(60);
 /// The part of the time left that one answer may take where several CRMs are asked.
 const PART: f64 = 0.75;
 /// How much longer a caller waits than the call may take: who works on it says more precisely why it was too late.
-const PRECISION: Duration = Duration::from_millis(20);
+const PRECISION: Duration = Duration::from_millis(40);
 /// Bytes in memory for each byte of an answer: the record and the raw form beside it.
 const EXPANSION: usize = 4;
 

@@ -31,6 +31,8 @@ use crate::model::query::BadParam;
 use crate::model::rehearsal::{Cost, Rehearsal, Remembered};
 use crate::model::{Query, Source};
 
+/// Headers of one request: as many as the server itself takes.
+const MOST_HEADERS: usize = 100;
 const PATH: &str = "/quota/explain";
 
 /// The request that is asked about.
@@ -250,6 +252,9 @@ fn read(mut asked: Map<String, Value>, base_path: &str) -> Result<Request, Probl
     let mut headers = HeaderMap::new();
     match asked.remove("headers") {
         None | Some(Value::Null) => {}
+        Some(Value::Object(given)) if given.len() > MOST_HEADERS => {
+            refuse("/headers".to_owned(), "are more than a request may have");
+        }
         Some(Value::Object(given)) => {
             for (name, value) in given {
                 let value = value.as_str().and_then(|value| HeaderValue::from_str(value).ok());

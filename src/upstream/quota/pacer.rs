@@ -25,6 +25,9 @@ use crate::upstream::Error;
 /// How often the rate is looked at while calls wait: it rises by steps of a second after a pause.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+/// How far a turn may come after the deadline: timers are late, and who accepts no wait at all takes a turn that is free.
+const GRACE: Duration = Duration::from_millis(20);
+
 /// What one CRM's quota allows.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -219,7 +222,7 @@ impl Pacer {
                     let probe = matches!(held, Held::Probe | Held::RetryAndProbe);
                     return Ok(Turn { at, queued: at.saturating_duration_since(arrived), payer, probe });
                 }
-                () = tokio::time::sleep_until(until) => {
+                () = tokio::time::sleep_until(until + GRACE) => {
                     drop(place);
                     let request = request(ctx.reason, &payer, cost, bytes);
                     return Err(Error::Overloaded { retry_after: front.predicted(&request, Instant::now()) });
@@ -350,7 +353,7 @@ impl Front {
     ) -> Result<(Place<'_>, oneshot::Receiver<Result<Instant, Error>>), Error> {
         let mut state = self.lock();
         let wait = state.predicted(request, now);
-        if now + wait > until || !state.room.has_place_for(request) {
+        if now + wait > until + GRACE || !state.room.has_place_for(request) {
             return Err(Error::Overloaded { retry_after: wait });
         }
         let retry = request.reason == Reason::Retry;

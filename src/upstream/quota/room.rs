@@ -254,7 +254,8 @@ impl<T> Room<T> {
     /// go on coming as they did.
     pub fn turns_ahead_of(&self, request: &Request<'_>, now: Instant, rate: f64) -> f64 {
         let sign_ins = self.sign_ins.len() as f64;
-        if request.reason == Reason::Auth {
+        // Who is alone in the room is next, whoever may come later.
+        if request.reason == Reason::Auth || self.calls == 0 {
             return sign_ins;
         }
         let mine = Lane::of(request.class, request.reason) as usize;
@@ -573,6 +574,16 @@ mod tests {
                 "{class:?} {reason:?}: {foretold} and not {took}"
             );
         }
+    }
+
+    #[test]
+    fn who_finds_the_room_empty_is_next_whatever_came_before() {
+        let (mut room, names, now) = (Room::new(RULES, Instant::now()), names(), Instant::now());
+        for class in CLASSES {
+            room.push(&call(&names[0], class), now, 0);
+            assert!(room.pop(false).is_some());
+        }
+        assert_eq!(room.turns_ahead_of(&call(&names[1], Class::Batch), now, 5.0), 0.0);
     }
 
     #[test]
