@@ -16,7 +16,10 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /usr/local/bin/crm-gateway /usr/local/bin/crm-gateway
-# A number, so that an orchestrator can see that it is not root. The program writes nothing to its own file system.
+# What outlives the program (`store.path`); it writes nowhere else.
+RUN install --directory --mode=0700 --owner=10001 --group=10001 /data
+VOLUME /data
+# A number, so that an orchestrator can see that it is not root.
 USER 10001:10001
 WORKDIR /
 # The API, and what operators ask; the second must never be public.

@@ -1,7 +1,7 @@
 # What people and CI run, by the same names. Needs Rust and make; `make help` lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults check openapi bench bench-scheduler fuzz image tools fuzztools
+.PHONY: help run test faults check openapi bench bench-scheduler bench-day bench-memory fuzz image tools peers fuzztools
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,11 +26,17 @@ openapi: tools ## Writes openapi/openapi.json anew; look at the difference befor
 	cargo run --locked -- openapi > openapi/openapi.json.new || { rm -f openapi/openapi.json.new; exit 1; }
 	mv openapi/openapi.json.new openapi/openapi.json
 
-bench: tools ## Compares a cached read with a bare server, in about a minute
+bench: tools peers ## Compares a cached read with a bare server, nginx and Varnish, in about two minutes; fails when a floor is missed
 	cargo bench --locked --bench cached_read
 
 bench-scheduler: tools ## Measures what the scheduler promises beside FIFO, in about a minute; fails when a target is missed
 	cargo bench --locked --bench scheduler
+
+bench-day: tools ## Lives through a day of school traffic in virtual time, in minutes; fails when a target is missed
+	cargo bench --locked --bench day
+
+bench-memory: tools ## Fills the cache and compares what the process takes with cache.max_size, in a minute; fails when it is off
+	cargo bench --locked --bench memory
 
 # Without a sanitizer it works with the stable compiler; there is no unsafe code here that one would watch.
 FUZZ := --sanitizer none --codegen-units 16
@@ -55,6 +61,12 @@ tools:
 	@command -v cc >/dev/null || { command -v apt-get >/dev/null && \
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev; } || \
 		{ echo 'A C compiler (cc) is missing; Rust needs it to link' >&2; exit 1; }
+
+# What cached reads are compared with.
+peers:
+	@command -v nginx >/dev/null && command -v varnishd >/dev/null || { command -v apt-get >/dev/null && \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends nginx-light varnish; } || \
+		{ echo 'nginx or varnishd is missing; the benchmark compares with both' >&2; exit 1; }
 
 # libFuzzer is C++. The tool is built without optimisation: that takes half the time, and it only starts others.
 fuzztools:

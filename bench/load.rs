@@ -1,8 +1,10 @@
 //! The load: connections that send one request after the other and read just enough of each answer to know where it
 //! ends, so that it is the server that is busy.
 
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
@@ -18,7 +20,7 @@ const BUFFER: usize = 128 * 1024;
 pub(crate) struct Captured {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Captured {
@@ -30,56 +32,41 @@ impl Captured {
             .filter_map(|line| line.split_once(": "))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        Some(Self { status, headers, body: String::from_utf8(answer[end_of_head..].to_vec()).ok()? })
+        Some(Self { status, headers, body: answer[end_of_head..].to_vec() })
     }
 
-    /// The tag that a caller sends who has the answer already.
-    pub(crate) fn known_tag(&self, known: bool) -> Option<&str> {
-        let tag = self.headers.iter().find(|(name, _)| name == "etag");
-        tag.filter(|_| known).map(|(_, tag)| tag.as_str())
+    /// A header of it.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// Asks once and keeps the answer; when it is `known`, asks again as somebody who has it.
-pub(crate) async fn capture(
-    address: SocketAddr,
-    target: &str,
-    key: &str,
-    known: bool,
-) -> io::Result<Captured> {
+/// Asks once and keeps the answer.
+pub(crate) async fn capture(address: SocketAddr, request: &str) -> io::Result<Captured> {
     let mut connection = Connection::open(address).await?;
-    let mut ask = async |tag: Option<&str>| {
-        let end = connection.exchange(request(target, key, tag).as_bytes()).await?;
-        let answer = Captured::read(&connection.buffer[..end.answer], end.head);
-        answer.ok_or_else(|| io::Error::other("an answer cannot be read"))
-    };
-    let answer = ask(None).await?;
-    if known { ask(answer.known_tag(true)).await } else { Ok(answer) }
+    let end = connection.exchange(request.as_bytes()).await?;
+    let answer = Captured::read(&connection.buffer[..end.answer], end.head);
+    answer.ok_or_else(|| io::Error::other("an answer cannot be read"))
 }
 
-/// What is asked for, and the status it must be answered with.
-pub(crate) struct Path {
-    request: String,
-    status: String,
-}
-
-impl Path {
-    pub(crate) fn new(target: &str, key: &str, tag: Option<&str>, answer: &Captured) -> Self {
-        Self { request: request(target, key, tag), status: format!("HTTP/1.1 {} ", answer.status) }
-    }
-}
-
-fn request(target: &str, key: &str, tag: Option<&str>) -> String {
-    let condition = tag.map(|tag| format!("if-none-match: {tag}\r\n")).unwrap_or_default();
-    format!("GET {target} HTTP/1.1\r\nhost: gateway.example\r\nx-api-key: {key}\r\n{condition}\r\n")
+/// A request with these lines in its head.
+pub(crate) fn request(target: &str, more: &[(&str, &str)]) -> String {
+    let more: String = more.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    format!("GET {target} HTTP/1.1\r\nhost: gateway.example\r\n{more}\r\n")
 }
 
 /// What a server is asked.
 pub(crate) struct Load {
     pub(crate) address: SocketAddr,
-    pub(crate) path: Path,
+    /// One after the other, over and over, far apart, so that none is hotter than the others.
+    pub(crate) requests: Arc<[String]>,
+    /// What each must be answered with.
+    pub(crate) status: u16,
     pub(crate) connections: usize,
 }
+
+/// The distance of requests that follow each other.
+const STRIDE: usize = 7919;
 
 /// What came of it.
 pub(crate) struct Outcome {
@@ -92,19 +79,69 @@ impl Load {
     pub(crate) async fn run(&self, window: Duration) -> io::Result<Outcome> {
         let connections = try_join_all((0..self.connections).map(|_| Connection::open(self.address))).await?;
         let start = Instant::now();
+        let next = Cell::new(0);
         let asking = connections.into_iter().map(async |mut connection| {
             let mut requests = 0_u32;
             while start.elapsed() < window {
-                connection.exchange(self.path.request.as_bytes()).await?;
-                if !connection.buffer.starts_with(self.path.status.as_bytes()) {
-                    return Err(io::Error::other(format!("an answer is not `{}`", self.path.status)));
-                }
+                self.ask(&mut connection, &next).await?;
                 requests += 1;
             }
-            Ok(requests)
+            Ok::<_, io::Error>(requests)
         });
         let requests: u32 = try_join_all(asking).await?.into_iter().sum();
         Ok(Outcome { requests: f64::from(requests), took: start.elapsed() })
+    }
+
+    /// Asks for everything once.
+    pub(crate) async fn warm(&self) -> io::Result<()> {
+        let mut connection = Connection::open(self.address).await?;
+        let next = Cell::new(0);
+        for _ in 0..self.requests.len() {
+            self.ask(&mut connection, &next).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends so many requests a second, whether the ones before were answered or not, and tells how long each took from
+    /// when it was due, in order.
+    pub(crate) async fn paced(&self, per_second: u32, window: Duration) -> io::Result<Vec<Duration>> {
+        let connections = try_join_all((0..self.connections).map(|_| Connection::open(self.address))).await?;
+        let (start, all) = (Instant::now(), (window.as_secs_f64() * f64::from(per_second)) as u32);
+        let (due, next) = (Cell::new(0), Cell::new(0));
+        let asking = connections.into_iter().map(async |mut connection| {
+            let mut took = Vec::new();
+            loop {
+                let number = due.get();
+                if number >= all {
+                    return Ok::<_, io::Error>(took);
+                }
+                due.set(number + 1);
+                let at = start + Duration::from_secs(1) / per_second * number;
+                // A timer is too coarse; this processor has nothing else to do.
+                while Instant::now() < at {
+                    tokio::task::yield_now().await;
+                }
+                self.ask(&mut connection, &next).await?;
+                took.push(at.elapsed());
+            }
+        });
+        let mut took: Vec<Duration> = try_join_all(asking).await?.into_iter().flatten().collect();
+        took.sort_unstable();
+        Ok(took)
+    }
+
+    async fn ask(&self, connection: &mut Connection, next: &Cell<usize>) -> io::Result<()> {
+        let request = &self.requests[next.get()];
+        next.set((next.get() + STRIDE) % self.requests.len());
+        connection.exchange(request.as_bytes()).await?;
+        let status = format!("HTTP/1.1 {} ", self.status);
+        if connection.buffer.starts_with(status.as_bytes()) {
+            return Ok(());
+        }
+        Err(io::Error::other(format!(
+            "an answer to `{}` is not `{status}`",
+            request.lines().next().unwrap_or("")
+        )))
     }
 }
 
@@ -157,9 +194,15 @@ impl Connection {
 fn find_end(answer: &[u8]) -> Option<End> {
     let head = answer.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     const LENGTH: &[u8] = b"\r\ncontent-length: ";
-    let length = answer[..head].windows(LENGTH.len()).position(|text| text == LENGTH).map_or(0, |at| {
-        let digits = answer[at + LENGTH.len()..head].iter().take_while(|byte| byte.is_ascii_digit());
-        digits.fold(0, |sum, digit| sum * 10 + usize::from(digit - b'0'))
-    });
+    if answer.starts_with(b"HTTP/1.1 304 ") {
+        return Some(End { head, answer: head });
+    }
+    let length = answer[..head]
+        .windows(LENGTH.len())
+        .position(|text| text.eq_ignore_ascii_case(LENGTH))
+        .map_or(0, |at| {
+            let digits = answer[at + LENGTH.len()..head].iter().take_while(|byte| byte.is_ascii_digit());
+            digits.fold(0, |sum, digit| sum * 10 + usize::from(digit - b'0'))
+        });
     Some(End { head, answer: head + length })
 }

@@ -22,26 +22,32 @@ use crate::say;
 
 /// The role of the gateway.
 pub(crate) const GATEWAY: &str = "gateway";
+/// Calls a second of which nobody has to wait for one.
+const PLENTY: u32 = 1000;
 /// The role of the server that does nothing but answer.
 pub(crate) const BARE: &str = "bare";
 
 /// The gateway as it runs in operation (keys, limits, metrics and log lines are on) over simulated CRMs. Answers stay
-/// fresh for the whole run: what is measured is a hit. Prints a key after its address.
+/// fresh for the whole run: what is measured is a hit. Prints a key after its address, and how its CRMs are reached.
 pub(crate) fn gateway() -> io::Result<()> {
     let _logs = telemetry::init(LogFormat::Json, None).map_err(io::Error::other)?;
     runtime()?.block_on(async {
         let sandbox = Sandbox::start(listener().await?, listener().await?, &Size::today())?;
+        // Misses are measured too, and not how long they wait for their turn.
+        sandbox.alfa.set_quota(f64::from(PLENTY));
         let key = new_key();
+        let crms = sandbox.configuration();
         let config = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n\n{}\n\
+            "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n\n{crms}\n\
+             [alfacrm.quota]\nrate = {PLENTY}\nburst = {PLENTY}\n\n\
              [cache.policy.students]\nfresh = \"1h\"\n\n\
              [consumers.bench]\nkey_hashes = [\"{}\"]\nscopes = [\"students:read\"]\nrate_limit = 1000000\n",
-            sandbox.configuration(),
             hash(&key)
         );
         let config = Config::from_toml(&config).map_err(io::Error::other)?;
-        let app = App::bind(&config, Instead::default()).await.map_err(io::Error::other)?;
-        say(&format!("{}\n{key}", app.address()?));
+        let app = App::bind(&config, Instead::of_disk()).await.map_err(io::Error::other)?;
+        let crms = serde_json::to_string(&crms).expect("text is plain data");
+        say(&format!("{}\n{key}\n{crms}", app.address()?));
         std::thread::spawn(end_with_parent);
         app.run(std::future::pending::<Duration>()).await
     })
@@ -87,8 +93,8 @@ async fn give(State(answer): State<Arc<Answer>>) -> Response {
 }
 
 /// Answers as one line of text.
-pub(crate) fn write(answers: &[Captured]) -> String {
-    serde_json::to_string(answers).expect("answers are plain data")
+pub(crate) fn write<'a>(answers: impl Iterator<Item = &'a Captured>) -> String {
+    serde_json::to_string(&answers.collect::<Vec<_>>()).expect("answers are plain data")
 }
 
 fn read(line: &str) -> serde_json::Result<Vec<Answer>> {

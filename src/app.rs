@@ -17,8 +17,9 @@ use crate::crm::Crm;
 use crate::crm::alfa::Alfa;
 use crate::crm::crypto::Crypto;
 use crate::http::{self, Api, Readiness, Settings, listen};
-use crate::hub::Hub;
+use crate::hub::{Clock, Hub, Snapshots};
 use crate::model::Class;
+use crate::store::{self, Store};
 use crate::telemetry::Metrics;
 use crate::upstream::transport::{self, Http};
 use crate::upstream::wire::Transport;
@@ -37,6 +38,12 @@ pub enum StartError {
     /// The way to a CRM cannot be set up.
     #[error(transparent)]
     Transport(#[from] transport::SetupError),
+    /// There is no store to be had at the configured place.
+    #[error(transparent)]
+    Store(#[from] store::OpenError),
+    /// What it holds cannot be read.
+    #[error(transparent)]
+    Stored(#[from] store::Error),
 }
 
 /// What may be put in place of what the configuration says: the demo and the tests use it.
@@ -48,6 +55,17 @@ pub struct Instead {
     pub cryptocrm: Option<Transport>,
     /// A key that `/docs` signs in with.
     pub demo_key: Option<String>,
+    /// What outlives the gateway, in place of the file on the disk.
+    pub store: Option<Store>,
+    /// What time it is, by whoever keeps the store.
+    pub clock: Option<Clock>,
+}
+
+impl Instead {
+    /// Nothing outlives the gateway, and nothing is written to the disk.
+    pub fn of_disk() -> Self {
+        Self { store: Some(Store::in_memory()), ..Self::default() }
+    }
 }
 
 impl std::fmt::Debug for Instead {
@@ -67,9 +85,12 @@ pub struct Routers {
     pub readiness: Readiness,
     /// Who may call.
     pub consumers: Arc<Consumers>,
+    /// What they ask.
+    pub hub: Arc<Hub>,
 }
 
-/// Builds everything between the listeners and the CRMs. Must be called within a runtime; nothing is sent yet.
+/// Builds everything between the listeners and the CRMs. Must be called within a runtime; nothing is sent yet. Waits
+/// for the disk.
 pub fn build(config: &Config, instead: Instead) -> Result<Routers, StartError> {
     let metrics = Arc::new(Metrics::new());
     let mut crms: Vec<Arc<dyn Crm>> = Vec::new();
@@ -100,22 +121,41 @@ pub fn build(config: &Config, instead: Instead) -> Result<Routers, StartError> {
         crms.push(Arc::new(Crypto::new(crypto, transport, Arc::clone(&metrics))));
     }
     let branches = config.alfacrm.as_ref().map(|alfa| alfa.branches.clone()).unwrap_or_default();
-    let cache = Arc::new(Cache::new(config.cache.max_size));
-    let hub = Hub::new(&crms, cache, Arc::clone(&metrics), &branches, |resource| policy(config, resource));
+    // What is known and what is said of it share the memory evenly: a record is said in several ways, but not all are.
+    let half = config.cache.max_size / 2;
+    let cache = Arc::new(Cache::new(half));
+    let store = match instead.store {
+        Some(store) => store,
+        None => Store::open(&config.store.path)?,
+    };
+    let clock = instead.clock.unwrap_or_else(|| Arc::new(jiff::Timestamp::now));
+    // As much of the CRMs' text as memory holds, which weighs it four times.
+    let snapshots = Snapshots::open(store, clock, &account(config), half / 4)?;
+    let policies = |resource: &str| policy(config, resource);
+    let hub = Arc::new(Hub::new(&crms, cache, Arc::clone(&metrics), &branches, policies, snapshots)?);
     let consumers = Arc::new(Consumers::new(consumers(config)));
     let settings = Settings {
         base_path: config.server.base_path.clone(),
         request_timeout: config.server.request_timeout,
         max_body: usize::try_from(config.server.max_body).unwrap_or(usize::MAX),
+        max_written: half,
         cors_origins: config.server.cors_origins.clone(),
         docs: config.server.docs,
         demo_key: instead.demo_key,
     };
     let readiness = Readiness::new();
-    let admin = http::admin(readiness.clone(), Arc::clone(&metrics));
+    let admin = http::admin(readiness.clone(), Arc::clone(&metrics), Arc::clone(&hub));
     let public =
-        http::router(Api { hub: Arc::new(hub), consumers: Arc::clone(&consumers), metrics, settings });
-    Ok(Routers { public, admin, readiness, consumers })
+        http::router(Api { hub: Arc::clone(&hub), consumers: Arc::clone(&consumers), metrics, settings });
+    Ok(Routers { public, admin, readiness, consumers, hub })
+}
+
+/// Whose data is asked for: the same question to another account, or by another user, has other answers.
+fn account(config: &Config) -> String {
+    let alfa = config.alfacrm.as_ref().map(|alfa| (&alfa.base_url, &alfa.email));
+    let crypto = config.cryptocrm.as_ref();
+    let crypto = crypto.map(|crypto| (&crypto.base_url, &crypto.base_path, crypto.token.expose()));
+    format!("{alfa:?} {crypto:?}")
 }
 
 fn over_http(settings: transport::Settings) -> Result<Transport, StartError> {
@@ -194,16 +234,23 @@ impl App {
         // Operators may look until the very end.
         let admin = tokio::spawn(listen::serve(self.admin, self.routers.admin, std::future::pending()));
         readiness.ready();
+        let hub = self.routers.hub;
+        let warming = tokio::spawn({
+            let hub = Arc::clone(&hub);
+            async move { hub.warm().await }
+        });
         let grace = stop.await;
         readiness.drain();
         tokio::time::sleep(grace).await;
         // Nobody listening means that the server has ended already.
         let _ = close.send(());
+        warming.abort();
         if tokio::time::timeout(self.drain_timeout, &mut public).await.is_err() {
             tracing::warn!("requests were still under way after the drain timeout and are cut off");
             public.abort();
         }
         admin.abort();
+        hub.flush().await;
         Ok(())
     }
 }

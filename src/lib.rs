@@ -30,6 +30,7 @@
 //! - [`upstream`]: how to talk to somebody else's API without upsetting it: pacing, repeating, the wire.
 //! - [`cache`]: the memory of answers. It knows neither records nor CRMs.
 //! - [`idempotency`]: requests with a key of their own are carried out once. It knows no HTTP.
+//! - [`store`]: what outlives the process: tables of bytes in one file. It knows none of their owners.
 //! - [`consumers`]: who may call: keys, scopes, limits. No HTTP here.
 //! - [`config`]: what can be set. Everything wrong is listed at once.
 //! - [`telemetry`]: logs, and every metric on one screen.
@@ -54,6 +55,8 @@ pub mod crm;
 pub mod upstream;
 
 pub mod cache;
+
+pub mod store;
 
 pub mod consumers;
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crm_gateway::model::context::{Class, Payer};
 use crm_gateway::upstream::quota::Pacer;
+use crm_gateway::upstream::quota::breaker::Effect;
 use futures_util::future::join_all;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
@@ -69,6 +70,7 @@ async fn scene(people: &Payer, job: &Payer) -> Seen {
 /// How many seconds a call waits that comes then, and when it leaves.
 async fn call(pacer: &Pacer, payer: &Payer, arrives: Instant) -> (f64, Instant) {
     sleep_until(arrives).await;
-    let turn = pacer.turn(&patient(payer), OPERATION, 0).await.expect("there is room and patience");
+    let turn =
+        pacer.turn(&patient(payer), OPERATION, 0, Effect::Reads).await.expect("there is room and patience");
     (turn.queued.as_secs_f64(), turn.at)
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crm_gateway::model::context::{Class, Ctx, Payer};
+use crm_gateway::upstream::quota::breaker::Effect;
 use futures_util::poll;
 use tokio::time::Instant;
 
@@ -58,17 +59,17 @@ async fn scene(waiting: usize) -> Costs {
     let pacer = pacer();
     let payers: Vec<Payer> =
         (0..CONSUMERS).map(|n| payer(&format!("consumer {n}"), Class::ALL[n % 3])).collect();
-    let circumstances: Vec<Ctx> = payers.iter().map(patient).collect();
+    let circumstances: Vec<Ctx> = (0..waiting).map(|n| patient(&payers[n % CONSUMERS])).collect();
     let mut seated = Vec::with_capacity(waiting);
-    for n in 0..waiting {
-        let mut call = Box::pin(pacer.turn(&circumstances[n % CONSUMERS], OPERATION, 0));
+    for ctx in &circumstances {
+        let mut call = Box::pin(pacer.turn(ctx, OPERATION, 0, Effect::Reads));
         assert!(poll!(call.as_mut()).is_pending(), "nobody is served while nothing else runs");
         seated.push(call);
     }
     let mut costs = Costs::default();
     for n in 0..SAMPLES {
-        let ctx = &circumstances[n % CONSUMERS];
-        let mut call = Box::pin(pacer.turn(ctx, OPERATION, 0));
+        let ctx = &patient(&payers[n % CONSUMERS]);
+        let mut call = Box::pin(pacer.turn(ctx, OPERATION, 0, Effect::Reads));
         let begin = Instant::now();
         let came = poll!(call.as_mut());
         costs.comes.push(micros(begin.elapsed()));
@@ -76,8 +77,8 @@ async fn scene(waiting: usize) -> Costs {
         let begin = Instant::now();
         drop(call);
         costs.leaves.push(micros(begin.elapsed()));
-        let hasty = Ctx { max_wait: Some(Duration::from_millis(100)), ..ctx.clone() };
-        let mut call = Box::pin(pacer.turn(&hasty, OPERATION, 0));
+        let hasty = Ctx { max_wait: Some(Duration::from_millis(100)), ..patient(&ctx.payer) };
+        let mut call = Box::pin(pacer.turn(&hasty, OPERATION, 0, Effect::Reads));
         let begin = Instant::now();
         let refused = poll!(call.as_mut());
         costs.refused.push(micros(begin.elapsed()));

@@ -10,6 +10,7 @@ mod cost;
 mod memory;
 mod over_http;
 mod promises;
+mod resident;
 mod scene;
 mod shares;
 mod table;

@@ -1,7 +1,6 @@
 //! What a hundred thousand calls hold that wait, each a task of its own: for a turn, and with all that the outbound stack
 //! keeps of a read meanwhile.
 
-use std::fs;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +10,13 @@ use crm_gateway::model::Source;
 use crm_gateway::model::context::{Class, Ctx};
 use crm_gateway::telemetry::Metrics;
 use crm_gateway::upstream::quota::Pacer;
-use crm_gateway::upstream::wire::{Credentials, Wire};
+use crm_gateway::upstream::quota::breaker::Effect;
+use crm_gateway::upstream::wire::{Credentials, Signature, Wire};
 use crm_gateway::upstream::{Call, Meter, Upstream};
-use http::{HeaderName, HeaderValue, Method, Request};
+use http::{Method, Request};
 use tower::util::BoxCloneSyncService;
 
+use crate::resident::resident;
 use crate::scene::{OPERATION, pacer, patient, payer};
 use crate::table::Table;
 
@@ -49,7 +50,7 @@ async fn for_a_turn() -> Option<f64> {
     let before = resident();
     for n in 0..CALLS {
         let (pacer, ctx) = (pacer.clone(), circumstances(n));
-        tokio::spawn(async move { pacer.turn(&ctx, OPERATION, 700).await });
+        tokio::spawn(async move { pacer.turn(&ctx, OPERATION, 700, Effect::Reads).await });
     }
     Some(settled(&pacer).await? - before?)
 }
@@ -70,8 +71,8 @@ async fn settled(pacer: &Pacer) -> Option<f64> {
 struct NoCredentials;
 
 impl Credentials for NoCredentials {
-    fn headers(&self, _: &Call) -> Vec<(HeaderName, HeaderValue)> {
-        Vec::new()
+    fn sign(&self, _: &Call) -> Option<Signature> {
+        Some(Signature { headers: Vec::new(), number: 0 })
     }
 }
 
@@ -88,23 +89,15 @@ async fn in_the_stack() -> Option<f64> {
     let upstream = Upstream::new(pacer(), &meter, wire);
     let before = resident();
     for n in 0..CALLS {
-        let (upstream, ctx) = (upstream.clone(), circumstances(n));
-        let call = Call {
+        let (upstream, ctx) = (upstream.clone(), Arc::new(circumstances(n)));
+        let call = Arc::new(Call {
             operation: OPERATION,
             method: Method::POST,
             target: "/v2api/1/customer/index".to_owned(),
             body: Some(Bytes::from(format!("{{\"page\":{n},\"id\":[{n}],\"removed\":1,\"is_study\":2}}"))),
             safe: true,
-        };
+        });
         tokio::spawn(async move { upstream.send(&ctx, &call).await });
     }
     Some(settled(upstream.pacer()).await? - before?)
-}
-
-/// Megabytes of this process that are in memory.
-fn resident() -> Option<f64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kibibytes: f64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kibibytes * 1024.0 / 1e6)
 }

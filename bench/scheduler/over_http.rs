@@ -67,7 +67,7 @@ async fn scene() -> io::Result<Seen> {
         consumer("export", &export, "batch"),
     );
     let config = Config::from_toml(&config).map_err(io::Error::other)?;
-    let app = App::bind(&config, Instead::default()).await.map_err(io::Error::other)?;
+    let app = App::bind(&config, Instead::of_disk()).await.map_err(io::Error::other)?;
     let gateway = Http::new(&Settings {
         base_url: format!("http://{}", app.address()?),
         user_agent: "bench".to_owned(),
@@ -89,16 +89,16 @@ async fn scene() -> io::Result<Seen> {
     running.abort();
 
     let entries = sandbox.alfa.ledger().entries();
-    let mut reads: Vec<Duration> =
-        entries.iter().filter(|entry| entry.operation == "customer/index").map(|entry| entry.at).collect();
-    reads.sort();
-    let time = reads.last().zip(reads.first()).map_or(Duration::ZERO, |(last, first)| *last - *first);
+    let reads = || entries.iter().filter(|entry| entry.operation == "customer/index").map(|entry| entry.at);
+    let (first, last) = (reads().min().unwrap_or_default(), reads().max().unwrap_or_default());
+    // Books are read ahead meanwhile, and each takes a turn too.
+    let calls = entries.iter().filter(|entry| (first..=last).contains(&entry.at)).count();
     Ok(Seen {
         job_done: job.iter().map(|read| (read.answered - begin).as_secs_f64()).fold(0.0, f64::max),
         failed: job.iter().chain(&people).filter(|read| read.status != 200).count(),
         people: people.iter().map(|read| read.took.as_secs_f64()).collect(),
         limited: sandbox.alfa.ledger().count_status(429),
-        rate: (reads.len() - 1) as f64 / time.as_secs_f64(),
+        rate: (calls - 1) as f64 / (last - first).as_secs_f64(),
     })
 }
 

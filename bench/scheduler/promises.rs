@@ -7,6 +7,7 @@ use std::time::Duration;
 use crm_gateway::model::context::{Class, Ctx, Payer, Reason};
 use crm_gateway::upstream::Error;
 use crm_gateway::upstream::quota::Pacer;
+use crm_gateway::upstream::quota::breaker::Effect;
 use futures_util::future::join_all;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -141,12 +142,13 @@ async fn call(pacer: &Pacer, arrives: Instant, payer: Payer, reason: Reason, pat
     let twin = Ctx { reason, ..patient(&payer) };
     let ctx = Ctx { max_wait: Some(patience), ..twin.clone() };
     let arrived = Instant::now();
-    let answer = pacer.turn(&ctx, OPERATION, 0).await;
+    let answer = pacer.turn(&ctx, OPERATION, 0, Effect::Reads).await;
     let stayed = arrived.elapsed();
     let ended = match answer {
         Ok(_) => Ended::Served,
-        Err(Error::Overloaded { retry_after }) if stayed.is_zero() => {
-            let turn = pacer.turn(&twin, OPERATION, 0).await.expect("there is room and patience");
+        Err(Error::Overloaded { retry_after, .. }) if stayed.is_zero() => {
+            let turn =
+                pacer.turn(&twin, OPERATION, 0, Effect::Reads).await.expect("there is room and patience");
             Ended::Refused { told: retry_after, truth: turn.queued }
         }
         Err(_) => Ended::Disappointed,

@@ -3,7 +3,8 @@
 use std::future::Future;
 use std::time::Duration;
 
-use crm_gateway::model::context::{Class, Ctx, Freshness, Interest, Payer, Reason};
+use crm_gateway::model::context::{Class, Ctx, Freshness, Payer, Reason};
+use crm_gateway::model::interest::Interest;
 use crm_gateway::upstream::quota::room::Rules;
 use crm_gateway::upstream::quota::{Limits, Pacer};
 use rand::Rng;

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use crm_gateway::model::context::Class;
+use crm_gateway::upstream::quota::breaker::Effect;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
@@ -55,7 +56,8 @@ async fn scene(weights: &[u32]) -> Vec<(Duration, usize)> {
     });
     join_all(callers.map(async |(who, ctx)| {
         loop {
-            let turn = pacer.turn(&ctx, OPERATION, 0).await.expect("there is room and patience");
+            let turn =
+                pacer.turn(&ctx, OPERATION, 0, Effect::Reads).await.expect("there is room and patience");
             if turn.at - begin >= TIME {
                 return;
             }

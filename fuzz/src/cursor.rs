@@ -15,7 +15,7 @@ use crm_gateway::cache::{Cache, Policy};
 use crm_gateway::crm::Crm;
 use crm_gateway::crm::alfa::Alfa;
 use crm_gateway::crm::crypto::Crypto;
-use crm_gateway::hub::{self, Failure, Hub, PageRequest, Scope, Shelf};
+use crm_gateway::hub::{self, Failure, Hub, PageRequest, Scope, Shelf, Snapshots};
 use crm_gateway::model::{Entity, Query};
 use crm_gateway::telemetry::Metrics;
 use http::{Request, Response};
@@ -109,7 +109,8 @@ impl Bench {
         ];
         let never =
             |_: &str| Policy { fresh: Duration::ZERO, stale: Duration::ZERO, if_error: Duration::ZERO };
-        let hub = Hub::new(&crms, Arc::new(Cache::new(0)), metrics, &[], never);
+        let cache = Arc::new(Cache::new(0));
+        let hub = Hub::new(&crms, cache, metrics, &[], never, Snapshots::in_memory()).expect("it is empty");
         drop(within);
         Self { runtime, hub, calls }
     }

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use crm_gateway::config::{self, Config};
-use crm_gateway::model::context::{Freshness, Interest, Payer, Reason};
+use crm_gateway::model::context::{Freshness, Payer, Reason};
+use crm_gateway::model::interest::Interest;
 use crm_gateway::model::{Class, Ctx};
 use crm_gateway::sandbox;
 use crm_gateway::upstream::wire::Transport;

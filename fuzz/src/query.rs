@@ -60,8 +60,8 @@ fn resource<E: Entity>(text: &str, sources: impl Iterator<Item = Arc<dyn Source<
                     let call = source.question(&filter, &lane, Position(at)).call;
                     call.target.parse::<http::uri::PathAndQuery>().expect("a target can be sent");
                     assert!(call.target.starts_with('/') && !call.target.contains('#'), "{}", call.target);
-                    if let Some(body) = call.body {
-                        serde_json::from_slice::<serde_json::Value>(&body).expect("a body is JSON");
+                    if let Some(body) = &call.body {
+                        serde_json::from_slice::<serde_json::Value>(body).expect("a body is JSON");
                     }
                 }
             }

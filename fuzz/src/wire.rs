@@ -159,10 +159,10 @@ async fn answers<E: Entity>(source: &dyn Source<E>, input: &Input) {
     let lane = lanes.into_iter().last().unwrap_or_else(|| Lane::pages("fuzz"));
     let question = source.question(&filter, &lane, at);
     let question = if input.has(ONE) { one(question) } else { question };
-    let asked = source.ask(&ctx(), &question).await;
+    let asked = source.ask(&Arc::new(ctx()), &question).await;
     if let Some(next) = check(source, &filter, asked) {
         let question = source.question(&filter, &lane, next);
-        check(source, &filter, source.ask(&ctx(), &question).await);
+        check(source, &filter, source.ask(&Arc::new(ctx()), &question).await);
     }
 }
 
@@ -173,9 +173,9 @@ fn one(question: Question) -> Question {
             let call = Call {
                 operation: "projects/info",
                 target: "/projects/info?id=7".to_owned(),
-                ..question.call
+                ..Call::clone(&question.call)
             };
-            Question { key: "one".to_owned(), call, at: Position(0), overlap: 0, ..question }
+            Question { key: "one".to_owned(), call: Arc::new(call), at: Position(0), overlap: 0, ..question }
         }
         _ => question,
     }

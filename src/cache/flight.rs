@@ -3,7 +3,7 @@
 use tokio::sync::watch;
 
 use super::{Entry, Purpose};
-use crate::model::context::Interest;
+use crate::model::interest::Interest;
 
 type Outcome<F> = Option<Result<Entry, F>>;
 

@@ -13,9 +13,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use moka::ops::compute::Op;
 use tokio::time::Instant;
 
-use crate::model::context::Interest;
+use crate::model::interest::{Interest, Refused, Waiting};
 use flight::{Flight, Landing};
 pub use policy::{Policy, Wish};
 
@@ -39,9 +40,11 @@ pub(crate) struct Entry {
     since: u64,
     digest: u64,
     weight: u32,
-    keep: Duration,
+    /// From then on it is of no use.
+    ends: Instant,
     queued: Duration,
     took: Duration,
+    recalled: bool,
 }
 
 /// What a fill brings.
@@ -57,6 +60,19 @@ pub struct Filled<T> {
     pub queued: Duration,
     /// Time the CRM took.
     pub took: Duration,
+    /// Where nothing was asked: what is known of the fill that brought it once.
+    pub recalled: Option<Recalled>,
+    /// How long it is of use at most, whatever the policy says.
+    pub at_most: Option<Duration>,
+}
+
+/// A fill of long ago.
+#[derive(Debug, Clone, Copy)]
+pub struct Recalled {
+    /// How old its value is; never fresh.
+    pub age: Duration,
+    /// When it began.
+    pub generation: u64,
 }
 
 /// A value as it was found.
@@ -120,8 +136,12 @@ pub enum NoValue<F> {
         /// Whether it was somebody else's.
         joined: bool,
     },
+    /// The fill cannot be had on the caller's terms.
+    Refused(Refused),
     /// The fill ended without a result: it crashed.
     Lost,
+    /// The fill found an old value, which is in memory now and is to be judged as such: ask again.
+    Recalled,
 }
 
 impl<F: Clone + Send + Sync + 'static> Cache<F> {
@@ -158,7 +178,7 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
         Task: Future<Output = Result<Filled<T>, F>> + Send + 'static,
     {
         let now = Instant::now();
-        let known = self.store.get(key);
+        let known = self.find(key, now);
         if let Some(entry) = &known
             && wish.accepts(entry.age(now), entry.generation)
         {
@@ -177,10 +197,15 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
             return Err(NoValue::NotCached);
         }
         let (landing, waiting, joined) = self.board(key, policy, wish, fill);
-        let outcome = landing.wait().await;
+        let outcome = tokio::select! {
+            biased;
+            outcome = landing.wait() => outcome,
+            why = waiting.refused() => return Err(NoValue::Refused(why)),
+        };
         drop(waiting);
         let now = Instant::now();
         match outcome {
+            Some(Ok(entry)) if entry.recalled => Err(NoValue::Recalled),
             Some(Ok(entry)) => {
                 let origin = if joined { Origin::Collapsed } else { Origin::Miss };
                 let mut read = entry.read(origin, policy, now).ok_or(NoValue::Lost)?;
@@ -207,16 +232,26 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
         failure: F,
     ) -> Result<Read<T, F>, F> {
         let now = Instant::now();
-        let last = self.store.get(key).filter(|entry| entry.covers(policy, wish, now));
+        let last = self.find(key, now).filter(|entry| entry.covers(policy, wish, now));
         let value =
             last.as_ref().and_then(|entry| entry.read(Origin::StaleIfError(failure.clone()), policy, now));
         value.ok_or(failure)
     }
 
+    /// Takes what was recalled into memory, unless there is something already.
+    pub fn restore<T: Send + Sync + 'static>(&self, key: &Arc<str>, policy: &Policy, filled: Filled<T>) {
+        self.keep(key, self.entry(key, filled, (0, Duration::ZERO), policy.kept()));
+    }
+
+    /// From now on fills begin after this point.
+    pub fn begin_after(&self, generation: u64) {
+        self.generations.fetch_max(generation, Ordering::AcqRel);
+    }
+
     /// What is in memory for `key`, whatever its age. Nothing is asked.
     pub fn glance<T: Send + Sync + 'static>(&self, key: &Arc<str>) -> Option<Glimpse<T>> {
-        let entry = self.store.get(key)?;
-        entry.glimpse(Instant::now())
+        let now = Instant::now();
+        self.find(key, now)?.glimpse(now)
     }
 
     /// Everything in memory that is a `T` and whose key is wanted, oldest fill first. It goes through the whole memory.
@@ -228,11 +263,13 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
         found
     }
 
-    /// Whether a fill for somebody who waits is under way that began after `newer_than`.
-    pub fn is_under_way(&self, key: &Arc<str>, newer_than: Option<u64>) -> bool {
-        self.flights().get(key).is_some_and(|flight| {
+    /// The interest in a fill that is under way for somebody who waits and began after `newer_than`, if there is one.
+    pub fn under_way(&self, key: &Arc<str>, newer_than: Option<u64>) -> Option<Interest> {
+        let flights = self.flights();
+        let joinable = flights.get(key).filter(|flight| {
             flight.purpose() == Purpose::Answer && newer_than.is_none_or(|bound| flight.generation() > bound)
-        })
+        });
+        joinable.map(|flight| flight.interest().clone())
     }
 
     /// Whether any fill is under way, also one that nobody waits for.
@@ -273,7 +310,7 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
         policy: &Policy,
         wish: &Wish<'_>,
         fill: Fill,
-    ) -> (Landing<F>, crate::model::context::Waiting, bool)
+    ) -> (Landing<F>, Waiting, bool)
     where
         T: Send + Sync + 'static,
         Fill: FnOnce(Interest, Purpose) -> Task,
@@ -285,45 +322,64 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
             && flight.purpose() == Purpose::Answer
             && wish.newer_than.is_none_or(|bound| flight.generation() > bound)
         {
-            let waiting = flight.interest().join();
-            if let Some(payer) = wish.payer {
-                flight.interest().raise(payer);
-            }
+            let waiting = flight.interest().join(wish.terms.cloned());
             return (flight.landing(), waiting, true);
         }
         // The fill that was under way a moment ago may have landed since.
-        if let Some(entry) = self.store.get(key)
-            && wish.accepts(entry.age(Instant::now()), entry.generation)
-            && entry.age(Instant::now()) < policy.fresh
+        let now = Instant::now();
+        if let Some(entry) = self.find(key, now)
+            && wish.accepts(entry.age(now), entry.generation)
+            && entry.age(now) < policy.fresh
         {
-            return (Landing::of(Ok(entry)), Interest::default().join(), true);
+            return (Landing::of(Ok(entry)), Interest::default().join(None), true);
         }
         let interest = Interest::default();
-        let waiting = interest.join();
+        let waiting = interest.join(wish.terms.cloned());
         let task = fill(interest.clone(), Purpose::Answer);
         let landing = self.begin(&mut flights, key, policy, (interest, Purpose::Answer), task);
         (landing, waiting, false)
     }
 
-    fn refresh<T, Fill, Task>(self: &Arc<Self>, key: &Arc<str>, policy: &Policy, fill: Fill)
+    /// Fills anew, as a refresh that this caller waits for; a value that is fresh stays, and a fill under way is waited for.
+    pub async fn renew<T, Fill, Task>(
+        self: &Arc<Self>,
+        key: &Arc<str>,
+        policy: &Policy,
+        fill: Fill,
+    ) -> Result<(), F>
+    where
+        T: Send + Sync + 'static,
+        Fill: FnOnce(Interest, Purpose) -> Task,
+        Task: Future<Output = Result<Filled<T>, F>> + Send + 'static,
+    {
+        let now = Instant::now();
+        if self.find(key, now).is_some_and(|entry| entry.age(now) < policy.fresh) {
+            return Ok(());
+        }
+        let landing = self.refresh(key, policy, fill);
+        landing.wait().await.transpose().map(|_| ())
+    }
+
+    /// Begins a fill that nobody waits for, unless one is under way.
+    fn refresh<T, Fill, Task>(self: &Arc<Self>, key: &Arc<str>, policy: &Policy, fill: Fill) -> Landing<F>
     where
         T: Send + Sync + 'static,
         Fill: FnOnce(Interest, Purpose) -> Task,
         Task: Future<Output = Result<Filled<T>, F>> + Send + 'static,
     {
         let mut flights = self.flights();
-        if flights.contains_key(key) {
-            return;
+        if let Some(flight) = flights.get(key) {
+            return flight.landing();
         }
         let interest = Interest::default();
-        let waiting = interest.join();
+        let waiting = interest.join(None);
         let work = fill(interest.clone(), Purpose::Refresh);
         // Nobody waits for a refresh, so it waits for itself.
         let task = async move {
             let _waiting = waiting;
             work.await
         };
-        self.begin(&mut flights, key, policy, (interest, Purpose::Refresh), task);
+        self.begin(&mut flights, key, policy, (interest, Purpose::Refresh), task)
     }
 
     fn begin<T, Task>(
@@ -343,34 +399,74 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
         let landing = flight.landing();
         flights.insert(Arc::clone(key), flight);
         let (cache, key, keep) = (Arc::clone(self), Arc::clone(key), policy.kept());
+        let head_start = match purpose {
+            Purpose::Answer => Duration::ZERO,
+            Purpose::Refresh => policy::head_start(&key, policy.fresh),
+        };
         tokio::spawn(async move {
             // Also when the fill panics, nobody must join it any more.
             let gone = Gone { cache: Arc::clone(&cache), key: Arc::clone(&key), generation };
-            let outcome = task.await.map(|filled| {
-                let known = cache.store.get(&key).filter(|entry| entry.digest == filled.digest);
-                let (value, since) = match known {
-                    Some(entry) => (entry.value, entry.since),
-                    None => (Arc::new(filled.value) as Arc<dyn Any + Send + Sync>, generation),
-                };
-                Entry {
-                    value,
-                    stored: Instant::now(),
-                    generation,
-                    since,
-                    digest: filled.digest,
-                    weight: u32::try_from(filled.weight).unwrap_or(u32::MAX),
-                    keep,
-                    queued: filled.queued,
-                    took: filled.took,
-                }
-            });
+            let began = (generation, head_start);
+            let outcome = task.await.map(|filled| cache.entry(&key, filled, began, keep));
             if let Ok(entry) = &outcome {
-                cache.store.insert(key, entry.clone());
+                cache.keep(&key, entry.clone());
             }
             drop(gone);
             pilot.land(outcome);
         });
         landing
+    }
+
+    /// What a fill that began at `generation` brought, as it is kept: as if it were older by its head start. A value that is
+    /// known already stays.
+    fn entry<T: Send + Sync + 'static>(
+        &self,
+        key: &Arc<str>,
+        filled: Filled<T>,
+        (generation, head_start): (u64, Duration),
+        keep: Duration,
+    ) -> Entry {
+        let (age, generation) = match filled.recalled {
+            Some(Recalled { age, generation }) => (age, generation),
+            None => (head_start, generation),
+        };
+        let keep = filled.at_most.map_or(keep, |most| keep.min(most));
+        let known = self.store.get(key).filter(|entry| entry.digest == filled.digest);
+        let (value, since) = match known {
+            Some(entry) => (entry.value, entry.since),
+            None => (Arc::new(filled.value) as Arc<dyn Any + Send + Sync>, generation),
+        };
+        let now = Instant::now();
+        Entry {
+            value,
+            stored: now.checked_sub(age).unwrap_or(now),
+            generation,
+            since,
+            digest: filled.digest,
+            weight: u32::try_from(filled.weight).unwrap_or(u32::MAX),
+            ends: now + keep.saturating_sub(age),
+            queued: filled.queued,
+            took: filled.took,
+            recalled: filled.recalled.is_some(),
+        }
+    }
+
+    /// What was recalled never takes the place of what was asked for, while that is of use.
+    fn keep(&self, key: &Arc<str>, entry: Entry) {
+        if entry.recalled {
+            let now = Instant::now();
+            self.store.entry_by_ref(key).and_compute_with(|held| match held {
+                Some(held) if now < held.value().ends => Op::Nop,
+                _ => Op::Put(entry),
+            });
+        } else {
+            self.store.insert(Arc::clone(key), entry);
+        }
+    }
+
+    /// What is in memory and of use. The table does the same by a clock of its own, later.
+    fn find(&self, key: &Arc<str>, now: Instant) -> Option<Entry> {
+        self.store.get(key).filter(|entry| now < entry.ends)
     }
 
     fn flights(&self) -> MutexGuard<'_, HashMap<Arc<str>, Flight<F>>> {
@@ -406,6 +502,11 @@ impl<F: Clone + Send + Sync + 'static> Drop for Gone<F> {
 impl Entry {
     fn age(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.stored)
+    }
+
+    /// How long it is of use.
+    fn left(&self) -> Duration {
+        self.ends.saturating_duration_since(Instant::now())
     }
 
     fn glimpse<T: Send + Sync + 'static>(&self, now: Instant) -> Option<Glimpse<T>> {

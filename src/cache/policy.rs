@@ -1,10 +1,14 @@
 //! How long answers are good for, and what a caller accepts.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Entry;
-use crate::model::context::Payer;
+use crate::model::interest::Terms;
+
+/// The part of its fresh time by which entries are spread.
+const SPREAD: f64 = 0.1;
 
 /// How long an answer is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +28,16 @@ impl Policy {
     }
 }
 
+/// How much older a refreshed entry counts than it is: up to a tenth of the time it is fresh, the same each time for a
+/// key. So entries that were filled together, at a start or when a class begins, do not all end together for ever. What is
+/// told of an age is never too little.
+pub(super) fn head_start(key: &str, fresh: Duration) -> Duration {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    let part = f64::from(u16::try_from(hasher.finish() % 1000).unwrap_or_default()) / 1000.0;
+    fresh.mul_f64(SPREAD * part)
+}
+
 /// What a caller accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Wish<'a> {
@@ -33,8 +47,8 @@ pub struct Wish<'a> {
     pub newer_than: Option<u64>,
     /// Rather nothing than a call.
     pub only_if_cached: bool,
-    /// Who asks: a fill that was begun for somebody less urgent becomes as urgent.
-    pub payer: Option<&'a Payer>,
+    /// On what terms the caller waits for a fill, whoever it was begun for.
+    pub terms: Option<&'a Terms>,
 }
 
 impl Wish<'_> {
@@ -51,7 +65,7 @@ pub(super) struct Forget;
 
 impl moka::Expiry<Arc<str>, Entry> for Forget {
     fn expire_after_create(&self, _: &Arc<str>, entry: &Entry, _: std::time::Instant) -> Option<Duration> {
-        Some(entry.keep)
+        Some(entry.left())
     }
 
     fn expire_after_update(
@@ -61,6 +75,6 @@ impl moka::Expiry<Arc<str>, Entry> for Forget {
         _: std::time::Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
-        Some(entry.keep)
+        Some(entry.left())
     }
 }

@@ -50,6 +50,8 @@ impl Source {
             digest: n as u64,
             queued: Duration::ZERO,
             took: Duration::ZERO,
+            recalled: None,
+            at_most: None,
         })
     }
 }
@@ -184,7 +186,15 @@ async fn memory_is_bounded_by_weight() {
     for n in 0..1000 {
         let key: Arc<str> = format!("key {n}").into();
         let fill = |_, _| async {
-            Ok(Filled { value: 0_u32, weight: 1000, digest: 0, queued: Duration::ZERO, took: Duration::ZERO })
+            Ok(Filled {
+                value: 0_u32,
+                weight: 1000,
+                digest: 0,
+                queued: Duration::ZERO,
+                took: Duration::ZERO,
+                recalled: None,
+                at_most: None,
+            })
         };
         cache.read(&key, &POLICY, &Wish::default(), fill, |_| true).await.unwrap();
     }
@@ -200,7 +210,15 @@ async fn a_refresh_that_brings_nothing_new_leaves_the_value_where_it_is() {
     let mut found = Vec::new();
     for digest in [1, 1, 2] {
         let fill = |_, _| async move {
-            Ok(Filled { value: digest, weight: 8, digest, queued: Duration::ZERO, took: Duration::ZERO })
+            Ok(Filled {
+                value: digest,
+                weight: 8,
+                digest,
+                queued: Duration::ZERO,
+                took: Duration::ZERO,
+                recalled: None,
+                at_most: None,
+            })
         };
         found.push(cache.read(&key, &POLICY, &again, fill, |_: &&str| true).await.unwrap());
     }
@@ -208,4 +226,38 @@ async fn a_refresh_that_brings_nothing_new_leaves_the_value_where_it_is() {
     assert_eq!(found[0].since, found[1].since);
     assert!(found[1].generation > found[0].generation);
     assert_eq!((*found[2].value, found[2].since), (2, found[2].generation));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_filled_together_does_not_end_together_for_ever_and_is_never_younger_than_it_says() {
+    let (cache, source) = (cache(), Source::open());
+    let keys: Vec<Arc<str>> = (0..100).map(|number| format!("key {number}").into()).collect();
+    let read = async |key: &Arc<str>| {
+        let source = source.clone();
+        cache
+            .read(key, &POLICY, &Wish::default(), |interest, _| source.fill(interest), |_| true)
+            .await
+            .unwrap()
+    };
+    for key in &keys {
+        assert_eq!(read(key).await.age, Duration::ZERO, "who asked for it gets it for its whole time");
+    }
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    for key in &keys {
+        assert!(matches!(read(key).await.origin, Origin::Stale));
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let mut ends: Vec<i64> = Vec::new();
+    for key in &keys {
+        let found = read(key).await;
+        assert!(
+            found.age >= Duration::from_secs(1) && found.age <= Duration::from_secs(7),
+            "{:?}",
+            found.age
+        );
+        ends.push(found.ttl);
+    }
+    ends.sort_unstable();
+    ends.dedup();
+    assert!(ends.len() >= 6 && ends[0] >= 53, "{ends:?}");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use tokio::net::TcpListener;
 
-use super::{Failure, block_on, print, serve, signals};
+use super::{Failure, block_on, environment, print, serve, signals};
 use crate::app::{App, Instead};
 use crate::config::Config;
 use crate::consumers::{hash, new_key};
@@ -24,17 +24,20 @@ pub(super) struct Options {
     upstream_latency: u64,
 }
 
+/// Where operators call, as for a gateway with a configuration.
+const ADMIN_LISTEN: &str = "CRM_GATEWAY__SERVER__ADMIN_LISTEN";
+
 /// One consumer of each kind.
 const CONSUMERS: [(&str, &str); 3] = [
     ("web-app", "scopes = [\"*\"]\nclass = \"interactive\""),
     (
         "partner",
-        "scopes = [\"students:read\", \"lessons:read\", \"payments:read\", \"projects:read\", \"reference:read\"]\n\
+        "scopes = [\"students:read\", \"lessons:read\", \"payments:read\", \"projects:read\", \"reference:read\", \"quota:read\"]\n\
          class = \"partner\"\nbranches = [1]\nmask = [\"notes\"]",
     ),
     (
         "export",
-        "scopes = [\"students:read\", \"lessons:read\", \"payments:read\", \"projects:read\", \"reference:read\"]\nclass = \"batch\"",
+        "scopes = [\"students:read\", \"lessons:read\", \"payments:read\", \"projects:read\", \"reference:read\", \"quota:read\"]\nclass = \"batch\"",
     ),
 ];
 
@@ -46,10 +49,10 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
             Sandbox::start(loopback().await?, loopback().await?, &Size::today()).map_err(Failure::failed)?;
         slow_down(&sandbox, Duration::from_millis(options.upstream_latency));
         let keys: Vec<String> = CONSUMERS.iter().map(|_| new_key()).collect();
-        let config = configuration(options.listen, operators().await, &sandbox, &keys);
+        let config = configuration(options.listen, operators().await?, &sandbox, &keys);
         let config = Config::from_toml(&config).map_err(Failure::failed)?;
         let _logs = serve::logs(&config)?;
-        let instead = Instead { demo_key: keys.first().cloned(), ..Instead::default() };
+        let instead = Instead { demo_key: keys.first().cloned(), ..Instead::of_disk() };
         let app = App::bind(&config, instead).await.map_err(Failure::failed)?;
         let address = app.address().map_err(Failure::failed)?;
         let admin = app.admin_address().map_err(Failure::failed)?;
@@ -66,11 +69,16 @@ fn slow_down(sandbox: &Sandbox, latency: Duration) {
     }
 }
 
-/// The usual port of operators, or any free one: two demos may run side by side.
-async fn operators() -> SocketAddr {
+/// What the environment says, else the usual port of operators, or any free one: two demos may run side by side. Nothing
+/// else of the environment counts, because it may be about real CRMs.
+async fn operators() -> Result<SocketAddr, Failure> {
+    if let Some((_, address)) = environment().find(|(name, _)| name == ADMIN_LISTEN) {
+        let wrong = |_| Failure::wrong(format!("{ADMIN_LISTEN} is no address such as \"127.0.0.1:9090\""));
+        return address.trim().parse().map_err(wrong);
+    }
     let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, 9090));
     let free = TcpListener::bind(usual).await.is_ok();
-    if free { usual } else { SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) }
+    Ok(if free { usual } else { SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) })
 }
 
 fn configuration(listen: SocketAddr, admin: SocketAddr, sandbox: &Sandbox, keys: &[String]) -> String {

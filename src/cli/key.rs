@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use super::{Failure, print};
-use crate::config::Scope;
+use crate::config::{RESERVED, Scope};
 use crate::consumers::{hash, new_key};
 
 /// What can be done with keys.
@@ -17,7 +17,7 @@ pub(super) enum Command {
         #[arg(
             long,
             value_delimiter = ',',
-            default_value = "students:read,lessons:read,payments:read,projects:read,reference:read"
+            default_value = "students:read,lessons:read,payments:read,projects:read,reference:read,quota:read"
         )]
         scopes: Vec<String>,
     },
@@ -29,6 +29,9 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
         !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if !plain {
         return Err(Failure::wrong("the name of a consumer is made of small letters, digits and dashes"));
+    }
+    if name == RESERVED {
+        return Err(Failure::wrong("the name `gateway` is the gateway's own"));
     }
     for text in scopes {
         text.parse::<Scope>().map_err(|hint| Failure::wrong(format!("`{text}` is no scope: {hint}")))?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::kind::{self, Kind};
+use super::operations;
 use super::reader::Reader;
 use super::secret::Secret;
 use super::upstream::{self, Link, Quota};
@@ -61,7 +62,7 @@ impl AlfaCrm {
         let branches = r.list("branches", &kind::id());
         let currency = r.get("currency", &currency());
         let token_lifetime = r.get("token_lifetime", &kind::duration("10s", "1d", "14m"));
-        let link = Link::read(r);
+        let link = Link::read(r, &operations::ALFACRM);
         let (base_url, token_lifetime, link) = (base_url?, token_lifetime?, link?);
         upstream::warn_if_clear(r, &base_url);
         if token_lifetime > TOKEN_LIFE {

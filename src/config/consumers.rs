@@ -127,6 +127,9 @@ pub const SCOPE_RESOURCES: [&str; 15] = [
     "admin",
 ];
 
+/// The name under which is counted what the gateway does for all; no consumer has it.
+pub const RESERVED: &str = "gateway";
+
 /// Resources that nothing can be written to, so that `:write` promises what it cannot give.
 const READ_ONLY: [&str; 8] =
     ["tariffs", "projects", "reference", "history", "messages", "search", "quota", "admin"];
@@ -194,6 +197,10 @@ impl Consumer {
                 r.problem_here(
                     "a consumer's name has up to 64 letters, digits, dashes, dots and underscores",
                 );
+                return None;
+            }
+            if name == RESERVED {
+                r.problem_here("this name is the gateway's own: what it does for all is counted under it");
                 return None;
             }
             consumer

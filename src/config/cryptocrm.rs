@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use super::alfacrm::currency;
 use super::kind::{self, Kind, word};
 use super::mapping::{self, FieldRule};
+use super::operations;
 use super::reader::Reader;
 use super::secret::Secret;
 use super::server::base_path;
@@ -132,7 +133,7 @@ impl CryptoCrm {
         let secret = r.required_secret("secret");
         let currencies = r.numbered("currencies", &currency());
         let user_agent = r.optional("user_agent", &user_agent());
-        let link = Link::read(r);
+        let link = Link::read(r, &operations::CRYPTOCRM);
         let envelope = r.section("envelope", Envelope::read);
         let semantics = r.section("semantics", Semantics::read);
         let fields = r.section("fields", mapping::read_fields);

@@ -1,6 +1,6 @@
-//! `[store]` and `[redis]`: where the gateway remembers what must outlive it. This version keeps everything
-//! in memory; a Redis address is refused rather than ignored, because replicas that only seem to share a
-//! budget would overspend it together.
+//! `[store]` and `[redis]`: where the gateway remembers what must outlive it. This version shares nothing; a Redis
+//! address is refused rather than ignored, because replicas that only seem to share a budget would overspend it
+//! together.
 
 use std::path::PathBuf;
 

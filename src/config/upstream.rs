@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::kind::{self, Kind};
-use super::problem::closest;
+use super::problem::{closest, suggest};
 use super::reader::Reader;
 use super::writer::Writer;
 
@@ -61,9 +61,13 @@ impl Guaranteed {
     }
 }
 
-fn costs(r: &Reader<'_>) -> Option<BTreeMap<String, u32>> {
+fn costs(r: &Reader<'_>, operations: &[&str]) -> Option<BTreeMap<String, u32>> {
     let names = r.names();
     let cost = |(name, _): (&str, bool)| {
+        if !operations.contains(&name) {
+            let near = suggest(name, "operations", operations);
+            r.problem(name, format!("nothing is called so in this CRM; {near}"));
+        }
         let turns = r.get(name, &kind::whole(1..=100, 2))?;
         Some((name.to_owned(), turns))
     };
@@ -71,14 +75,14 @@ fn costs(r: &Reader<'_>) -> Option<BTreeMap<String, u32>> {
 }
 
 impl Quota {
-    pub(super) fn read(r: &Reader<'_>) -> Option<Self> {
+    pub(super) fn read(r: &Reader<'_>, operations: &[&str]) -> Option<Self> {
         let rate = r.get("rate", &kind::between(0.01, 1000.0, 5.0));
         let burst = r.get("burst", &kind::whole(1..=1000, 1));
         let max_wait = r.get("max_wait", &kind::duration("100ms", "10m", "20s"));
         let max_queue = r.get("max_queue", &kind::whole(1..=1_000_000, 2000));
         let max_queue_bytes = r.get("max_queue_bytes", &kind::size("64KiB", "1GiB", "64MiB"));
         let guaranteed = r.section("guaranteed", Guaranteed::read);
-        let cost = r.optional_section("cost", costs);
+        let cost = r.optional_section("cost", |r| costs(r, operations));
         Some(Self {
             rate: rate?,
             burst: burst?,
@@ -118,14 +122,14 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn read(r: &Reader<'_>) -> Option<Self> {
+    pub(super) fn read(r: &Reader<'_>, operations: &[&str]) -> Option<Self> {
         let timezone = r.get("timezone", &timezone());
         let page_size = r.get("page_size", &kind::whole(1..=1000, 50));
         let request_timeout = r.get("request_timeout", &kind::duration("100ms", "10m", "20s"));
         let max_response = r.get("max_response", &kind::size("64KiB", "1GiB", "32MiB"));
         let proxy = r.optional("proxy", &origin("http://proxy.example:3128"));
         let ca_file = r.optional("ca_file", &kind::path("/etc/ssl/school-ca.pem"));
-        let quota = r.section("quota", Quota::read);
+        let quota = r.section("quota", |r| Quota::read(r, operations));
         let (timezone, timezone_name) = timezone?;
         Some(Self {
             timezone,

@@ -48,6 +48,9 @@ pub struct Member {
     pub consumer: Consumer,
     /// Its own limit.
     pub limit: Limit,
+    /// What it may see of records. Who has the same sees the same, so an answer to one is right for the other; scopes
+    /// are not in it, because they are asked for each path.
+    pub view: Box<str>,
 }
 
 /// All consumers. The set can be exchanged while requests run.
@@ -93,7 +96,8 @@ fn index(consumers: Vec<Consumer>, before: &Members) -> Members {
             .map(|old| old.limit.clone());
         let limit = kept.unwrap_or_else(|| Limit::per_second(consumer.rate_limit));
         let keys = consumer.keys.clone();
-        let member = Arc::new(Member { consumer, limit });
+        let view = format!("{:?} {:?}", consumer.mask, consumer.branches).into();
+        let member = Arc::new(Member { consumer, limit, view });
         for key in keys {
             members.insert(key, Arc::clone(&member));
         }

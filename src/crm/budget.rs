@@ -24,13 +24,15 @@ pub struct Budget {
     pub foreign_rate: f64,
     /// Whether calls pass at all: `closed`, `half_open` or `open`.
     pub breaker: &'static str,
+    /// The part of all calls that the payer's class is sure of while some of its calls wait.
+    pub guaranteed: f64,
     /// When calls are tried again, if none pass now.
     pub closed_for: Option<Duration>,
     /// Calls that wait for their turn.
     pub waiting: usize,
     /// Calls of the payer that wait for their turn.
     pub own_waiting: usize,
-    /// How long a call of the payer that came now would wait for its turn.
+    /// How long a call of the payer that came now would wait for its turn, a pause of the breaker included.
     pub predicted_wait: Duration,
     /// What was spent since the gateway started.
     pub spent: Vec<Spent>,
@@ -68,7 +70,8 @@ impl Budget {
                 State::HalfOpen => "half_open",
                 State::Open => "open",
             },
-            closed_for: upstream.pacer().closed_for(),
+            guaranteed: standing.guaranteed,
+            closed_for: standing.closed_for,
             waiting: standing.waiting,
             own_waiting: standing.own_waiting,
             predicted_wait: standing.wait,

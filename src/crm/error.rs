@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::Source;
-use crate::model::rehearsal::Refused;
-use crate::upstream;
+use crate::model::interest::Refused;
+use crate::upstream::{self, Refusal, Upstream};
 
 /// What a failure means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,10 +130,14 @@ impl Error {
     #[must_use]
     pub fn of_write(mut self) -> Self {
         self.maybe_applied = match self.kind {
-            Kind::Timeout | Kind::Unreadable => true,
+            Kind::Timeout | Kind::Unreadable => self.sent,
             Kind::Failed => self.sent && self.status.is_none_or(|status| !(400..500).contains(&status)),
             _ => false,
         };
+        if self.maybe_applied {
+            // It is to be looked at, not to be repeated.
+            self.retry_after = None;
+        }
         self
     }
 
@@ -149,17 +153,30 @@ impl Error {
     }
 }
 
-/// What a failure on the way means; the same for every CRM.
-pub fn on_the_way(crm: Source, error: upstream::Error) -> Error {
+/// What a failure on the way to a CRM means; the same for every CRM.
+pub fn on_the_way(upstream: &Upstream, error: upstream::Error) -> Error {
+    let error = meaning(upstream.meter().crm, error);
+    // Those that find a CRM dead before all are told so are told as well when it is tried again.
+    Error { retry_after: error.retry_after.or_else(|| upstream.pacer().closed_for()), ..error }
+}
+
+fn meaning(crm: Source, error: upstream::Error) -> Error {
     use upstream::Error as Way;
     let (kind, detail) = match &error {
-        Way::Overloaded { .. } => {
-            (Kind::Overloaded, "the call would wait past its deadline; nothing was sent")
-        }
+        Way::Overloaded { refusal, .. } => (
+            Kind::Overloaded,
+            match refusal {
+                Refusal::Deadline => "the call would wait past its deadline; nothing was sent",
+                Refusal::Full => "the waiting room is full; nothing was sent",
+                Refusal::RetryBudget => "too many calls are being tried again; this one was not",
+            },
+        ),
         Way::Unavailable { .. } => {
             (Kind::Unavailable, "the CRM fails and is given a pause; nothing was sent")
         }
         Way::Abandoned => (Kind::Abandoned, "nobody waits for the call any more; nothing was sent"),
+        Way::NoSignIn => (Kind::Timeout, "signing in to the CRM takes too long; nothing was sent"),
+        Way::NotSignedIn => (Kind::Unauthorized, "signing in to the CRM has just failed; nothing was sent"),
         Way::Timeout(_) => (Kind::Timeout, "no answer in time"),
         Way::Transport { sent: false, .. } => (Kind::Failed, "the CRM cannot be reached"),
         Way::Transport { sent: true, .. } => {
@@ -168,7 +185,7 @@ pub fn on_the_way(crm: Source, error: upstream::Error) -> Error {
         Way::TooLarge(_) => (Kind::Unreadable, "the answer is larger than the configured limit"),
     };
     let retry_after = match &error {
-        Way::Overloaded { retry_after } | Way::Unavailable { retry_after } => Some(*retry_after),
+        Way::Overloaded { retry_after, .. } | Way::Unavailable { retry_after } => Some(*retry_after),
         _ => None,
     };
     let sent = error.may_have_been_sent();
@@ -178,10 +195,11 @@ pub fn on_the_way(crm: Source, error: upstream::Error) -> Error {
 /// What a call is answered that is refused before it leaves.
 pub fn refused(crm: Source, refused: Refused) -> Error {
     let error = match refused {
-        Refused::Wait(retry_after) => upstream::Error::Overloaded { retry_after },
+        Refused::Wait(retry_after) => upstream::Error::Overloaded { refusal: Refusal::Deadline, retry_after },
         Refused::Closed(retry_after) => upstream::Error::Unavailable { retry_after },
+        Refused::SignIn => upstream::Error::NoSignIn,
     };
-    on_the_way(crm, error)
+    meaning(crm, error)
 }
 
 /// What is answered to a write that the CRM has no call for.
@@ -189,9 +207,9 @@ pub fn no_such_write(crm: Source) -> Error {
     Error::new(crm, Kind::Unsupported, "this CRM has no call that writes such a record")
 }
 
-/// When a refused call may be made again: as the CRM says, else soon after it limited us.
+/// When a call that failed may be made again: as the CRM says, but not before calls pass; else soon after it limited us.
 pub fn retry_after(answer: &upstream::Answer) -> Option<Duration> {
-    answer.retry_after().or_else(|| (answer.status == 429).then_some(PAUSE))
+    answer.retry_after.max(answer.closed_for).or_else(|| (answer.status == 429).then_some(PAUSE))
 }
 
 /// A message of a CRM as it may be passed on: short, printable, without markup, and without words that may be a key, an

@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use jiff::tz::TimeZone;
 
@@ -21,6 +22,7 @@ pub use error::{Error, Kind};
 pub use write::{Place, Write, Written};
 
 use crate::model::context::Payer;
+use crate::model::rehearsal::Forecast;
 use crate::model::{Ctx, Entity, Record, RecordId, Source as CrmName};
 
 /// One CRM: which records it has. What it declares is a claim that the conformance suite tests.
@@ -33,6 +35,8 @@ pub trait Crm: Send + Sync {
     fn sources(&self) -> Sources;
     /// How its calls are spent, as it is now; no call is made to find out.
     fn budget(&self, payer: &Payer) -> Budget;
+    /// What is foretold of a payer's calls, each time as things stand then; no call is made to find out.
+    fn forecast(&self, payer: &Payer) -> Forecast;
 }
 
 /// The kinds of records a CRM has, by their types.
@@ -99,6 +103,11 @@ pub trait Source<E: Entity>: Send + Sync {
         None
     }
 
+    /// Why a call of these circumstances would be refused now, if it would; no call is made to find out.
+    fn refuses(&self, _ctx: &Ctx) -> Option<Error> {
+        None
+    }
+
     /// Whether it answers out of what is configured, without a call.
     fn answers_by_itself(&self) -> bool {
         false
@@ -125,8 +134,23 @@ pub trait Source<E: Entity>: Send + Sync {
         None
     }
 
+    /// Translates the answer to a question, wherever it comes from.
+    fn answer<'a>(&'a self, via: Via<'a>, question: &'a Question) -> BoxFuture<'a, Result<Asked<E>, Error>>;
+
     /// Makes the call and translates its answer.
-    fn ask<'a>(&'a self, ctx: &'a Ctx, question: &'a Question) -> BoxFuture<'a, Result<Asked<E>, Error>>;
+    fn ask<'a>(
+        &'a self,
+        ctx: &'a Arc<Ctx>,
+        question: &'a Question,
+    ) -> BoxFuture<'a, Result<Asked<E>, Error>> {
+        self.answer(Via::Call(ctx), question)
+    }
+
+    /// The body that would answer a question for this record alone, so that one out of a call for many can be read again;
+    /// empty where that is not known.
+    fn alone(&self, _record: Option<&Record<E>>) -> Bytes {
+        Bytes::new()
+    }
 
     /// The call that makes a record.
     fn create(&self, _draft: &E::Draft, _place: &Place<'_, E::Filter>) -> Result<Write, Error> {
@@ -149,10 +173,23 @@ pub trait Source<E: Entity>: Send + Sync {
     }
 
     /// Makes a call that writes. It is made once: what is not surely without effect is never repeated.
-    fn write<'a>(&'a self, _ctx: &'a Ctx, _write: &'a Write) -> BoxFuture<'a, Result<Written<E>, Error>> {
+    fn write<'a>(
+        &'a self,
+        _ctx: &'a Arc<Ctx>,
+        _write: &'a Write,
+    ) -> BoxFuture<'a, Result<Written<E>, Error>> {
         let error = error::no_such_write(self.crm());
         Box::pin(async move { Err(error) })
     }
+}
+
+/// Where the answer to a question comes from.
+#[derive(Debug, Clone)]
+pub enum Via<'a> {
+    /// The CRM, by a call of these circumstances.
+    Call(&'a Arc<Ctx>),
+    /// A call made before, which was answered with this body. Nothing is asked, and nothing is waited for.
+    Kept(Bytes),
 }
 
 /// Whether a call may find a record.
@@ -231,7 +268,7 @@ pub struct Question {
     /// What makes it equal to another: method, path, query and body in canonical form.
     pub key: String,
     /// The call.
-    pub call: crate::upstream::Call,
+    pub call: Arc<crate::upstream::Call>,
     /// Where its page starts.
     pub at: Position,
     /// How many rows of the page before it asks for again.
@@ -266,10 +303,10 @@ pub struct Asked<E> {
     pub queued: Duration,
     /// Time the CRM took.
     pub took: Duration,
-    /// Size of the answer in bytes.
-    pub size: usize,
     /// Equal digests are equal answers.
     pub digest: u64,
+    /// What [`Via::Kept`] makes the same of; empty where it cannot.
+    pub body: Bytes,
 }
 
 impl<E> Asked<E> {
@@ -280,29 +317,27 @@ impl<E> Asked<E> {
         besides: impl std::hash::Hash,
     ) -> Self {
         let (queued, took) = (answer.queued, answer.took);
-        Self { chunk, queued, took, size: answer.body.len(), digest: digest(&answer.body, besides) }
+        // Another status is part of what was said.
+        let body = if answer.status == 200 { answer.body.clone() } else { Bytes::new() };
+        Self { chunk, queued, took, digest: digest(&answer.body, besides), body }
     }
 
     /// What is known without asking: it never changes while the gateway runs.
     pub(crate) fn known(chunk: Chunk<E>) -> Self {
-        Self { chunk, queued: Duration::ZERO, took: Duration::ZERO, size: 0, digest: 0 }
+        Self { chunk, queued: Duration::ZERO, took: Duration::ZERO, digest: 0, body: Bytes::new() }
     }
 
-    /// One record out of an answer that holds several, and its share of what the answer cost.
-    pub(crate) fn part(
-        &self,
-        record: Option<Arc<Record<E>>>,
-        parts: usize,
-        drift: Vec<&'static str>,
-    ) -> Self {
-        let digest = record.as_ref().map_or(0, |record| digest(record.raw.to_string().as_bytes(), ()));
+    /// One record out of an answer that holds several, and what the answer cost. `body` is what would have answered for
+    /// it alone.
+    pub(crate) fn part(&self, record: Option<Arc<Record<E>>>, drift: Vec<&'static str>, body: Bytes) -> Self {
+        let digest = record.as_ref().map_or(0, |record| digest(record.raw.text().as_bytes(), ()));
         let chunk = Chunk {
             rows: u64::from(record.is_some()),
             records: record.into_iter().collect(),
             drift,
             ..Chunk::default()
         };
-        Self { chunk, queued: self.queued, took: self.took, size: self.size / parts.max(1), digest }
+        Self { chunk, queued: self.queued, took: self.took, digest, body }
     }
 }
 
@@ -332,6 +367,14 @@ pub struct Chunk<E> {
     pub overlap: u64,
     /// Fields that could not be read, by record: what the drift metric counts.
     pub drift: Vec<&'static str>,
+}
+
+impl<E> Chunk<E> {
+    /// Bytes in memory, as closely as that can be told without looking at each field.
+    pub fn weight(&self) -> usize {
+        size_of::<Self>()
+            + self.records.iter().map(|record| size_of_val(record) + record.weight()).sum::<usize>()
+    }
 }
 
 impl<E> Default for Chunk<E> {

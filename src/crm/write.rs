@@ -1,5 +1,7 @@
 //! A write as an adapter prepares it, and what comes back.
 
+use std::sync::Arc;
+
 use std::time::Duration;
 
 use crate::model::student::Student;
@@ -23,7 +25,7 @@ pub struct Place<'a, F> {
 #[derive(Debug, Clone)]
 pub struct Write {
     /// The call; never safe to repeat.
-    pub call: Call,
+    pub call: Arc<Call>,
     /// The CRM's own id of the record that the written one hangs on.
     pub parent: Option<u64>,
     /// The id of the written record, where it is known before the CRM tells: it is read again if the CRM does not show it.

@@ -67,9 +67,21 @@ pub(super) async fn layer(State(observer): State<Observer>, request: Request, ne
                 ),
             }
         }
-        None => tracing::info!(method, route, status, took_ms, consumer, cache, request_id, "answered"),
+        None => answered(method, route, status, took, (consumer, cache, request_id)),
     }
     response
+}
+
+/// The line of a request that was answered.
+pub(super) fn answered(
+    method: &str,
+    route: &str,
+    status: u16,
+    took: Duration,
+    (consumer, cache, request_id): (&str, &str, &str),
+) {
+    let took_ms = millis(took);
+    tracing::info!(method, route, status, took_ms, consumer, cache, request_id, "answered");
 }
 
 /// A caller who hangs up takes the request with it; this notices.
@@ -98,7 +110,8 @@ impl Drop for Unfinished<'_> {
     }
 }
 
-fn template<'a>(route: Option<&'a MatchedPath>, base_path: &str) -> &'a str {
+/// A route as it is named in logs and metrics.
+pub(super) fn template<'a>(route: Option<&'a MatchedPath>, base_path: &str) -> &'a str {
     route.map_or("-", |route| route.as_str().strip_prefix(base_path).unwrap_or("-"))
 }
 

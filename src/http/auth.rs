@@ -4,6 +4,7 @@ use axum::RequestExt as _;
 use axum::extract::{RawPathParams, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use std::sync::Arc;
@@ -59,7 +60,7 @@ pub(super) async fn authenticate(State(front): State<Shared>, mut request: Reque
 }
 
 /// `Authorization: Bearer KEY`, else `X-Api-Key: KEY`. Who sends the first is judged by it, whatever the second says.
-fn credential(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn credential(headers: &HeaderMap) -> Option<&str> {
     let key = match headers.get(AUTHORIZATION) {
         Some(value) => {
             let (scheme, key) = value.to_str().ok()?.split_once([' ', '\t'])?;
@@ -72,11 +73,14 @@ fn credential(headers: &HeaderMap) -> Option<&str> {
 
 /// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10). Set here, outside anything that is
 /// stored, because what is left is different each time.
-fn tell(headers: &mut HeaderMap, verdict: Verdict) {
+pub(super) fn tell(headers: &mut HeaderMap, verdict: Verdict) {
     let policy = format!("\"consumer\";q={};w=1", verdict.rate);
     let left = format!("\"consumer\";r={};t=1", verdict.remaining);
     for (name, text) in [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, left)] {
-        headers.insert(name, HeaderValue::try_from(text).expect("digits and quotes are visible ASCII"));
+        headers.insert(
+            name,
+            HeaderValue::from_maybe_shared(Bytes::from(text)).expect("digits and quotes are visible ASCII"),
+        );
     }
 }
 
@@ -121,7 +125,7 @@ impl Needed {
     }
 }
 
-/// Lets a caller pass who has every scope the route needs.
+/// Lets a caller pass who has every scope the route needs, and leaves them on the request.
 pub(super) async fn permit(State(needed): State<Needed>, mut request: Request, next: Next) -> Response {
     let Some(Caller(member)) = request.extensions().get::<Caller>().cloned() else {
         // A protected route outside the layer above would be a mistake of ours; it must not be an open door.
@@ -129,7 +133,10 @@ pub(super) async fn permit(State(needed): State<Needed>, mut request: Request, n
     };
     let needed = needed.in_path_of(&mut request).await;
     match needed.missing(&member.consumer.scopes) {
-        None => next.run(request).await,
+        None => {
+            request.extensions_mut().insert(needed);
+            next.run(request).await
+        }
         Some(scope) => lacks(&scope).into_response(),
     }
 }

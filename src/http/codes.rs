@@ -245,8 +245,8 @@ impl Code {
                 "overloaded",
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The wait would be too long",
-                "The CRM takes only so many calls a second and the turn of this one would come too late. Nothing was sent.",
-                "Wait for `Retry-After`; allow a longer wait with `Prefer: wait=N`, or accept older answers with `Cache-Control: max-age=N`.",
+                "The CRM takes only so many calls a second. The turn of this one would come too late, or too many wait already. Nothing was sent.",
+                "Wait for `Retry-After`, or accept older answers with `Cache-Control: max-age=N`. A larger N in `Prefer: wait=N` helps only up to the longest wait that the gateway allows, which also holds without the header.",
             ),
             Self::UpstreamUnavailable => later(
                 "upstream_unavailable",

@@ -158,8 +158,11 @@ pub(super) fn operation_of<R: Resource>(offer: Offer, fields: &[String]) -> Oper
         }
         Offer::Delete => operation.response("204", ResponseBuilder::new().description("It is gone.").build()),
     };
+    operation = operation.parameter(prefer());
     if reads {
-        operation = operation.response("304", Ref::new("#/components/responses/NotModified"));
+        operation = operation
+            .parameter(cache_control())
+            .response("304", Ref::new("#/components/responses/NotModified"));
     } else {
         operation = operation.parameters(Some(parameters_of_writes::<R>(offer)));
     }
@@ -232,6 +235,39 @@ fn parameters_of_writes<R: Resource>(offer: Offer) -> Vec<Parameter> {
     all
 }
 
+/// How long a call may wait and how urgent it is.
+pub(super) fn prefer() -> Parameter {
+    of_circumstances(
+        "Prefer",
+        "Preferences after RFC 7240, separated by commas; others are ignored. `wait=SECONDS`: the longest wait for a turn at \
+         a CRM, a whole number; what would wait longer is refused at once. `priority=CLASS`: how urgent the request is, \
+         `interactive`, `partner` or `batch`; it can be less urgent than its key, never more.",
+        "wait=5, priority=batch",
+    )
+}
+
+/// How old an answer may be.
+pub(super) fn cache_control() -> Parameter {
+    of_circumstances(
+        "Cache-Control",
+        "Directives after RFC 9111, separated by commas; others are ignored. `no-cache`: ask the CRM now. `max-age=SECONDS`: \
+         nothing older than that, a whole number. `only-if-cached`: 504 rather than a call to a CRM.",
+        "max-age=30",
+    )
+}
+
+fn of_circumstances(name: &str, about: &str, example: &str) -> Parameter {
+    let schema = ObjectBuilder::new().schema_type(Type::String).examples([json!(example)]);
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(about))
+        // In the schema, as in `parameter`.
+        .schema(Some(schema))
+        .build()
+}
+
 /// The body that an offer takes.
 fn body<R: Resource>(offer: Offer) -> RequestBody {
     let new = offer == Offer::Create;
@@ -300,6 +336,8 @@ impl Reading {
             operation.response("200", answer_with(words, schema, example, &headers).build())
         } else {
             operation
+                .parameter(prefer())
+                .parameter(cache_control())
                 .response("200", answer(words, schema, example).build())
                 .response("304", Ref::new("#/components/responses/NotModified"))
         };

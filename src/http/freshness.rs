@@ -1,24 +1,26 @@
 //! How old an answer may be and how old it is: the request's `Cache-Control` and `Prefer`, the answer's `ETag`, `Age`,
 //! `Cache-Control`, `Cache-Status` (RFC 9211) and `Server-Timing`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use http::header::{AGE, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, VARY};
+use http::header::{AGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, VARY};
 use http::{HeaderMap, StatusCode};
-use sha2::{Digest as _, Sha256};
 
 use super::access_log::CacheResult;
+use super::rendered::{Form, Rendered};
 use crate::hub::{CacheUse, Provenance};
 use crate::model::Class;
 use crate::model::context::Freshness;
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const PREFER: HeaderName = HeaderName::from_static("prefer");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// Room for all headers of an answer, so that they are not moved while they are added.
+const HEADERS: usize = 24;
 pub(super) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// How old an answer the consumer accepts. What cannot be read is ignored (RFC 9111, 4.2.1).
@@ -62,7 +64,7 @@ pub(super) fn class(headers: &HeaderMap, configured: Class) -> Class {
     wanted.map_or(configured, |wanted| wanted.max(configured))
 }
 
-fn words<'a>(
+pub(super) fn words<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
     between: &'static [char],
@@ -79,33 +81,26 @@ fn seconds(text: &str) -> Option<Duration> {
 }
 
 /// A JSON answer with its history; 304 when the consumer has the same already.
-pub(super) fn reply(
-    request: &HeaderMap,
-    body: &Bytes,
-    etag: &HeaderValue,
-    provenance: &Provenance,
-) -> Response {
-    let unchanged = names(request, etag.as_bytes());
-    let mut response = if unchanged {
-        // A body of unknown length: a 304 must not carry `Content-Length`, and an empty one would get a zero.
-        let nothing = futures_util::stream::empty::<Result<Bytes, std::convert::Infallible>>();
-        Response::new(Body::from_stream(nothing))
-    } else {
-        Response::new(Body::from(body.clone()))
-    };
-    let headers = response.headers_mut();
-    if !unchanged {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+pub(super) fn reply(request: &HeaderMap, rendered: &Arc<Rendered>, provenance: &Provenance) -> Response {
+    let form = rendered.form(request);
+    let mut response = Response::new(form.body());
+    let mut headers = HeaderMap::with_capacity(HEADERS);
+    let (Form::Known(tag) | Form::Plain(_, tag) | Form::Packed(_, tag, _)) = form;
+    headers.insert(ETAG, tag.clone());
+    match form {
+        Form::Known(_) => *response.status_mut() = StatusCode::NOT_MODIFIED,
+        Form::Plain(..) => drop(headers.insert(CONTENT_TYPE, JSON)),
+        Form::Packed(_, _, coding) => {
+            headers.insert(CONTENT_TYPE, JSON);
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
+        }
     }
-    headers.insert(ETAG, etag.clone());
     headers.insert(AGE, provenance.age.as_secs().into());
     headers.insert(CACHE_CONTROL, ascii(max_age(provenance)));
     headers.insert(CACHE_STATUS, ascii(cache_status(provenance)));
     headers.insert(SERVER_TIMING, server_timing(provenance));
-    headers.append(VARY, HeaderValue::from_static("authorization, x-api-key"));
-    if unchanged {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-    }
+    headers.insert(VARY, HeaderValue::from_static("authorization, x-api-key, accept-encoding"));
+    *response.headers_mut() = headers;
     response.extensions_mut().insert(CacheResult(result(provenance.cache)));
     response
 }
@@ -123,7 +118,7 @@ pub(super) fn reply_with<T: serde::Serialize>(
     incomplete: bool,
 ) -> serde_json::Result<Response> {
     let body = Bytes::from(serde_json::to_vec(value)?);
-    let mut response = reply(request, &body, &etag(&body), provenance);
+    let mut response = reply(request, &Arc::new(Rendered::once(body)), provenance);
     if incomplete {
         soon_old(&mut response);
     }
@@ -140,19 +135,7 @@ pub(super) fn reply_once<T: serde::Serialize>(value: &T) -> serde_json::Result<R
 }
 
 fn ascii(text: String) -> HeaderValue {
-    HeaderValue::try_from(text).expect("digits and words are visible ASCII")
-}
-
-/// Strong, and the same wherever the same bytes are answered.
-pub(super) fn etag(body: &[u8]) -> HeaderValue {
-    let hash = Sha256::digest(body);
-    ascii(format!("\"{}\"", URL_SAFE_NO_PAD.encode(&hash[..16])))
-}
-
-/// Whether `If-None-Match` names the tag. Weak tags count too (RFC 9110, 13.1.2).
-fn names(request: &HeaderMap, etag: &[u8]) -> bool {
-    words(request, &IF_NONE_MATCH, &[','])
-        .any(|tag| tag == "*" || tag.trim_start_matches("W/").as_bytes() == etag)
+    HeaderValue::from_maybe_shared(Bytes::from(text)).expect("digits and words are visible ASCII")
 }
 
 /// `max-age` counts from when the CRM answered, as `Age` does (RFC 9111, 4.2), so what is left is their difference.
@@ -178,6 +161,9 @@ fn cache_status(provenance: &Provenance) -> String {
 
 /// Where the time went, in milliseconds.
 pub(super) fn server_timing(provenance: &Provenance) -> HeaderValue {
+    if provenance.queued.is_zero() && provenance.upstream.is_zero() {
+        return HeaderValue::from_static("queue;dur=0.0, upstream;dur=0.0");
+    }
     let millis = |time: Duration| time.as_secs_f64() * 1000.0;
     let (queued, upstream) = (millis(provenance.queued), millis(provenance.upstream));
     ascii(format!("queue;dur={queued:.1}, upstream;dur={upstream:.1}"))
@@ -197,13 +183,14 @@ pub(super) fn result(cache: CacheUse) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::header::IF_NONE_MATCH;
 
     fn with(name: HeaderName, value: &'static str) -> HeaderMap {
         HeaderMap::from_iter([(name, HeaderValue::from_static(value))])
     }
 
     fn answer(request: &HeaderMap, body: &'static [u8], provenance: &Provenance) -> Response {
-        reply(request, &Bytes::from_static(body), &etag(body), provenance)
+        reply(request, &Arc::new(Rendered::new(Bytes::from_static(body))), provenance)
     }
 
     #[test]

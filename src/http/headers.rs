@@ -7,55 +7,73 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 /// Tells browsers to treat answers as what they are. Whoever has set a header already knows better.
 pub(super) fn security(mut response: Response) -> Response {
-    let headers = response.headers_mut();
+    secure(response.headers_mut());
+    response
+}
+
+/// The same, for headers alone.
+pub(super) fn secure(headers: &mut HeaderMap) {
     set(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(headers, header::X_FRAME_OPTIONS, "DENY");
     set(headers, header::REFERRER_POLICY, "no-referrer");
     set(headers, header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
-    response
 }
 
 fn set(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
     headers.entry(name).or_insert(HeaderValue::from_static(value));
 }
 
-/// Lets pages of the listed origins use the API; nobody's when the list is empty. `*` is everybody's.
-pub(super) fn cors(origins: &[String]) -> Option<CorsLayer> {
-    if origins.is_empty() {
-        return None;
+/// Which web pages may use the API.
+#[derive(Debug, Clone)]
+pub(super) struct Origins {
+    listed: Vec<HeaderValue>,
+    any: bool,
+}
+
+const EXPOSED: &str = "age,etag,link,location,retry-after,cache-status,idempotency-replayed,ratelimit,ratelimit-policy,\
+                       server-timing,x-request-id";
+
+impl Origins {
+    /// Those listed; nobody's when the list is empty. `*` is everybody's.
+    pub(super) fn of(listed: &[String]) -> Option<Self> {
+        let any = listed.iter().any(|origin| origin == "*");
+        let listed: Vec<HeaderValue> = listed.iter().filter_map(|origin| origin.parse().ok()).collect();
+        (!listed.is_empty()).then_some(Self { listed, any })
     }
-    let allowed = if origins.iter().any(|origin| origin == "*") {
-        AllowOrigin::any()
-    } else {
-        AllowOrigin::list(origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()))
-    };
-    let layer = CorsLayer::new()
-        .allow_origin(allowed)
-        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PATCH, Method::DELETE])
-        .allow_headers([
-            header::AUTHORIZATION,
-            header::CONTENT_TYPE,
-            header::CACHE_CONTROL,
-            header::IF_MATCH,
-            header::IF_NONE_MATCH,
-            HeaderName::from_static("idempotency-key"),
-            HeaderName::from_static("prefer"),
-            HeaderName::from_static("x-api-key"),
-            HeaderName::from_static("x-request-id"),
-        ])
-        .expose_headers([
-            header::AGE,
-            header::ETAG,
-            header::LINK,
-            header::LOCATION,
-            header::RETRY_AFTER,
-            HeaderName::from_static("cache-status"),
-            HeaderName::from_static("idempotency-replayed"),
-            HeaderName::from_static("ratelimit"),
-            HeaderName::from_static("ratelimit-policy"),
-            HeaderName::from_static("server-timing"),
-            HeaderName::from_static("x-request-id"),
-        ])
-        .max_age(std::time::Duration::from_secs(600));
-    Some(layer)
+
+    /// Answers preflights, and marks all other answers.
+    pub(super) fn layer(&self) -> CorsLayer {
+        let allowed =
+            if self.any { AllowOrigin::any() } else { AllowOrigin::list(self.listed.iter().cloned()) };
+        let exposed = EXPOSED.split(',').map(HeaderName::from_static);
+        CorsLayer::new()
+            .allow_origin(allowed)
+            .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PATCH, Method::DELETE])
+            .allow_headers([
+                header::AUTHORIZATION,
+                header::CONTENT_TYPE,
+                header::CACHE_CONTROL,
+                header::IF_MATCH,
+                header::IF_NONE_MATCH,
+                HeaderName::from_static("idempotency-key"),
+                HeaderName::from_static("prefer"),
+                HeaderName::from_static("x-api-key"),
+                HeaderName::from_static("x-request-id"),
+            ])
+            .expose_headers(exposed.collect::<Vec<_>>())
+            .max_age(std::time::Duration::from_secs(600))
+    }
+
+    /// Marks an answer to anything but a preflight, as the layer does.
+    pub(super) fn mark(&self, request: &HeaderMap, answer: &mut HeaderMap) {
+        answer.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+        if self.any {
+            answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            return;
+        }
+        if let Some(origin) = request.get(header::ORIGIN).filter(|origin| self.listed.contains(origin)) {
+            answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        }
+        answer.append(header::VARY, HeaderValue::from_static("origin"));
+    }
 }

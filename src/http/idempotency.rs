@@ -19,6 +19,7 @@ use super::auth::Caller;
 use super::codes::Code;
 use super::problem::{Problem, internal};
 use crate::idempotency::{Claim, Claimed, Fingerprint, Key};
+use crate::model::interest::Interest;
 
 /// The header that carries the key.
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -36,14 +37,21 @@ pub(super) struct Kept {
 }
 
 /// Answers repeated writes with the first one's answer.
-pub(super) async fn layer(State(front): State<Shared>, request: Request, next: Next) -> Response {
+pub(super) async fn layer(State(front): State<Shared>, mut request: Request, next: Next) -> Response {
     let writes = matches!(*request.method(), Method::POST | Method::PATCH | Method::DELETE | Method::PUT);
+    if !writes {
+        return next.run(request).await;
+    }
+    // Ends with this future, which is dropped when the caller hangs up; the task below goes on.
+    let interest = Interest::default();
+    let _caller_waits = interest.join(None);
+    request.extensions_mut().insert(interest);
     // What only checks a request has no effect to repeat.
     let checks = request.uri().query().is_some_and(|query| query.contains("validate_only=true"));
     let key = request.headers().get(IDEMPOTENCY_KEY).and_then(|key| key.to_str().ok()).map(str::to_owned);
     let caller = request.extensions().get::<Caller>().cloned();
     let (Some(text), Some(caller)) = (key, caller) else { return next.run(request).await };
-    if !writes || checks {
+    if checks {
         return next.run(request).await;
     }
     let (head, body) = request.into_parts();
@@ -68,7 +76,8 @@ pub(super) async fn layer(State(front): State<Shared>, request: Request, next: N
             Problem::new(Code::IdempotencyMismatch, detail).into_response()
         }
         Claim::New(claimed) => {
-            // On a task of its own: a caller who hangs up and comes again must find the answer.
+            // On a task of its own: a caller who hangs up and comes again must find the answer. If the write was not sent
+            // yet, it ends as one without effect and frees the key.
             let request = Request::from_parts(head, Body::from(body));
             let running = tokio::spawn(async move {
                 let answer = next.run(request).await;

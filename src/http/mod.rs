@@ -2,7 +2,8 @@
 //! or refused with a problem, and comes back up.
 //!
 //! - [`resource`] and `resources/`: what can be asked, as declarations; [`read`] and [`write`]: how all are answered
-//! - [`query`], [`view`], [`freshness`], [`memo`]: what reads are made of
+//! - [`query`], [`view`], [`freshness`], [`memo`], [`rendered`]: what reads are made of
+//! - [`shortcut`]: the way of reads that memory answers whole, past the stack
 //! - [`auth`], [`guard`], [`headers`], [`idempotency`], [`access_log`], [`request_id`]: the layers
 //! - [`problem`] and [`codes`]: how anything goes wrong
 //! - [`describe`], [`openapi`], [`docs`]: how all of it is documented
@@ -25,10 +26,12 @@ mod ops;
 mod problem;
 mod query;
 mod read;
+mod rendered;
 mod request_id;
 mod resource;
 mod resources;
 mod routes;
+mod shortcut;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -71,6 +74,8 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// The largest body of a request, in bytes.
     pub max_body: usize,
+    /// Memory for answers as they are sent, in bytes.
+    pub max_written: u64,
     /// Web origins whose pages may use the API.
     pub cors_origins: Vec<String>,
     /// Whether `/docs` is served.
@@ -85,6 +90,7 @@ impl std::fmt::Debug for Settings {
             .field("base_path", &self.base_path)
             .field("request_timeout", &self.request_timeout)
             .field("max_body", &self.max_body)
+            .field("max_written", &self.max_written)
             .field("cors_origins", &self.cors_origins)
             .field("docs", &self.docs)
             .field("demo_key", &self.demo_key.as_ref().map(|_| "***"))
@@ -97,6 +103,7 @@ struct Front {
     api: Api,
     base_path: Arc<str>,
     memo: memo::Memo,
+    origins: Option<headers::Origins>,
     keys: Arc<Keys<idempotency::Kept>>,
 }
 
@@ -109,14 +116,18 @@ pub fn router(api: Api) -> Router {
 
 /// What a request meets behind authentication, but for what is noted of it: no log, no metric, no idempotency key. Its own
 /// limit has been charged to the question about it.
-fn stage(paths: Router<Shared>, front: &Shared, max_body: usize) -> routes::Stage {
+fn stage(paths: Router<Shared>, front: &Shared, settings: &Settings) -> routes::Stage {
     let layers = ServiceBuilder::new()
+        .option_layer(front.origins.as_ref().map(headers::Origins::layer))
         .layer(CatchPanicLayer::custom(guard::on_panic))
-        .layer(from_fn_with_state(max_body, guard::size))
-        .layer(from_fn(negotiate::layer));
+        .layer(from_fn_with_state(settings.max_body, guard::size));
+    // What stands in the document does not matter here: it costs nothing.
+    let open = docs::router(&front.base_path, settings, String::new());
     let paths = paths
         .fallback(async || problem::no_such_path())
         .method_not_allowed_fallback(async || problem::no_such_method())
+        .layer(from_fn(negotiate::layer))
+        .merge(open.method_not_allowed_fallback(async || problem::no_such_method()))
         .layer(layers);
     routes::Stage(paths.with_state(Arc::clone(front)))
 }
@@ -132,10 +143,11 @@ fn with_routes(api: Api, routes: routes::Routes) -> Router {
     let front = Arc::new(Front {
         api,
         base_path: Arc::clone(&base_path),
-        memo: memo::Memo::new(),
+        memo: memo::Memo::new(settings.max_written),
+        origins: headers::Origins::of(&settings.cors_origins),
         keys: Arc::default(),
     });
-    let (protected, documents) = routes.finish(&base_path, |paths| stage(paths, &front, settings.max_body));
+    let (protected, documents) = routes.finish(&base_path, |paths| stage(paths, &front, &settings));
     let open = docs::router(&base_path, &settings, openapi::text(documents, &base_path));
 
     let keyed = ServiceBuilder::new()
@@ -154,7 +166,7 @@ fn with_routes(api: Api, routes: routes::Routes) -> Router {
         .map_response(headers::security)
         // Outside the layers that refuse, so that browsers may read refusals; before authentication, because preflights
         // carry no key.
-        .option_layer(headers::cors(&settings.cors_origins))
+        .option_layer(front.origins.as_ref().map(headers::Origins::layer))
         // Outside everything that goes wrong: there is one place where errors get their form.
         .layer(from_fn_with_state(base_path, problem::render))
         // A mistake in one request becomes its own problem document, counted and logged.
@@ -164,11 +176,13 @@ fn with_routes(api: Api, routes: routes::Routes) -> Router {
         // Before anybody reads what is too large.
         .layer(from_fn_with_state(settings.max_body, guard::size));
 
-    protected
+    let stacked = protected
         .fallback(async || problem::no_such_path())
         .method_not_allowed_fallback(async || problem::no_such_method())
         .layer(keyed)
         .merge(open.method_not_allowed_fallback(async || problem::no_such_method()))
         .layer(stack)
-        .with_state(front)
+        .with_state(Arc::clone(&front));
+    // What memory answers whole does not go through the stack; it is seen, limited and marked all the same.
+    Router::new().fallback_service(shortcut::Shortcut::new(front, stacked))
 }

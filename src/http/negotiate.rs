@@ -23,7 +23,7 @@ pub(super) async fn layer(request: Request, next: Next) -> Response {
 }
 
 /// The most exact range that covers JSON decides (RFC 9110, 12.5.1); without the header everything is welcome.
-fn reads_json(headers: &HeaderMap) -> bool {
+pub(super) fn reads_json(headers: &HeaderMap) -> bool {
     let mut lines = headers.get_all(ACCEPT).iter().peekable();
     if lines.peek().is_none() {
         return true;

@@ -7,14 +7,17 @@ use axum::Router;
 use axum::extract::State;
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use http::StatusCode;
+use axum::routing::{get, post};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{StatusCode, Uri};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::problem::{no_such_method, no_such_path, render};
+use super::problem::{Problem, no_such_method, no_such_path, render};
 use super::{guard, headers, request_id};
+use crate::hub::{Hub, Purge};
+use crate::model::Query;
+use crate::model::query::BadParam;
 use crate::telemetry::Metrics;
 
 /// Whether requests should come here. It does not depend on a CRM being up: without one, memory still answers.
@@ -56,7 +59,7 @@ impl Readiness {
 }
 
 /// The router of the admin listener.
-pub fn admin(readiness: Readiness, metrics: Arc<Metrics>) -> Router {
+pub fn admin(readiness: Readiness, metrics: Arc<Metrics>, hub: Arc<Hub>) -> Router {
     let stack = ServiceBuilder::new()
         // Everything below can be found again.
         .layer(from_fn(request_id::layer))
@@ -67,6 +70,7 @@ pub fn admin(readiness: Readiness, metrics: Arc<Metrics>) -> Router {
         .route("/livez", get(|| async { words(StatusCode::OK, "alive") }))
         .route("/readyz", get(readyz).with_state(readiness))
         .route("/metrics", get(exposition).with_state(metrics))
+        .route("/admin/purge", post(purge).with_state(hub))
         .fallback(async || no_such_path())
         .method_not_allowed_fallback(async || no_such_method())
         .layer(stack)
@@ -75,6 +79,25 @@ pub fn admin(readiness: Readiness, metrics: Arc<Metrics>) -> Router {
 async fn readyz(State(readiness): State<Readiness>) -> Response {
     let status = if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     words(status, readiness.word())
+}
+
+/// What carries the tag is asked for anew: `*`, `students`, `students:alfa-17`, `student:alfa-17`, `branch:alfa-1`.
+async fn purge(State(hub): State<Arc<Hub>>, uri: Uri) -> Response {
+    let mut query = Query::parse(uri.query().unwrap_or_default());
+    let about =
+        "What is asked for anew: `*`, a resource, `students:alfa-17`, `student:alfa-17`, `branch:alfa-1`.";
+    let tag = query.required::<String>("tag", about, "students");
+    let read = query.finish().map_err(Problem::bad_query);
+    let tag = read.and_then(|_| tag.unwrap_or_default().parse::<Purge>().map_err(bad_tag));
+    match tag {
+        Ok(tag) if hub.purge(&tag).await => StatusCode::NO_CONTENT.into_response(),
+        Ok(_) => bad_tag("names no resource").into_response(),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn bad_tag(detail: &str) -> Problem {
+    Problem::bad_query(vec![BadParam { name: "tag".to_owned(), detail: detail.to_owned() }])
 }
 
 async fn exposition(State(metrics): State<Arc<Metrics>>) -> Response {

@@ -5,20 +5,23 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
+use http::Method;
 use http::header::{HeaderValue, LINK};
 use serde_json::Value;
 
 use super::Front;
 use super::codes::Code;
 use super::freshness;
-use super::memo::{Entry, Memo};
+use super::memo::{Asked, Memo};
 use super::problem::{Problem, internal, no_such_path, not_found};
 use super::query::{self, ListQuery};
+use super::rendered::Rendered;
 use super::resource::{Call, Filter, Resource};
+use super::shortcut::Recall;
 use super::view::{View, fields_of};
 use super::write::read_body;
 use crate::consumers::{Access, Consumer};
-use crate::hub::{Answer, Hub, PageRequest, Provenance, Scope};
+use crate::hub::{Answer, Hub, PageRequest, Provenance, Scope, Witness};
 use crate::model::expand::Kin;
 use crate::model::{Ctx, Entity, Page, RecordId};
 
@@ -28,13 +31,10 @@ pub(super) async fn list<R: Resource>(call: Call, _: Body) -> Result<Response, P
     let consumer = &caller.0.consumer;
     let uri = &call.head.uri;
     let text = uri.query().unwrap_or_default();
-    let key = Memo::key(uri.path(), text, &consumer.mask);
+    let key = Memo::key(uri.path(), text, &caller.0.view);
     let read = || query::read_list::<R::Record>(text, &call.fields, &consumer.mask, R::filter);
-    let (mut response, next_cursor) = page::<R>(&call, consumer, &key, read).await?;
-    if let Some(cursor) = next_cursor {
-        response.headers_mut().insert(LINK, next_link(uri.path(), text, &cursor));
-    }
-    Ok(response)
+    let link = |cursor: &str| next_link(uri.path(), text, cursor);
+    page::<R>(&call, consumer, &key, read, Some(&link)).await
 }
 
 /// `POST` of a list's question: the same list. Its next page is told in the body alone, because a link cannot carry the
@@ -48,49 +48,96 @@ pub(super) async fn search<R: Resource>(call: Call, body: Body) -> Result<Respon
     let asked = read_body(&call.head.headers, body, call.offer).await?;
     // A query holds no space, so no other question has this key.
     let question = format!("{text} {}", serde_json::to_string(&asked).map_err(unwritable)?);
-    let key = Memo::key(call.head.uri.path(), &question, &consumer.mask);
+    let key = Memo::key(call.head.uri.path(), &question, &caller.0.view);
     let read = || query::read_search::<R::Record>(text, &asked, &call.fields, &consumer.mask, R::filter);
-    let (response, _) = page::<R>(&call, consumer, &key, read).await?;
-    Ok(response)
+    page::<R>(&call, consumer, &key, read, None).await
 }
 
-/// One page of a list, and where the next one starts.
+/// One page of a list; `link` says where the next one is.
 async fn page<R: Resource>(
     call: &Call,
     consumer: &Consumer,
-    key: &Arc<str>,
+    key: &str,
     read: impl FnOnce() -> Result<ListQuery<Filter<R>>, Problem>,
-) -> Result<(Response, Option<String>), Problem> {
-    let entry = remembered(call, key, || {
+    link: Option<&(dyn Fn(&str) -> HeaderValue + Sync)>,
+) -> Result<Response, Problem> {
+    let mut known = remembered(call, key, || {
         let (path, _) = call.segments().ok_or_else(no_such_path)?;
         let mut asked = read()?;
         if R::narrow(&mut asked.filter, &path) { Ok(asked) } else { Err(no_such_path()) }
     })?;
-    let asked = &entry.asked;
+    let asked = Arc::clone(&known.question);
     may_expand(&asked.view, consumer)?;
     let ctx = call.circumstances(consumer);
     let (scope, before) = call.scope::<R>(&ctx, consumer, asked.branches.clone()).await?;
-    let Answer { value, mut provenance } =
-        R::shelf(&call.front.api.hub).list(&ctx, &scope, &asked.filter, &asked.page).await?;
-    provenance = before.map_or(provenance, |before| before.and(provenance));
-    let mut response = if asked.view.expand().is_empty() {
-        if ctx.rehearsal.is_some() {
-            return Ok((Response::default(), None));
-        }
-        let written = call.front.memo.write(key, &entry, &value, |page| asked.view.page(page));
-        let written = written.map_err(unwritable)?;
-        freshness::reply(&call.head.headers, &written.body, &written.etag, &provenance)
-    } else {
-        let seen = Scope { visible: consumer.branches.clone(), ..Scope::default() };
-        let (body, names) = expanded(&call.front.api.hub, &ctx, &seen, &asked.view, &value, true).await?;
-        provenance = provenance.and(names);
-        freshness::reply(&call.head.headers, &body, &freshness::etag(&body), &provenance)
-    };
-    counted::<R::Record>(&call.front, &ctx, &provenance);
-    if !value.incomplete.is_empty() {
+    let answer = R::shelf(&call.front.api.hub).list(&ctx, &scope, &asked.filter, &asked.page).await?;
+    let Answer { value, provenance, witness } = behind(before, answer);
+    let link = link.and_then(|link| value.next_cursor.as_deref().map(link));
+    let incomplete = !value.incomplete.is_empty();
+    let told = Told { view: &asked.view, page: value, list: true, provenance, witness, link };
+    let mut response = tell::<R, _>(call, &ctx, consumer, (key, &mut known), told).await?;
+    if incomplete {
         freshness::soon_old(&mut response);
     }
-    Ok((response, value.next_cursor.clone()))
+    Ok(response)
+}
+
+/// What the hub answered, on its way to the caller.
+struct Told<'a, E> {
+    view: &'a View,
+    page: Page<E>,
+    /// Whether it is shown as a list, or as its only record.
+    list: bool,
+    provenance: Provenance,
+    witness: Option<Witness>,
+    link: Option<HeaderValue>,
+}
+
+/// Writes an answer, or finds it written, and remembers how to give it again.
+async fn tell<R: Resource, Q: Send + Sync + 'static>(
+    call: &Call,
+    ctx: &Ctx,
+    consumer: &Consumer,
+    (key, known): (&str, &mut Asked<Q>),
+    told: Told<'_, R::Record>,
+) -> Result<Response, Problem> {
+    let Told { view, page, list, provenance, witness, link } = told;
+    if !view.expand().is_empty() {
+        let seen = Scope { visible: consumer.branches.clone(), ..Scope::default() };
+        let (body, names) = expanded(&call.front.api.hub, ctx, &seen, view, &page, list).await?;
+        let provenance = provenance.and(names);
+        counted::<R::Record>(&call.front, ctx, &provenance);
+        let body = Arc::new(Rendered::once(body));
+        return Ok(linked(freshness::reply(&call.head.headers, &body, &provenance), link));
+    }
+    if ctx.rehearsal.is_some() {
+        return Ok(Response::default());
+    }
+    let write = |page: &Page<_>| if list { view.page(page) } else { view.one(&page.items[0]) };
+    let rendered = call.front.memo.write(key, known, &page, write).map_err(unwritable)?;
+    if call.head.method == Method::GET
+        && let Some(witness) = witness
+        && let Some(recall) =
+            Recall::new(call, R::Record::RESOURCE, (Arc::clone(&rendered), link.clone()), witness)
+    {
+        call.front.memo.shorten(key, known, recall);
+    }
+    counted::<R::Record>(&call.front, ctx, &provenance);
+    Ok(linked(freshness::reply(&call.head.headers, &rendered, &provenance), link))
+}
+
+fn linked(mut response: Response, link: Option<HeaderValue>) -> Response {
+    if let Some(link) = link {
+        response.headers_mut().insert(LINK, link);
+    }
+    response
+}
+
+/// An answer with the history of the record that its path hangs on.
+fn behind<T>(before: Option<Answer<()>>, answer: Answer<T>) -> Answer<T> {
+    let Some(before) = before else { return answer };
+    let witness = before.witness.zip(answer.witness).map(|(before, own)| before.and(&own));
+    Answer { value: answer.value, provenance: before.provenance.and(answer.provenance), witness }
 }
 
 /// The first page of a list as a part of another answer: read, limited and shown as at its own path.
@@ -106,7 +153,7 @@ pub(super) async fn part<R: Resource>(
     if !R::narrow(&mut asked.filter, path) {
         return Err(no_such_path());
     }
-    let Answer { value, provenance } =
+    let Answer { value, provenance, .. } =
         R::shelf(&front.api.hub).list(ctx, scope, &asked.filter, &asked.page).await?;
     counted::<R::Record>(front, ctx, &provenance);
     let written = asked.view.page(&value).and_then(|page| serde_json::from_slice(&page));
@@ -118,60 +165,40 @@ pub(super) async fn one<R: Resource>(call: Call, _: Body) -> Result<Response, Pr
     let caller = call.caller()?;
     let consumer = &caller.0.consumer;
     let text = call.head.uri.query().unwrap_or_default();
-    let key = Memo::key(call.head.uri.path(), text, &consumer.mask);
-    let entry = remembered(&call, &key, || {
+    let key = Memo::key(call.head.uri.path(), text, &caller.0.view);
+    let mut known = remembered(&call, &key, || {
         let view = query::read_one::<R::Record>(text, &call.fields, &consumer.mask)?;
         let (path, id) = call.segments().ok_or_else(not_found)?;
         let mut filter = Filter::<R>::default();
         if R::narrow(&mut filter, &path) { Ok((filter, id, view)) } else { Err(not_found()) }
     })?;
-    let (filter, id, view) = &entry.asked;
+    let asked = Arc::clone(&known.question);
+    let (filter, id, view) = &*asked;
     may_expand(view, consumer)?;
     let ctx = call.circumstances(consumer);
     let (scope, before) = call.scope::<R>(&ctx, consumer, Vec::new()).await?;
     let shelf = R::shelf(&call.front.api.hub);
-    let (value, mut provenance) = match id {
-        Some(id) => {
-            let found = shelf.get(&ctx, &scope, filter, id).await?;
-            (found.value, found.provenance)
-        }
+    let answer = match id {
+        Some(id) => shelf.get(&ctx, &scope, filter, id).await?,
         None => {
             let first = PageRequest { limit: 1, cursor: None };
-            let mut found = shelf.list(&ctx, &scope, filter, &first).await?;
-            (found.value.items.pop().ok_or_else(not_found)?, found.provenance)
+            let Answer { mut value, provenance, witness } = shelf.list(&ctx, &scope, filter, &first).await?;
+            Answer { value: value.items.pop().ok_or_else(not_found)?, provenance, witness }
         }
     };
-    provenance = before.map_or(provenance, |before| before.and(provenance));
+    let Answer { value, provenance, witness } = behind(before, answer);
     let page = Page { items: vec![value], next_cursor: None, total: None, incomplete: Vec::new() };
-    let response = if view.expand().is_empty() {
-        if ctx.rehearsal.is_some() {
-            return Ok(Response::default());
-        }
-        let written = call.front.memo.write(&key, &entry, &page, |page| view.one(&page.items[0]));
-        let written = written.map_err(unwritable)?;
-        freshness::reply(&call.head.headers, &written.body, &written.etag, &provenance)
-    } else {
-        let seen = Scope { visible: consumer.branches.clone(), ..Scope::default() };
-        let (body, names) = expanded(&call.front.api.hub, &ctx, &seen, view, &page, false).await?;
-        provenance = provenance.and(names);
-        freshness::reply(&call.head.headers, &body, &freshness::etag(&body), &provenance)
-    };
-    counted::<R::Record>(&call.front, &ctx, &provenance);
-    Ok(response)
+    let told = Told { view, page, list: false, provenance, witness, link: None };
+    tell::<R, _>(&call, &ctx, consumer, (&key, &mut known), told).await
 }
 
 /// The question as it was read, now or before; now, if the request is only gone through.
-fn remembered<Q, E, X>(
-    call: &Call,
-    key: &Arc<str>,
-    read: impl FnOnce() -> Result<Q, X>,
-) -> Result<Arc<Entry<Q, E>>, X>
+fn remembered<Q, X>(call: &Call, key: &str, read: impl FnOnce() -> Result<Q, X>) -> Result<Asked<Q>, X>
 where
     Q: Send + Sync + 'static,
-    E: Send + Sync + 'static,
 {
     match call.rehearsal() {
-        Some(_) => Ok(Arc::new(Entry::new(read()?))),
+        Some(_) => Ok(Asked::new(read()?)),
         None => call.front.memo.read(key, read),
     }
 }
@@ -205,6 +232,9 @@ async fn expanded<E: Entity>(
     page: &Page<E>,
     list: bool,
 ) -> Result<(Bytes, Provenance), Problem> {
+    if let Some(rehearsal) = &ctx.rehearsal {
+        rehearsal.goes_by_answers();
+    }
     let mut records = view.open(&page.items).map_err(unwritable)?;
     let mut wanted: Vec<(Kin, Vec<RecordId>)> = Vec::new();
     for expand in view.expand() {

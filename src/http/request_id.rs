@@ -7,6 +7,7 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
+use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -19,6 +20,11 @@ const LONGEST: usize = 128;
 pub(super) struct RequestId(HeaderValue);
 
 impl RequestId {
+    /// The id of a request with these headers.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        headers.get(X_REQUEST_ID).and_then(Self::from_caller).unwrap_or_else(Self::new)
+    }
+
     /// Takes over what the caller sent, if it is 1 to 128 visible ASCII characters.
     fn from_caller(value: &HeaderValue) -> Option<Self> {
         let sane = (1..=LONGEST).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic);
@@ -34,6 +40,11 @@ impl RequestId {
         Self(HeaderValue::from_maybe_shared(Bytes::from(text)).expect("hexadecimal digits are visible ASCII"))
     }
 
+    /// Tells the caller.
+    pub(super) fn put_on(self, headers: &mut HeaderMap) {
+        headers.insert(X_REQUEST_ID, self.0);
+    }
+
     pub(super) fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or_default()
     }
@@ -41,11 +52,10 @@ impl RequestId {
 
 /// Gives the request its id and the answer the same.
 pub(super) async fn layer(mut request: Request, next: Next) -> Response {
-    let id =
-        request.headers().get(X_REQUEST_ID).and_then(RequestId::from_caller).unwrap_or_else(RequestId::new);
+    let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id.clone());
     let mut response = next.run(request).await;
-    response.headers_mut().insert(X_REQUEST_ID, id.0);
+    id.put_on(response.headers_mut());
     response
 }
 

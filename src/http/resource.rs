@@ -20,8 +20,8 @@ use super::routes::Routes;
 use super::view::fields_of;
 use super::{describe, freshness, read, write};
 use crate::consumers::Consumer;
-use crate::hub::{Hub, Provenance, Scope, Shelf};
-use crate::model::context::{Interest, Payer, Reason};
+use crate::hub::{Answer, Hub, Scope, Shelf};
+use crate::model::context::{Payer, Reason};
 use crate::model::expand::Kin;
 use crate::model::rehearsal::Rehearsal;
 use crate::model::{Ctx, Draft as _, Entity, Fields, Query, RecordId};
@@ -227,19 +227,19 @@ impl Call {
         ctx: &Ctx,
         consumer: &Consumer,
         wanted: Vec<RecordId>,
-    ) -> Result<(Scope, Option<Provenance>), Problem> {
+    ) -> Result<(Scope, Option<Answer<()>>), Problem> {
         let mut scope = Scope { visible: consumer.branches.clone(), wanted: Vec::new(), within: Vec::new() };
-        let mut provenance = None;
+        let mut before = None;
         if let Some(kin) = R::PARENT {
             let path: Vec<&str> =
                 self.path.iter().flat_map(RawPathParams::iter).map(|(_, value)| value).collect();
             let id = parent(&path).ok_or_else(not_found)?;
             let found = self.front.api.hub.branches_of(ctx, &scope, kin, &id).await?;
             scope.within = found.value;
-            provenance = Some(found.provenance);
+            before = Some(Answer { value: (), provenance: found.provenance, witness: found.witness });
         }
         scope.wanted = wanted;
-        Ok((scope, provenance))
+        Ok((scope, before))
     }
 
     /// Who asks, how urgent it is, and until when.
@@ -255,7 +255,7 @@ impl Call {
             deadline: deadline.unwrap_or_else(|| Instant::now() + self.front.api.settings.request_timeout),
             max_wait: freshness::wait(&self.head.headers),
             freshness: freshness::accepted(&self.head.headers),
-            interest: Interest::default(),
+            interest: self.head.extensions.get().cloned().unwrap_or_default(),
             rehearsal: self.rehearsal().cloned(),
         }
     }

@@ -13,6 +13,7 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 use utoipa::openapi::path::{HttpMethod, Operation};
 
+use super::rendered::Rendered;
 use super::{Api, Readiness, Settings, admin, freshness, resources, with_routes};
 use crate::consumers::{Consumer, Consumers, Scopes, hash};
 use crate::hub::{Hub, Provenance};
@@ -48,6 +49,7 @@ fn settings() -> Settings {
         base_path: String::new(),
         request_timeout: Duration::from_secs(30),
         max_body: 1000,
+        max_written: 1_000_000,
         cors_origins: Vec::new(),
         docs: true,
         demo_key: None,
@@ -79,7 +81,7 @@ fn front(settings: Settings) -> Front {
 
 async fn tagged(headers: HeaderMap) -> Response<Body> {
     let body = bytes::Bytes::from_static(b"{\"id\":\"alfa-1\"}");
-    freshness::reply(&headers, &body, &freshness::etag(&body), &Provenance::default())
+    freshness::reply(&headers, &Arc::new(Rendered::new(body)), &Provenance::default())
 }
 
 async fn boom() {
@@ -418,7 +420,7 @@ async fn head_is_answered_like_get_without_the_body() {
 #[tokio::test]
 async fn operators_see_life_readiness_and_metrics_and_nothing_else() {
     let (readiness, metrics) = (Readiness::new(), Arc::new(Metrics::new()));
-    let router = admin(readiness.clone(), Arc::clone(&metrics));
+    let router = admin(readiness.clone(), Arc::clone(&metrics), Arc::new(Hub::empty()));
     let see = async |path: &str| {
         let request = Request::builder().uri(path).body(Body::empty()).unwrap();
         Answer::of(router.clone().oneshot(request).await.unwrap()).await

@@ -11,7 +11,7 @@ use super::codes::Code;
 use super::problem::Problem;
 use crate::model::expand::Expand;
 use crate::model::record::COMMON_FIELDS;
-use crate::model::{Entity, Incomplete, Page, Record};
+use crate::model::{Entity, Incomplete, Page, Raw, Record};
 
 /// Which fields are shown.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ impl View {
             };
             fields.retain(|field, _| !self.hidden.contains(&field.as_str()));
             if self.raw {
-                fields.insert("raw".to_owned(), record.raw.clone());
+                fields.insert("raw".to_owned(), record.raw.value());
             }
             Ok(fields)
         };
@@ -147,7 +147,7 @@ struct Shown<'a, E: Entity> {
 struct WithRaw<'a, E: Entity> {
     #[serde(flatten)]
     record: &'a Record<E>,
-    raw: &'a Value,
+    raw: &'a Raw,
 }
 
 impl<E: Entity> Serialize for Shown<'_, E> {
@@ -165,7 +165,7 @@ impl<E: Entity> Serialize for Shown<'_, E> {
         };
         fields.retain(|field, _| view.shows(field));
         if view.raw {
-            fields.insert("raw".to_owned(), record.raw.clone());
+            fields.insert("raw".to_owned(), record.raw.value());
         }
         Map::serialize(&fields, serializer)
     }
@@ -205,7 +205,7 @@ pub(super) mod tests {
             custom_fields: Map::new(),
             created_at: None,
             updated_at: None,
-            raw: json!({"id": 901, "income": "1000.00"}),
+            raw: Raw::of(&json!({"id": 901, "income": "1000.00"})),
         }
     }
 

@@ -12,6 +12,7 @@ use super::freshness;
 use super::idempotency::IDEMPOTENCY_KEY;
 use super::problem::{Problem, no_such_path, not_found};
 use super::read::unwritable;
+use super::rendered::{etag, is_named};
 use super::resource::{Call, Draft, Filter, Offer, Resource, tag};
 use super::view::{self, View};
 use crate::consumers::{Access, Consumer};
@@ -198,8 +199,8 @@ fn matches<E: Entity>(headers: &HeaderMap, record: &Record<E>, consumer: &Consum
     // A line that cannot be read names nothing.
     let lines = headers.get_all(IF_MATCH).iter().filter_map(|line| line.to_str().ok());
     let now = view_of::<E>(consumer).ok().and_then(|view| view.one(record).ok());
-    let tag = now.map(|body| freshness::etag(&body));
-    let named = |name: &str| name == "*" || tag.as_ref().is_some_and(|tag| tag.as_bytes() == name.as_bytes());
+    let tag = now.map(|body| etag(&body));
+    let named = |name: &str| name == "*" || tag.as_ref().is_some_and(|tag| is_named(tag, name));
     if lines.flat_map(|line| line.split(',')).map(str::trim).any(named) {
         Ok(())
     } else {
@@ -225,7 +226,7 @@ fn shown<R: Resource>(
         View::new(Some(only), false, Vec::new(), Vec::new())?
     };
     let body = view.one(&answer.value).map_err(unwritable)?;
-    let tag = freshness::etag(&body);
+    let tag = etag(&body);
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -1,8 +1,7 @@
-//! One question through the cache. Fills run for everybody, on the terms of whoever asked first; what a request used is
-//! added up in its [`Trip`].
+//! One question through the cache. Fills run for everybody, on the terms of all who wait; what a request used is added up
+//! in its [`Trip`].
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
@@ -10,21 +9,27 @@ use tokio::time::{Instant, timeout_at};
 
 use super::discovered::Discovered;
 use super::gather::Gather;
+use super::holders::Holders;
+use super::marks::{AllMarks, Marks, Purge};
+use super::snapshots::{Kept, Snapshots};
 use super::{CacheUse, Provenance};
-use crate::cache::{Cache, Filled, NoValue, Origin, Policy, Purpose, Wish};
-use crate::crm::{Asked, Chunk, Error, Kind, Lane, Question, Source};
-use crate::model::context::{Freshness, Interest, Reason};
-use crate::model::{Ctx, Entity, RecordId, Source as CrmName};
+use crate::cache::{Cache, Filled, Glimpse, NoValue, Origin, Policy, Purpose, Read, Recalled, Wish};
+use crate::crm::error::refused;
+use crate::crm::{Asked, Chunk, Error, Kind, Lane, Question, Source, Via};
+use crate::model::context::{Freshness, Reason};
+use crate::model::interest::{Interest, Terms};
+use crate::model::{Ctx, Entity, Record, RecordId, Source as CrmName};
 use crate::telemetry::Metrics;
 
 /// How long a background refresh may take.
 const REFRESH_TIME: Duration = Duration::from_secs(60);
 /// The part of the time left that one answer may take where several CRMs are asked.
 const PART: f64 = 0.75;
+/// How long it is remembered that there is no such record: long enough for who asks again and again, and short, because
+/// it may be added in the CRM any moment.
+const NOTHING: Duration = Duration::from_secs(10);
 /// How much longer a caller waits than the call may take: who works on it says more precisely why it was too late.
-const PRECISION: Duration = Duration::from_millis(40);
-/// Bytes in memory for each byte of an answer: the record and the raw form beside it.
-const EXPANSION: usize = 4;
+pub(super) const PRECISION: Duration = Duration::from_millis(40);
 
 /// Where questions are asked.
 #[derive(Debug)]
@@ -32,26 +37,18 @@ pub(super) struct Desk {
     pub(super) cache: Arc<Cache<Error>>,
     metrics: Arc<Metrics>,
     discovered: Arc<Discovered>,
-    /// When something of a resource was last written, on the cache's scale.
-    written: Mutex<HashMap<&'static str, Arc<AtomicU64>>>,
+    /// Which pages hold which records.
+    holders: Arc<Holders>,
+    /// What was written.
+    marks: AllMarks,
+    /// What is known beyond the process.
+    pub(super) snapshots: Arc<Snapshots>,
     /// Records that are being changed.
     turns: Mutex<HashMap<(&'static str, RecordId), Weak<Turn>>>,
 }
 
 /// The lock that whoever changes a record holds.
 pub(super) type Turn = tokio::sync::Mutex<()>;
-
-/// When something of a resource was last written: what was asked before is not believed any more.
-#[derive(Debug, Clone)]
-pub(super) struct Bar(Arc<AtomicU64>);
-
-impl Bar {
-    /// The later of this and another point that answers must be newer than.
-    pub(super) fn and(&self, newer_than: Option<u64>) -> Option<u64> {
-        let written = self.0.load(Ordering::Acquire);
-        newer_than.max((written > 0).then_some(written))
-    }
-}
 
 /// A page as it was found.
 #[derive(Debug)]
@@ -61,6 +58,8 @@ pub(super) struct Found<E> {
     pub(super) generation: u64,
     /// Since when the CRM gave exactly this page.
     pub(super) since: u64,
+    /// Under which key it was found, where that is not the question's own.
+    pub(super) at: Option<Arc<str>>,
 }
 
 /// What a question is about, and how it goes to the CRM.
@@ -68,8 +67,8 @@ pub(super) struct Found<E> {
 pub(super) enum Way<'a, E: Entity> {
     /// A page of a list, by a call of its own.
     Page(&'a Lane, &'a E::Filter),
-    /// A record, by a call of its own.
-    Record(&'a RecordId),
+    /// A record, by a call of its own; `alone` when no other call may find it.
+    Record { id: &'a RecordId, alone: bool },
     /// A record, together with others like it.
     Gathered(&'a Arc<Gather<E>>, &'a RecordId),
 }
@@ -78,7 +77,7 @@ impl<E: Entity> Clone for Way<'_, E> {
     fn clone(&self) -> Self {
         match self {
             Self::Page(lane, filter) => Self::Page(lane, filter),
-            Self::Record(id) => Self::Record(id),
+            Self::Record { id, alone } => Self::Record { id, alone: *alone },
             Self::Gathered(gather, id) => Self::Gathered(gather, id),
         }
     }
@@ -95,6 +94,8 @@ pub(super) struct Trip<'a> {
 #[derive(Debug, Default)]
 struct Tally {
     provenance: Option<Provenance>,
+    /// The same of lookups that only decide what is asked.
+    aside: Option<Provenance>,
     calls: usize,
 }
 
@@ -126,7 +127,19 @@ impl<'a> Trip<'a> {
 
     /// How the answer came about.
     pub(super) fn provenance(&self) -> Provenance {
-        self.lock().provenance.unwrap_or_default()
+        let tally = self.lock();
+        match (tally.provenance, tally.aside) {
+            (Some(parts), Some(aside)) => parts.beside(aside),
+            (parts, aside) => parts.or(aside).unwrap_or_default(),
+        }
+    }
+
+    /// Something was looked up on the way to know what to ask for, and is no part of the answer.
+    pub(super) fn look_aside(&self, lookup: &Trip<'_>) {
+        let (calls, seen) = (lookup.calls(), lookup.provenance());
+        let mut tally = self.lock();
+        tally.calls += calls;
+        tally.aside = Some(Provenance::of_all(tally.aside.into_iter().chain([seen])));
     }
 
     pub(super) fn add(&self, part: Provenance) {
@@ -144,19 +157,45 @@ impl<'a> Trip<'a> {
 }
 
 impl Desk {
-    pub(super) fn new(cache: Arc<Cache<Error>>, metrics: Arc<Metrics>, discovered: Arc<Discovered>) -> Self {
-        Self { cache, metrics, discovered, written: Mutex::default(), turns: Mutex::default() }
+    pub(super) fn new(
+        cache: Arc<Cache<Error>>,
+        metrics: Arc<Metrics>,
+        discovered: Arc<Discovered>,
+        snapshots: Arc<Snapshots>,
+    ) -> Self {
+        let (holders, marks, turns) = Default::default();
+        Self { cache, metrics, discovered, holders, marks, turns, snapshots }
     }
 
-    /// What answers about a resource must be newer than.
-    pub(super) fn bar(&self, resource: &'static str) -> Bar {
-        Bar(Arc::clone(self.bars().entry(resource).or_default()))
+    /// Goes on where the process before this one ended; nothing that was kept is good for longer than `useful`.
+    pub(super) fn resume(&self, useful: Duration) -> Result<(), crate::store::Error> {
+        let marks = self.snapshots.marks(useful)?;
+        self.cache.begin_after(self.snapshots.latest(&marks));
+        for (resource, tag, at) in marks {
+            self.marks.restore(&resource, tag, at);
+        }
+        Ok(())
     }
 
-    /// Something of a resource was written: fills that began until now may not know it.
-    pub(super) fn written(&self, resource: &'static str) {
+    /// What of a resource must not be believed any more.
+    pub(super) fn marks(&self, resource: &'static str) -> Arc<Marks> {
+        self.marks.of(resource)
+    }
+
+    /// A record was written and looked like this before and after, as far as that is known: fills that began until now
+    /// may not know it. When it returns, that is known after a restart too.
+    pub(super) async fn written<E: Entity>(&self, before: Option<&Record<E>>, after: Option<&Record<E>>) {
         let now = self.cache.now();
-        self.bar(resource).0.fetch_max(now, Ordering::AcqRel);
+        let marked = self.marks.written(before, after, now);
+        self.snapshots.mark(&marked, now).await;
+    }
+
+    /// Everything that carries a tag is asked for anew, after a restart too; `false` when there is no such tag.
+    pub(super) async fn purge(&self, tag: &Purge) -> bool {
+        let now = self.cache.now();
+        let marked = self.marks.purge(tag, now);
+        self.snapshots.mark(&marked, now).await;
+        !marked.is_empty()
     }
 
     /// The lock that whoever changes a record holds.
@@ -171,8 +210,46 @@ impl Desk {
         })
     }
 
-    fn bars(&self) -> MutexGuard<'_, HashMap<&'static str, Arc<AtomicU64>>> {
-        self.written.lock().expect("no code panics while it holds the bars")
+    /// A record asked for by its id that a fresh page in memory holds, where the record's own answer is not as good; after a
+    /// failure an old page will do. Only where one and the same call of the CRM gives pages and records, so that both look
+    /// the same.
+    pub(super) fn on_a_page<E: Entity>(
+        &self,
+        trip: &Trip<'_>,
+        (source, question, key): (&Arc<dyn Source<E>>, &Question, &Arc<str>),
+        way: &Way<'_, E>,
+        policy: &Policy,
+        (marks, newer_than): (&Marks, Option<u64>),
+        failure: Option<&Error>,
+    ) -> Option<Found<E>> {
+        let Way::Gathered(_, id) = way else { return None };
+        let (cache, oldest) = match failure {
+            None => (CacheUse::Hit, policy.fresh),
+            Some(failure) => (CacheUse::StaleIfError(failure.status), policy.kept()),
+        };
+        let Freshness { max_age, only_if_cached } = trip.ctx.freshness;
+        let wish = Wish { max_age, newer_than, only_if_cached, terms: None };
+        let good =
+            |known: &Glimpse<Chunk<E>>| known.age < oldest && wish.accepts(known.age, known.generation);
+        if self.cache.glance(key).is_some_and(|own| good(&own)) {
+            return None;
+        }
+        let at = self.holders.of(E::RESOURCE, id)?;
+        let page = self.cache.glance::<Chunk<E>>(&at).filter(good)?;
+        let record = page.value.records.iter().find(|record| record.id == **id)?;
+        if !source.finds(question)(record) || marks.outdates(&page.value, page.generation).is_some() {
+            return None;
+        }
+        let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        trip.add(Provenance {
+            cache,
+            age: page.age,
+            ttl: seconds(policy.fresh) - seconds(page.age),
+            queued: Duration::ZERO,
+            upstream: Duration::ZERO,
+        });
+        let chunk = Chunk { records: vec![Arc::clone(record)], rows: 1, ..Chunk::default() };
+        Some(Found { chunk: Arc::new(chunk), generation: page.generation, since: page.since, at: Some(at) })
     }
 
     /// The answer to `question`, from memory if it may be, else from the CRM. Nothing that was asked before
@@ -184,31 +261,51 @@ impl Desk {
         question: &Question,
         way: Way<'_, E>,
         policy: &Policy,
-        (bar, newer_than): (&Bar, Option<u64>),
+        (marks, newer_than): (&Marks, Option<u64>),
+    ) -> Result<Found<E>, Error> {
+        let asked = self.ask_for(trip, source, question, &way, policy, (marks, newer_than)).await;
+        asked.or_else(|failure| {
+            let key = question.key.as_str().into();
+            let bounds = (marks, newer_than.max(marks.of(&way)));
+            let covered = failure.is_covered_by_memory() && trip.ctx.rehearsal.is_none();
+            let old = || self.on_a_page(trip, (source, question, &key), &way, policy, bounds, Some(&failure));
+            covered.then(old).flatten().ok_or(failure)
+        })
+    }
+
+    async fn ask_for<E: Entity>(
+        &self,
+        trip: &Trip<'_>,
+        source: &Arc<dyn Source<E>>,
+        question: &Question,
+        way: &Way<'_, E>,
+        policy: &Policy,
+        (marks, newer_than): (&Marks, Option<u64>),
     ) -> Result<Found<E>, Error> {
         if let Some(rehearsal) = &trip.ctx.rehearsal {
-            let bounds = (bar, newer_than);
-            return self.rehearse((rehearsal, trip), source, question, way, policy, bounds).await;
+            let bounds = (marks, newer_than);
+            return self.rehearse((rehearsal, trip), source, question, way.clone(), policy, bounds).await;
         }
         let crm = source.crm();
-        let newer_than = bar.and(newer_than);
+        let mut newer_than = newer_than.max(marks.of(way));
         let key: Arc<str> = question.key.as_str().into();
         let freshness = trip.ctx.freshness;
         let Freshness { max_age, only_if_cached } = freshness;
-        let wish = Wish { max_age, newer_than, only_if_cached, payer: Some(&trip.ctx.payer) };
-        // Somebody else's fill ends on their terms; then it is asked again on ours.
-        for last in [false, true] {
+        if let Some(found) =
+            self.on_a_page(trip, (source, question, &key), way, policy, (marks, newer_than), None)
+        {
+            return Ok(found);
+        }
+        let since = Instant::now();
+        // Somebody else's fill may end on their terms, or hold a record that was written meanwhile; then it is asked again.
+        for last in [false, false, true] {
             let deadline = trip.patience();
+            let terms = Terms { deadline, ..Terms::of(trip.ctx, since) };
+            let wish = Wish { max_age, newer_than, only_if_cached, terms: Some(&terms) };
             let fill = |interest, purpose| {
-                fill(
-                    (trip.ctx, deadline),
-                    Arc::clone(source),
-                    question.clone(),
-                    way.clone(),
-                    (interest, purpose),
-                    (Arc::clone(&self.metrics), Arc::clone(&self.discovered)),
-                )
+                self.fill((trip.ctx, deadline), (source, question, way), policy, (interest, purpose))
             };
+            let instead = |failure| self.cache.instead(&key, policy, &wish, failure);
             let reading = self.cache.read(&key, policy, &wish, fill, Error::is_covered_by_memory);
             let read = match timeout_at(deadline + PRECISION, reading).await {
                 Ok(Ok(read)) => read,
@@ -219,6 +316,13 @@ impl Desk {
                     continue;
                 }
                 Ok(Err(NoValue::Failed { failure, .. })) => return Err(failure),
+                Ok(Err(NoValue::Refused(why))) => instead(refused(crm, why))?,
+                Ok(Err(NoValue::Recalled)) if !last => continue,
+                Ok(Err(NoValue::NotCached))
+                    if !last && Box::pin(self.restore(&key, source, question, policy)).await =>
+                {
+                    continue;
+                }
                 Ok(Err(NoValue::NotCached)) => {
                     return Err(Error::new(
                         crm,
@@ -226,14 +330,16 @@ impl Desk {
                         "the answer is not in memory and the request asked for nothing else",
                     ));
                 }
-                Ok(Err(NoValue::Lost)) => {
+                Ok(Err(NoValue::Lost | NoValue::Recalled)) => {
                     return Err(Error::new(crm, Kind::Failed, "the call ended without a result"));
                 }
-                Err(_) => {
-                    let late = Error::new(crm, Kind::Timeout, "no answer before the request's deadline");
-                    self.cache.instead(&key, policy, &wish, late)?
-                }
+                Err(_) => instead(Error::new(crm, Kind::Timeout, "no answer before the request's deadline"))?,
             };
+            let outdated = marks.outdates(&read.value, read.generation);
+            if outdated.is_some() && !last {
+                newer_than = newer_than.max(outdated);
+                continue;
+            }
             let cache = match &read.origin {
                 Origin::Hit => CacheUse::Hit,
                 Origin::Collapsed => CacheUse::Collapsed,
@@ -248,58 +354,142 @@ impl Desk {
                 queued: read.queued,
                 upstream: read.took,
             });
-            return Ok(Found { chunk: read.value, generation: read.generation, since: read.since });
+            let Read { value: chunk, generation, since, .. } = read;
+            return Ok(Found { chunk, generation, since, at: None });
         }
-        unreachable!("the second round returns")
+        unreachable!("the last round returns")
+    }
+
+    /// Gets the answer to `question` into memory as a refresh does: behind everybody who waits for anything. What was kept
+    /// and is not old by `policy` is good enough.
+    pub(super) async fn warm<E: Entity>(
+        &self,
+        ctx: &Ctx,
+        (source, question): (&Arc<dyn Source<E>>, &Question),
+        way: Way<'_, E>,
+        policy: &Policy,
+    ) -> Result<Option<Arc<Chunk<E>>>, Error> {
+        let key: Arc<str> = question.key.as_str().into();
+        let known = self.snapshots.age(&question.key).is_some_and(|age| age < policy.fresh);
+        if !(known && self.restore(&key, source, question, policy).await) {
+            let fill = |interest, purpose| {
+                self.fill((ctx, ctx.deadline), (source, question, &way), policy, (interest, purpose))
+            };
+            self.cache.renew(&key, policy, fill).await?;
+        }
+        Ok(self.cache.glance(&key).map(|found| found.value))
+    }
+
+    /// Recalls an answer that memory does not hold; whether it holds it now.
+    pub(super) async fn restore<E: Entity>(
+        &self,
+        key: &Arc<str>,
+        source: &Arc<dyn Source<E>>,
+        question: &Question,
+        policy: &Policy,
+    ) -> bool {
+        if self.cache.glance::<Chunk<E>>(key).is_some() {
+            return false;
+        }
+        let Some(filled) = recall(&self.snapshots, source, question, policy).await else { return false };
+        self.cache.restore(key, policy, filled);
+        true
+    }
+
+    /// Asks the CRM on a task of its own; gives up when nobody waits and nothing was sent. Where memory holds nothing, what
+    /// was kept comes first.
+    fn fill<E: Entity>(
+        &self,
+        (ctx, deadline): (&Ctx, Instant),
+        (source, question, way): (&Arc<dyn Source<E>>, &Question, &Way<'_, E>),
+        policy: &Policy,
+        (interest, purpose): (Interest, Purpose),
+    ) -> impl Future<Output = Result<Filled<Chunk<E>>, Error>> + Send + use<E> {
+        let mut ctx = Ctx { interest, deadline, ..ctx.clone() };
+        if purpose == Purpose::Refresh {
+            ctx.reason = Reason::Refresh;
+            ctx.deadline = Instant::now() + REFRESH_TIME;
+            ctx.max_wait = None;
+        }
+        let ctx = Arc::new(ctx);
+        let page = matches!(way, Way::Page(..));
+        let only = matches!(way, Way::Gathered(..) | Way::Record { alone: true, .. });
+        let gathered = match way {
+            Way::Page(..) | Way::Record { .. } => None,
+            Way::Gathered(gather, id) => Some((Arc::clone(gather), (*id).clone())),
+        };
+        let (source, question, policy) = (Arc::clone(source), question.clone(), *policy);
+        let wants_old = purpose == Purpose::Answer && ctx.freshness.max_age != Some(Duration::ZERO);
+        let kept = wants_old && self.cache.glance::<Chunk<E>>(&question.key.as_str().into()).is_none();
+        let (metrics, discovered) = (Arc::clone(&self.metrics), Arc::clone(&self.discovered));
+        let (holders, snapshots) = (Arc::clone(&self.holders), Arc::clone(&self.snapshots));
+        // What is kept is told to be no younger than this.
+        let generation = self.cache.now();
+        async move {
+            let recalled = if kept { recall(&snapshots, &source, &question, &policy).await } else { None };
+            let filled = match recalled {
+                Some(filled) if !(only && filled.value.records.is_empty()) => filled,
+                _ => {
+                    let asked = call(&ctx, &source, &question, gathered).await?;
+                    for field in &asked.chunk.drift {
+                        metrics.drift(source.crm().name(), E::RESOURCE, field);
+                    }
+                    snapshots.note(&question.key, generation, &asked.body, policy.kept());
+                    let nothing = only && asked.chunk.records.is_empty();
+                    Filled { at_most: nothing.then_some(NOTHING), ..filled(asked, None) }
+                }
+            };
+            discovered.note(&filled.value.records);
+            if page {
+                let ids = filled.value.records.iter().map(|record| &record.id);
+                holders.note(E::RESOURCE, &question.key.as_str().into(), ids);
+            }
+            Ok(filled)
+        }
     }
 }
 
-/// Asks the CRM on a task of its own; gives up when nobody waits and nothing was sent.
-fn fill<E: Entity>(
-    (ctx, deadline): (&Ctx, Instant),
-    source: Arc<dyn Source<E>>,
-    question: Question,
-    way: Way<'_, E>,
-    (interest, purpose): (Interest, Purpose),
-    (metrics, discovered): (Arc<Metrics>, Arc<Discovered>),
-) -> impl Future<Output = Result<Filled<Chunk<E>>, Error>> + Send + use<E> {
-    let mut ctx = Ctx { interest, deadline, ..ctx.clone() };
-    if purpose == Purpose::Refresh {
-        ctx.reason = Reason::Refresh;
-        ctx.deadline = Instant::now() + REFRESH_TIME;
-        ctx.max_wait = None;
-    }
-    let gathered = match way {
-        Way::Page(..) | Way::Record(_) => None,
-        Way::Gathered(gather, id) => Some((Arc::clone(gather), id.clone())),
-    };
-    async move {
-        let asking = async {
-            match gathered {
-                Some((gather, id)) => gather.ask(&ctx, id).await,
-                None => source.ask(&ctx, &question).await,
-            }
-        };
-        let asked: Result<Asked<E>, Error> = tokio::select! {
-            biased;
-            asked = asking => asked,
-            () = ctx.interest.lost() => return Err(abandoned(source.crm())),
-        };
-        // Here, because many answers hide it: stale ones, incomplete ones, and refreshes that nobody waits for.
-        let asked = asked.inspect_err(|error| told(error, question.call.operation))?;
-        for field in &asked.chunk.drift {
-            metrics.drift(source.crm().name(), E::RESOURCE, field);
+/// Makes the call of a question, or a part of one that is made for many.
+async fn call<E: Entity>(
+    ctx: &Arc<Ctx>,
+    source: &Arc<dyn Source<E>>,
+    question: &Question,
+    gathered: Option<(Arc<Gather<E>>, RecordId)>,
+) -> Result<Asked<E>, Error> {
+    let asking = async {
+        match gathered {
+            Some((gather, id)) => gather.ask(ctx, id).await,
+            None => source.ask(ctx, question).await,
         }
-        discovered.note(&asked.chunk.records);
-        let weight = asked.size * EXPANSION + size_of::<Chunk<E>>();
-        Ok(Filled {
-            value: asked.chunk,
-            weight,
-            digest: asked.digest,
-            queued: asked.queued,
-            took: asked.took,
-        })
+    };
+    let asked = tokio::select! {
+        biased;
+        asked = asking => asked,
+        () = ctx.interest.lost() => return Err(abandoned(source.crm())),
+    };
+    // Here, because many answers hide it: stale ones, incomplete ones, and refreshes that nobody waits for.
+    asked.inspect_err(|error| told(error, question.call.operation))
+}
+
+/// What was kept of the answer to a question, read as a fresh one is. It is stale at best: who knows what happened since.
+async fn recall<E: Entity>(
+    snapshots: &Arc<Snapshots>,
+    source: &Arc<dyn Source<E>>,
+    question: &Question,
+    policy: &Policy,
+) -> Option<Filled<Chunk<E>>> {
+    let Kept { body, age, generation } = snapshots.recall(&question.key).await?;
+    let age = age.max(policy.fresh);
+    if age >= policy.kept() {
+        return None;
     }
+    let asked = source.answer(Via::Kept(body), question).await.ok()?;
+    Some(filled(asked, Some(Recalled { age, generation })))
+}
+
+fn filled<E>(asked: Asked<E>, recalled: Option<Recalled>) -> Filled<Chunk<E>> {
+    let Asked { chunk, queued, took, digest, .. } = asked;
+    Filled { weight: chunk.weight(), value: chunk, digest, queued, took, recalled, at_most: None }
 }
 
 /// Logs a failure of a CRM with what lies behind it. That a call was not made is counted, not logged: it would fill the log.
@@ -318,6 +508,6 @@ pub(super) fn told(error: &Error, operation: &'static str) {
     tracing::warn!(crm, operation, ?kind, status, "a call to the CRM failed{cause}");
 }
 
-fn abandoned(crm: CrmName) -> Error {
+pub(super) fn abandoned(crm: CrmName) -> Error {
     Error::new(crm, Kind::Abandoned, "nobody waits for the answer any more; nothing was sent")
 }

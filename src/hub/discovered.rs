@@ -166,6 +166,7 @@ fn is_date(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Raw;
     use crate::model::reference::ReferenceEntry;
     use serde_json::{Map, json};
 
@@ -174,7 +175,7 @@ mod tests {
         let Value::Object(custom_fields) = custom else { unreachable!("fields are an object") };
         let (source, source_id) = (Source::AlfaCrm, number.to_string());
         let id = RecordId::new(source, number);
-        let raw = Value::Null;
+        let raw = Raw::of(&Value::Null);
         Arc::new(Record {
             id,
             source,

@@ -4,11 +4,14 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::crm::{Asked, Error, Kind, Source};
-use crate::model::context::{Interest, Waiting};
+use crate::model::context::Reason;
+use crate::model::interest::Interest;
 use crate::model::{Ctx, Entity, RecordId};
 
 /// How long the first of them waits for others.
@@ -51,40 +54,48 @@ impl<E: Entity> Gather<E> {
 
     /// The record of that id as a page of its own, empty if there is none.
     pub(super) async fn ask(self: Arc<Self>, ctx: &Ctx, id: RecordId) -> Result<Asked<E>, Error> {
-        let (mut answer, waiting, call) = self.join(ctx, id);
-        let mut payer = ctx.payer.clone();
-        let outcome = loop {
+        // Whoever cannot be served need not wait for others first.
+        if let Some(refusal) = self.source.refuses(ctx) {
+            return Err(refusal);
+        }
+        let (mut answer, call) = self.join(ctx, id);
+        // Everybody who waits for this record waits for the call, on their own terms.
+        let mut waiting = vec![call.join(None)];
+        let mut refusals = FuturesUnordered::new();
+        let mut party = ctx.interest.all();
+        loop {
+            for (number, terms) in party {
+                let joined = call.join(Some(terms));
+                refusals.push(async move { (number, joined.refused().await, joined) });
+            }
             tokio::select! {
                 biased;
-                outcome = &mut answer => break outcome,
-                urgent = ctx.interest.raised_above(&payer) => {
-                    call.raise(&urgent);
-                    payer = urgent;
+                outcome = &mut answer => {
+                    let crashed = || Error::new(self.source.crm(), Kind::Failed, "the call ended without a result");
+                    return outcome.unwrap_or_else(|_| Err(crashed()));
                 }
+                Some((number, why, joined)) = refusals.next() => {
+                    ctx.interest.refuse(number, why);
+                    waiting.push(joined);
+                    party = Vec::new();
+                }
+                () = ctx.interest.joined() => party = ctx.interest.newcomers(),
             }
-        };
-        drop(waiting);
-        outcome.unwrap_or_else(|_| {
-            Err(Error::new(self.source.crm(), Kind::Failed, "the call ended without a result"))
-        })
+        }
     }
 
     fn join(
         self: &Arc<Self>,
         ctx: &Ctx,
         id: RecordId,
-    ) -> (oneshot::Receiver<Result<Asked<E>, Error>>, Waiting, Interest) {
+    ) -> (oneshot::Receiver<Result<Asked<E>, Error>>, Interest) {
         let mut open = self.lock();
         let (sender, receiver) = oneshot::channel();
         let seat = Seat { id, answer: sender };
         match &mut *open {
             Some(batch) => {
                 batch.seats.push(seat);
-                batch.ctx.deadline = batch.ctx.deadline.max(ctx.deadline);
-                batch.ctx.interest.raise(&ctx.payer);
-                // Nothing said is the longest wait.
-                batch.ctx.max_wait = batch.ctx.max_wait.zip(ctx.max_wait).map(|(one, other)| one.max(other));
-                if ctx.reason == crate::model::context::Reason::Miss {
+                if ctx.reason == Reason::Miss {
                     batch.ctx.reason = ctx.reason;
                 }
             }
@@ -104,21 +115,24 @@ impl<E: Entity> Gather<E> {
         }
         let batch = open.as_ref().expect("it was just opened");
         let call = batch.ctx.interest.clone();
-        let waiting = call.join();
         if batch.seats.len() >= MOST
             && let Some(full) = open.take()
         {
             let gather = Arc::clone(self);
             tokio::spawn(async move { gather.run(full).await });
         }
-        (receiver, waiting, call)
+        (receiver, call)
     }
 
     async fn run(&self, batch: Batch<E>) {
         let Batch { ctx, mut seats, .. } = batch;
-        seats.retain(|seat| !seat.answer.is_closed());
+        let ctx = Arc::new(ctx);
         // Once more for those that did not fit on the page the server was willing to give.
-        while !seats.is_empty() {
+        loop {
+            seats.retain(|seat| !seat.answer.is_closed());
+            if seats.is_empty() {
+                return;
+            }
             let ids: Vec<RecordId> = seats.iter().map(|seat| seat.id.clone()).collect();
             let asked = match self.source.by_ids(&ids) {
                 Some(question) => tokio::select! {
@@ -150,7 +164,8 @@ impl<E: Entity> Gather<E> {
                     left.push(seat);
                     continue;
                 }
-                let part = asked.part(record.cloned(), rows, std::mem::take(&mut drift));
+                let body = self.source.alone(record.map(AsRef::as_ref));
+                let part = asked.part(record.cloned(), std::mem::take(&mut drift), body);
                 // Whoever left does not need it.
                 let _ = seat.answer.send(Ok(part));
             }
@@ -159,16 +174,27 @@ impl<E: Entity> Gather<E> {
                 return self.one_by_one(&ctx, left).await;
             }
             seats = left;
+            ctx.interest.not_sent();
         }
     }
 
     /// Asks for each by itself.
-    async fn one_by_one(&self, ctx: &Ctx, seats: Vec<Seat<E>>) {
+    async fn one_by_one(&self, ctx: &Arc<Ctx>, seats: Vec<Seat<E>>) {
         for seat in seats {
+            if seat.answer.is_closed() {
+                continue;
+            }
             let Some(question) = self.source.by_ids(std::slice::from_ref(&seat.id)) else { return };
-            let asked = self.source.ask(ctx, &question).await.map(|asked| {
+            ctx.interest.not_sent();
+            let asked = tokio::select! {
+                biased;
+                asked = self.source.ask(ctx, &question) => asked,
+                () = ctx.interest.lost() => return,
+            };
+            let asked = asked.map(|asked| {
                 let record = asked.chunk.records.iter().find(|record| record.id == seat.id);
-                asked.part(record.cloned(), 1, asked.chunk.drift.clone())
+                let body = self.source.alone(record.map(AsRef::as_ref));
+                asked.part(record.cloned(), asked.chunk.drift.clone(), body)
             });
             let _ = seat.answer.send(asked);
         }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 
-use super::desk::Trip;
+use super::journal::Journal;
 use super::{Answer, Failure, Hub, Provenance, Scope, Shelf};
 use crate::model::expand::Kin;
 use crate::model::group::Group;
@@ -52,9 +52,9 @@ impl<E: Entity> Anyone for Kind<'_, E> {
         id: &'a RecordId,
     ) -> BoxFuture<'a, Result<Answer<Vec<u64>>, Failure>> {
         async move {
-            let Answer { value, provenance } = self.0.get(ctx, scope, &self.1, id).await?;
+            let Answer { value, provenance, witness } = self.0.get(ctx, scope, &self.1, id).await?;
             let branches = value.data.branches().unwrap_or_default().iter().map(RecordId::number).collect();
-            Ok(Answer { value: branches, provenance })
+            Ok(Answer { value: branches, provenance, witness })
         }
         .boxed()
     }
@@ -66,7 +66,7 @@ impl<E: Entity> Anyone for Kind<'_, E> {
         ids: &'a [RecordId],
     ) -> BoxFuture<'a, (Names, Provenance)> {
         async move {
-            let trip = Trip::new(ctx, 1);
+            let trip = Journal::new(ctx, 1);
             let found = join_all(ids.iter().map(|id| self.0.find(&trip, scope, &self.1, id))).await;
             let names = ids.iter().zip(found).filter_map(|(id, found)| {
                 // A record that cannot be read has no name; the answer is about another.
@@ -94,7 +94,7 @@ impl Hub {
     /// The names of records that the consumer may see, with one call per kind where the CRM takes lists of ids.
     pub async fn names(&self, ctx: &Ctx, scope: &Scope, kin: Kin, ids: &[RecordId]) -> Answer<Names> {
         let (value, provenance) = self.kind(kin).names(ctx, scope, ids).await;
-        Answer { value, provenance }
+        Answer { value, provenance, witness: None }
     }
 
     fn kind(&self, kin: Kin) -> Box<dyn Anyone + Send + '_> {

@@ -3,12 +3,18 @@
 mod desk;
 pub mod discovered;
 mod gather;
+mod holders;
+mod journal;
 mod kin;
 mod mark;
+mod marks;
 mod nested;
 mod pages;
 pub mod shelf;
+mod snapshots;
 mod suppose;
+mod tag;
+mod warm;
 mod writes;
 
 use std::any::{Any, TypeId};
@@ -17,8 +23,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use discovered::Discovery;
+pub use journal::Witness;
 pub use kin::Names;
+pub use marks::Purge;
 pub use shelf::Shelf;
+pub use snapshots::{Clock, Snapshots};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -43,7 +52,7 @@ use crate::model::project_action::ProjectAction;
 use crate::model::project_good::ProjectGood;
 use crate::model::project_step::ProjectStep;
 use crate::model::reference::ReferenceEntry;
-use crate::model::rehearsal::{Rehearsal, Way};
+use crate::model::rehearsal::{Rehearsal, Supposed, Way};
 use crate::model::schedule::Schedule;
 use crate::model::student::Student;
 use crate::model::subscription::Subscription;
@@ -52,6 +61,7 @@ use crate::model::task::Task;
 use crate::model::teacher::Teacher;
 use crate::model::teacher_part::{Rate, WorkingHour};
 use crate::model::{Entity, RecordId, Source};
+use crate::store;
 use crate::telemetry::Metrics;
 use desk::Desk;
 use discovered::Discovered;
@@ -63,20 +73,24 @@ pub struct Hub {
     around: Arc<Around>,
     discovered: Arc<Discovered>,
     crms: Vec<Arc<dyn Crm>>,
+    desk: Arc<Desk>,
+    /// How long an answer is good for at most.
+    useful: Duration,
 }
 
 impl Hub {
     /// Over these CRMs. `branches` limits everybody to some branches; empty is all there are. `policy` gives the cache
-    /// windows of a resource by its name.
+    /// windows of a resource by its name. It goes on where the gateway that filled `snapshots` ended.
     pub fn new(
         crms: &[Arc<dyn Crm>],
         cache: Arc<Cache<crm::Error>>,
         metrics: Arc<Metrics>,
         branches: &[u64],
         policy: impl Fn(&str) -> Policy,
-    ) -> Self {
+        snapshots: Arc<Snapshots>,
+    ) -> Result<Self, store::Error> {
         let discovered = Arc::new(Discovered::default());
-        let desk = Arc::new(Desk::new(cache, metrics, Arc::clone(&discovered)));
+        let desk = Arc::new(Desk::new(cache, metrics, Arc::clone(&discovered), snapshots));
         let sources: Vec<Sources> = crms.iter().map(|crm| crm.sources()).collect();
         let around = Arc::new(Around {
             branches: branches.to_vec(),
@@ -85,9 +99,17 @@ impl Hub {
             projects: sources.iter().filter_map(Sources::get::<Project>).collect(),
             projects_policy: policy("projects"),
         });
-        let hub = Self { shelves: HashMap::new(), around, discovered, crms: crms.to_vec() };
+        let hub = Self {
+            shelves: HashMap::new(),
+            around,
+            discovered,
+            crms: crms.to_vec(),
+            desk: Arc::clone(&desk),
+            useful: Duration::ZERO,
+        };
         let parts = Parts { sources: &sources, desk: &desk, policy: &policy };
-        hub.with::<Student>(&parts)
+        let hub = hub
+            .with::<Student>(&parts)
             .with::<Lesson>(&parts)
             .with::<Schedule>(&parts)
             .with::<Task>(&parts)
@@ -110,12 +132,15 @@ impl Hub {
             .with::<ProjectStep>(&parts)
             .with::<ProjectAction>(&parts)
             .with::<Checklist>(&parts)
-            .with::<ProjectGood>(&parts)
+            .with::<ProjectGood>(&parts);
+        hub.desk.resume(hub.useful)?;
+        Ok(hub)
     }
 
     fn with<E: Entity>(mut self, parts: &Parts<'_>) -> Self {
         let sources = parts.sources.iter().filter_map(Sources::get::<E>).collect();
         let policy = (parts.policy)(E::RESOURCE);
+        self.useful = self.useful.max(policy.kept());
         let shelf: Shelf<E> = Shelf::new(Arc::clone(parts.desk), sources, policy, Arc::clone(&self.around));
         self.shelves.insert(TypeId::of::<E>(), Box::new(shelf));
         self
@@ -137,22 +162,25 @@ impl Hub {
         self.discovered.of(resource)
     }
 
+    /// From now on whatever carries a tag is asked for anew; `false` when it names no resource.
+    pub async fn purge(&self, tag: &Purge) -> bool {
+        self.desk.purge(tag).await
+    }
+
+    /// Writes what is to outlive the process and is not written yet.
+    pub async fn flush(&self) {
+        self.desk.snapshots.flush().await;
+    }
+
     /// How the calls of each CRM are spent, as it is now.
     pub fn budgets(&self, payer: &Payer) -> Vec<Budget> {
         self.crms.iter().map(|crm| crm.budget(payer)).collect()
     }
 
-    /// A rehearsal of a payer's request, as things stand now.
-    pub fn rehearsal(&self, payer: &Payer) -> Rehearsal {
-        let way = |budget: Budget| Way {
-            source: budget.crm,
-            wait: budget.predicted_wait,
-            between: Duration::try_from_secs_f64(1.0 / budget.learned_rate).unwrap_or(budget.max_wait),
-            burst: budget.burst,
-            longest: budget.max_wait,
-            closed: budget.closed_for,
-        };
-        Rehearsal::new(self.budgets(payer).into_iter().map(way).collect())
+    /// A rehearsal of a payer's request, which supposes this of answers that nobody knows.
+    pub fn rehearsal(&self, payer: &Payer, supposed: Supposed) -> Rehearsal {
+        let way = |crm: &Arc<dyn Crm>| Way { source: crm.name(), forecast: crm.forecast(payer) };
+        Rehearsal::new(self.crms.iter().map(way).collect(), supposed)
     }
 
     /// What day it is at `now` where a CRM is; by universal time if there is no such CRM.
@@ -181,7 +209,9 @@ impl Hub {
     pub(crate) fn empty() -> Self {
         let never =
             |_: &str| Policy { fresh: Duration::ZERO, stale: Duration::ZERO, if_error: Duration::ZERO };
-        Self::new(&[], Arc::new(Cache::new(0)), Arc::new(Metrics::new()), &[], never)
+        let (cache, metrics) = (Arc::new(Cache::new(0)), Arc::new(Metrics::new()));
+        let hub = Self::new(&[], cache, metrics, &[], never, Snapshots::in_memory());
+        hub.expect("memory holds what was written to it")
     }
 }
 
@@ -220,6 +250,8 @@ pub struct Answer<T> {
     pub value: T,
     /// How it came about.
     pub provenance: Provenance,
+    /// What it was made of, if all of that was fresh in memory.
+    pub witness: Option<Witness>,
 }
 
 /// How an answer came about: the worst of all parts it is made of.
@@ -227,7 +259,7 @@ pub struct Answer<T> {
 pub struct Provenance {
     /// How the cache took part.
     pub cache: CacheUse,
-    /// Age of the oldest part.
+    /// Age of the oldest part. What was only looked up to know what to ask for is none.
     pub age: Duration,
     /// Seconds until the first part is no longer fresh; negative since when it is not.
     pub ttl: i64,
@@ -254,6 +286,19 @@ impl Provenance {
             ttl: self.ttl.min(other.ttl),
             queued: self.queued + other.queued,
             upstream: self.upstream + other.upstream,
+        }
+    }
+
+    /// What an answer is like for which `aside` was looked up, but which is not made of it: that it had to be asked for
+    /// shows, how old it was does not.
+    #[must_use]
+    fn beside(self, aside: Self) -> Self {
+        let asked = matches!(aside.cache, CacheUse::Collapsed | CacheUse::Miss);
+        Self {
+            cache: if asked { self.cache.max(aside.cache) } else { self.cache },
+            queued: self.queued + aside.queued,
+            upstream: self.upstream + aside.upstream,
+            ..self
         }
     }
 }

@@ -15,8 +15,10 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use super::desk::{Bar, Desk, Found, Trip, Way};
+use super::desk::{Desk, Found, Way};
+use super::journal::Journal;
 use super::mark::Mark;
+use super::marks::Marks;
 use crate::cache::Policy;
 use crate::crm::{Chunk, Error, Kind, Lane, Position, Source};
 use crate::model::{Entity, Record};
@@ -35,19 +37,23 @@ const FRUITLESS: u32 = 3;
 /// Where a sequence's pages come from.
 pub(super) struct Spring<'a, E: Entity> {
     pub(super) desk: &'a Desk,
-    pub(super) trip: &'a Trip<'a>,
+    pub(super) trip: &'a Journal<'a>,
     pub(super) source: &'a Arc<dyn Source<E>>,
     pub(super) filter: &'a E::Filter,
     pub(super) policy: &'a Policy,
-    pub(super) bar: &'a Bar,
+    pub(super) marks: &'a Arc<Marks>,
 }
 
 impl<E: Entity> Spring<'_, E> {
     async fn page(&self, lane: &Lane, at: u64, newer_than: Option<u64>) -> Result<Found<E>, Error> {
         let question = self.source.question(self.filter, lane, Position(at));
-        let bar = (self.bar, newer_than);
+        let bounds = (&**self.marks, newer_than);
         let way = Way::Page(lane, self.filter);
-        self.desk.ask(self.trip, self.source, &question, way, self.policy, bar).await
+        // Before it is asked, so that a write meanwhile is not missed.
+        let version = self.marks.version();
+        let found = self.desk.ask(self.trip, self.source, &question, way, self.policy, bounds).await?;
+        self.trip.note(&question.key, &found, self.policy, (self.marks, version));
+        Ok(found)
     }
 }
 
@@ -379,7 +385,7 @@ fn last_day<E: Entity>(chunk: &Chunk<E>) -> Option<Date> {
 mod tests {
     use super::*;
     use crate::model::reference::ReferenceEntry;
-    use crate::model::{RecordId, Source as CrmName};
+    use crate::model::{Raw, RecordId, Source as CrmName};
 
     fn id(number: u64) -> RecordId {
         RecordId::new(CrmName::AlfaCrm, number)
@@ -394,7 +400,7 @@ mod tests {
             custom_fields: serde_json::Map::new(),
             created_at: None,
             updated_at: None,
-            raw: serde_json::Value::Null,
+            raw: Raw::of(&serde_json::Value::Null),
         };
         Chunk { records: numbers.iter().map(|number| Arc::new(record(number))).collect(), ..Chunk::default() }
     }

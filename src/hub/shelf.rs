@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
-use super::desk::{Bar, Desk, Trip, Way};
+use super::desk::{Desk, Way};
 use super::gather::Gather;
+use super::journal::Journal;
 use super::mark::{Cursor, fingerprint};
+use super::marks::Marks;
 use super::nested::{Walk, paying_projects};
 use super::pages::Spring;
 use super::{Answer, Failure, PageRequest, Scope};
@@ -31,7 +33,7 @@ pub struct Shelf<E: Entity> {
     /// For each source, if its CRM takes lists of ids.
     gathers: Vec<Option<Arc<Gather<E>>>>,
     policy: Policy,
-    bar: Bar,
+    marks: Arc<Marks>,
     around: Arc<Around>,
 }
 
@@ -73,8 +75,8 @@ impl<E: Entity> Shelf<E> {
         around: Arc<Around>,
     ) -> Self {
         let gathers = sources.iter().map(Gather::of).collect();
-        let bar = desk.bar(E::RESOURCE);
-        Self { desk, sources, gathers, policy, bar, around }
+        let marks = desk.marks(E::RESOURCE);
+        Self { desk, sources, gathers, policy, marks, around }
     }
 
     /// The CRMs that have such records.
@@ -90,7 +92,7 @@ impl<E: Entity> Shelf<E> {
         filter: &E::Filter,
         page: &PageRequest,
     ) -> Result<Answer<Page<E>>, Failure> {
-        let trip = Trip::new(ctx, self.sources.len());
+        let trip = Journal::new(ctx, self.sources.len());
         let question = fingerprint(&format!("{} {filter:?} {scope:?}", E::RESOURCE));
         let cursor = page.cursor.as_deref().map(|text| Cursor::decode(text, &question)).transpose()?;
         let visible = self.visible(scope)?;
@@ -128,15 +130,15 @@ impl<E: Entity> Shelf<E> {
         filter: &E::Filter,
         id: &RecordId,
     ) -> Result<Answer<Arc<Record<E>>>, Failure> {
-        let trip = Trip::new(ctx, 1);
+        let trip = Journal::new(ctx, 1);
         let value = self.find(&trip, scope, filter, id).await?;
-        Ok(Answer { value, provenance: trip.provenance() })
+        Ok(Answer { value, provenance: trip.provenance(), witness: trip.witness() })
     }
 
     /// One record, on a way that others share.
     pub(super) async fn find(
         &self,
-        trip: &Trip<'_>,
+        trip: &Journal<'_>,
         scope: &Scope,
         filter: &E::Filter,
         id: &RecordId,
@@ -152,13 +154,15 @@ impl<E: Entity> Shelf<E> {
         match source.by_id(id, filter, &branches) {
             Find::Ask(questions) => {
                 let mut ignored = false;
+                let alone = questions.len() == 1;
                 for question in questions {
                     let way = match &self.gathers[at] {
                         Some(gather) => Way::Gathered(gather, id),
-                        None => Way::Record(id),
+                        None => Way::Record { id, alone },
                     };
-                    let bar = (&self.bar, None);
-                    let found = self.desk.ask(trip, source, &question, way, &self.policy, bar).await?;
+                    let (bounds, version) = ((&*self.marks, None), self.marks.version());
+                    let found = self.desk.ask(trip, source, &question, way, &self.policy, bounds).await?;
+                    trip.note(&question.key, &found, &self.policy, (&self.marks, version));
                     if let Some(record) = found.chunk.records.iter().find(|record| mine(record)) {
                         return Ok(Arc::clone(record));
                     }
@@ -177,7 +181,7 @@ impl<E: Entity> Shelf<E> {
     /// Looks a record up in the list of all.
     async fn look_through(
         &self,
-        trip: &Trip<'_>,
+        trip: &Journal<'_>,
         source: &Arc<dyn Source<E>>,
         filter: &E::Filter,
         branches: &Branches,
@@ -204,11 +208,11 @@ impl<E: Entity> Shelf<E> {
 
     fn spring<'a>(
         &'a self,
-        trip: &'a Trip<'a>,
+        trip: &'a Journal<'a>,
         source: &'a Arc<dyn Source<E>>,
         filter: &'a E::Filter,
     ) -> Spring<'a, E> {
-        Spring { desk: &self.desk, trip, source, filter, policy: &self.policy, bar: &self.bar }
+        Spring { desk: &self.desk, trip, source, filter, policy: &self.policy, marks: &self.marks }
     }
 
     /// The branches an answer may come from; none means no restriction.
@@ -239,7 +243,7 @@ impl<E: Entity> Shelf<E> {
 
     pub(super) async fn branches(
         &self,
-        trip: &Trip<'_>,
+        trip: &Journal<'_>,
         source: &Arc<dyn Source<E>>,
         filter: &E::Filter,
         visible: &Option<Vec<u64>>,
@@ -253,11 +257,26 @@ impl<E: Entity> Shelf<E> {
         self.all_branches(trip, source.crm()).await.map(Branches::All)
     }
 
-    /// All branches of a CRM; none where it has none.
-    pub(super) async fn all_branches(&self, trip: &Trip<'_>, crm: CrmName) -> Result<Vec<u64>, crm::Error> {
+    /// All branches of a CRM; none where it has none. They say what to ask, so no answer is as old as they are.
+    pub(super) async fn all_branches(
+        &self,
+        trip: &Journal<'_>,
+        crm: CrmName,
+    ) -> Result<Vec<u64>, crm::Error> {
         let Some(book) = self.around.reference.iter().find(|book| book.crm() == crm) else {
             return Ok(Vec::new());
         };
+        let lookup = Journal::new(trip.ctx, self.sources.len());
+        let branches = self.book_of_branches(&lookup, book).await;
+        trip.look_aside(lookup);
+        branches
+    }
+
+    async fn book_of_branches(
+        &self,
+        trip: &Journal<'_>,
+        book: &Arc<dyn Source<ReferenceEntry>>,
+    ) -> Result<Vec<u64>, crm::Error> {
         let all = ReferenceFilter { book: Some(Book::Branches) };
         let spring = Spring {
             desk: &self.desk,
@@ -265,7 +284,7 @@ impl<E: Entity> Shelf<E> {
             source: book,
             filter: &all,
             policy: &self.around.reference_policy,
-            bar: &self.desk.bar(ReferenceEntry::RESOURCE),
+            marks: &self.desk.marks(ReferenceEntry::RESOURCE),
         };
         let mut ids = Vec::new();
         for lane in book.lanes(&all, &Branches::All(Vec::new()))? {
@@ -281,7 +300,7 @@ impl<E: Entity> Shelf<E> {
     /// The sequences of the list, each where the cursor left it. A CRM that cannot say which they are is incomplete.
     async fn readers<'a>(
         &'a self,
-        trip: &Trip<'_>,
+        trip: &Journal<'_>,
         scope: &Scope,
         filter: &E::Filter,
         visible: &Option<Vec<u64>>,
@@ -316,12 +335,12 @@ impl<E: Entity> Shelf<E> {
     /// The sequence whose record comes next, and the record. Sequences that cannot be read are passed over.
     async fn next(
         &self,
-        trip: &Trip<'_>,
+        trip: &Journal<'_>,
         filter: &E::Filter,
         readers: &mut [Reader<'_, E>],
     ) -> Option<(usize, Arc<Record<E>>)> {
         let paying = paying_projects();
-        let paying_bar = self.desk.bar(Project::RESOURCE);
+        let paying_marks = self.desk.marks(Project::RESOURCE);
         let peek = async |reader: &mut Reader<'_, E>| {
             if reader.failed.is_some() || reader.walk.is_done() {
                 return None;
@@ -334,7 +353,7 @@ impl<E: Entity> Shelf<E> {
                 source,
                 filter: &paying,
                 policy: &self.around.projects_policy,
-                bar: &paying_bar,
+                marks: &paying_marks,
             });
             match reader.walk.peek(&spring, projects.as_ref()).await {
                 Ok(record) => record,
@@ -368,7 +387,7 @@ impl<E: Entity> Shelf<E> {
     #[expect(clippy::too_many_arguments, reason = "the parts of one answer, put together once")]
     fn finish(
         &self,
-        trip: &Trip<'_>,
+        trip: &Journal<'_>,
         mut readers: Vec<Reader<'_, E>>,
         items: Vec<Arc<Record<E>>>,
         mut incomplete: Vec<(Incomplete, crm::Error)>,
@@ -403,8 +422,10 @@ impl<E: Entity> Shelf<E> {
             Cursor::new(question, uncounted, readers.iter().map(|reader| reader.walk.mark()).collect())
                 .encode()
         });
-        let incomplete = incomplete.into_iter().map(|(gap, _)| gap).collect();
-        Ok(Answer { value: Page { items, next_cursor, total, incomplete }, provenance: trip.provenance() })
+        let incomplete: Vec<Incomplete> = incomplete.into_iter().map(|(gap, _)| gap).collect();
+        let witness = if incomplete.is_empty() { trip.witness() } else { None };
+        let value = Page { items, next_cursor, total, incomplete };
+        Ok(Answer { value, provenance: trip.provenance(), witness })
     }
 
     /// The CRMs' totals, if they count exactly what was asked for and nothing twice.

@@ -1,7 +1,7 @@
 //! A question that is only rehearsed: answered from memory where the real one would be, else with what its answer is
 //! supposed to be. The last answer to the very question is the best supposition, however old; next best is a page put
 //! together from what memory holds of the same kind of records, as long as the list seems to be. Nothing is asked,
-//! begun, joined or kept.
+//! begun, joined or kept; what was kept before a restart is taken back into memory.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,17 +9,21 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::desk::{Bar, Desk, Found, Trip, Way};
+use super::desk::{Desk, Found, Trip, Way};
+use super::marks::Marks;
 use super::{CacheUse, Provenance};
 use crate::cache::{Glimpse, Policy, Wish};
 use crate::crm::error::refused;
 use crate::crm::{Chunk, Error, Kind, Lane, Position, Question, Source};
 use crate::model::context::Freshness;
-use crate::model::rehearsal::{Leaving, Rehearsal};
+use crate::model::interest::Interest;
+use crate::model::rehearsal::{Leaving, Planned, Rehearsal, Supposed, Unknown};
 use crate::model::{Entity, Filter as _, Order, Record, RecordId, Source as CrmName};
 
 /// The longest list that is supposed.
 const LONGEST: u64 = 100_000;
+/// A list of which any request leaves something over.
+const FULL: u64 = 400;
 /// A number so many times as large as any that was seen is nobody's.
 const FAR: u64 = 10;
 
@@ -47,13 +51,13 @@ impl Desk {
         question: &Question,
         way: Way<'_, E>,
         policy: &Policy,
-        (bar, newer_than): (&Bar, Option<u64>),
+        (marks, newer_than): (&Marks, Option<u64>),
     ) -> Result<Found<E>, Error> {
         let crm = source.crm();
         let key: Arc<str> = question.key.as_str().into();
-        let newer_than = bar.and(newer_than).max(rehearsal.written_at(E::RESOURCE));
+        let newer_than = newer_than.max(marks.of(&way)).max(rehearsal.written_at(E::RESOURCE));
         let Freshness { max_age, only_if_cached } = trip.ctx.freshness;
-        let wish = Wish { max_age, newer_than, only_if_cached, payer: None };
+        let wish = Wish { max_age, newer_than, only_if_cached, terms: None };
         let joined = rehearsal.is_open(&key);
         // It is answered while others of this request go on.
         while rehearsal.is_open(&key) {
@@ -64,10 +68,18 @@ impl Desk {
             if joined || fresh {
                 let cache = if joined { CacheUse::Collapsed } else { CacheUse::Hit };
                 trip.add(way_of(cache, Duration::ZERO, policy));
-                return Ok(Found { chunk, generation, since: generation });
+                return Ok(Found { chunk, generation, since: generation, at: None });
             }
         }
-        let known = self.cache.glance::<Chunk<E>>(&key);
+        let bounds = (marks, newer_than);
+        if let Some(found) = self.on_a_page(trip, (source, question, &key), &way, policy, bounds, None) {
+            rehearsal.remembered();
+            return Ok(found);
+        }
+        let known = match self.cache.glance::<Chunk<E>>(&key) {
+            None if self.restore(&key, source, question, policy).await => self.cache.glance(&key),
+            known => known,
+        };
         if let Some(known) = known.as_ref().filter(|known| wish.accepts(known.age, known.generation)) {
             let stale = known.age >= policy.fresh;
             if known.age < policy.fresh + policy.stale {
@@ -76,7 +88,7 @@ impl Desk {
                 {
                     match way {
                         Way::Gathered(..) => rehearsal.refreshed_together(E::RESOURCE, crm),
-                        Way::Page(..) | Way::Record(_) => rehearsal.refreshed(&key),
+                        Way::Page(..) | Way::Record { .. } => rehearsal.refreshed(&key),
                     }
                 }
                 let cache = if stale { CacheUse::Stale } else { CacheUse::Hit };
@@ -94,13 +106,16 @@ impl Desk {
         };
         if source.answers_by_itself() {
             rehearsal.remembered();
-            let chunk = Arc::new(source.ask(trip.ctx, question).await?.chunk);
+            let chunk = Arc::new(source.ask(&Arc::new(trip.ctx.clone()), question).await?.chunk);
             answer(&chunk);
             trip.add(way_of(CacheUse::Miss, Duration::ZERO, policy));
-            return Ok(Found { chunk, generation, since: generation });
+            return Ok(Found { chunk, generation, since: generation, at: None });
         }
-        let under_way = self.cache.is_under_way(&key, newer_than);
-        if !under_way && let Err(failure) = pass::<E>(rehearsal, trip, crm, (&key, &way)).await {
+        let planned = Planned::from(&*question.call);
+        let under_way = self.cache.under_way(&key, newer_than);
+        if let Some(call) = &under_way {
+            rehearsal.join(crm, wait_for(rehearsal, (crm, planned), call));
+        } else if let Err(failure) = pass::<E>(rehearsal, trip, (crm, planned), (&key, &way)).await {
             let covers = |known: &&Glimpse<Chunk<E>>| {
                 wish.accepts(known.age, known.generation) && known.age < policy.kept()
             };
@@ -112,14 +127,16 @@ impl Desk {
         let (chunk, since) = match known {
             Some(known) => (known.value, known.since),
             None => {
-                rehearsal.estimated();
+                // What the CRM does not sort out by itself is read until enough of it fits.
+                let sorted = question.exact || !matches!(way, Way::Page(..));
+                rehearsal.unknown(if sorted { Unknown::Answers } else { Unknown::Course });
                 (self.suppose(rehearsal, &Ask { source, question, way: &way }), generation)
             }
         };
         answer(&chunk);
-        let cache = if under_way { CacheUse::Collapsed } else { CacheUse::Miss };
+        let cache = if under_way.is_some() { CacheUse::Collapsed } else { CacheUse::Miss };
         trip.add(way_of(cache, Duration::ZERO, policy));
-        Ok(Found { chunk, generation, since })
+        Ok(Found { chunk, generation, since, at: None })
     }
 
     /// The answer as it may be.
@@ -131,7 +148,7 @@ impl Desk {
             Seen::of(self.cache.survey::<Chunk<E>>(|key| which.is_empty() || key.contains(&segment)))
         });
         Arc::new(match ask.way {
-            Way::Record(id) | Way::Gathered(_, id) => ask.record(rehearsal, &seen, id),
+            Way::Record { id, .. } | Way::Gathered(_, id) => ask.record(rehearsal, &seen, id),
             Way::Page(lane, filter) => {
                 let (pages, told) = self.pages_of(ask, lane, filter);
                 ask.page(rehearsal, &seen, (lane, filter), (&pages, told))
@@ -169,14 +186,14 @@ impl Desk {
 async fn pass<E: Entity>(
     rehearsal: &Rehearsal,
     trip: &Trip<'_>,
-    crm: CrmName,
+    (crm, planned): (CrmName, Planned),
     (key, way): (&Arc<str>, &Way<'_, E>),
 ) -> Result<(), Error> {
     rehearsal.open(key);
     let gathered = matches!(way, Way::Gathered(..));
     let mut leaving = None;
     if !gathered || rehearsal.gather(E::RESOURCE, crm) {
-        match call(rehearsal, trip, crm) {
+        match call(rehearsal, trip, crm, planned) {
             Ok(call) => leaving = Some(call),
             Err(refused) => {
                 rehearsal.close(key);
@@ -197,10 +214,21 @@ pub(super) fn call<'a>(
     rehearsal: &'a Rehearsal,
     trip: &Trip<'_>,
     crm: CrmName,
+    planned: Planned,
 ) -> Result<Leaving<'a>, Error> {
     let left = trip.ctx.deadline.saturating_duration_since(Instant::now());
     let accepted = trip.ctx.max_wait.map_or(left, |most| most.min(left));
-    rehearsal.call(crm, accepted).map_err(|reason| refused(crm, reason))
+    rehearsal.call(crm, planned, accepted).map_err(|reason| refused(crm, reason))
+}
+
+/// How long a call still waits for its turn that somebody else made. Who joins it and would be served earlier moves it up.
+fn wait_for(rehearsal: &Rehearsal, (crm, planned): (CrmName, Planned), call: &Interest) -> Duration {
+    let own = || rehearsal.wait(crm, planned);
+    match call.expected_turn() {
+        _ if call.is_sent() => Duration::ZERO,
+        None => own(),
+        Some(at) => at.saturating_duration_since(Instant::now()).min(own()),
+    }
 }
 
 fn way_of(cache: CacheUse, age: Duration, policy: &Policy) -> Provenance {
@@ -210,7 +238,7 @@ fn way_of(cache: CacheUse, age: Duration, policy: &Policy) -> Provenance {
 }
 
 fn found<E>(known: &Glimpse<Chunk<E>>) -> Found<E> {
-    Found { chunk: Arc::clone(&known.value), generation: known.generation, since: known.since }
+    Found { chunk: Arc::clone(&known.value), generation: known.generation, since: known.since, at: None }
 }
 
 impl<E: Entity> Seen<E> {
@@ -248,7 +276,9 @@ impl<E: Entity> Ask<'_, E> {
         let mine = seen.records.iter().filter(|record| record.source == id.source());
         let mine: Vec<_> = mine.filter(|record| record.id.parent() == id.parent()).collect();
         let last = mine.iter().map(|record| record.id.number()).max();
-        if last.is_some_and(|last| id.number() > last.saturating_mul(FAR)) {
+        let supposes = rehearsal.supposes();
+        let far = last.is_some_and(|last| id.number() > last.saturating_mul(FAR));
+        if supposes == Supposed::Empty || (far && supposes == Supposed::Likely) {
             return page_of(Vec::new());
         }
         rehearsal.supposed(id);
@@ -284,7 +314,7 @@ impl<E: Entity> Ask<'_, E> {
             fits.retain(|record| filter.matches(record));
         }
         let below = self.question.parent.is_some() || lane.parent.is_some();
-        let length = told.unwrap_or_else(|| {
+        let likely = || {
             let of_this_lane =
                 |chunk: &&Arc<Chunk<E>>| chunk.records.iter().all(|record| is_here(record)) && chunk.rows > 0;
             let whole = seen.chunks.iter().filter(of_this_lane).filter_map(|chunk| chunk.total).max();
@@ -296,6 +326,12 @@ impl<E: Entity> Ask<'_, E> {
                 some if all > known && known > 0 => some * all / known,
                 some => some,
             }
+        };
+        let supposes = rehearsal.supposes();
+        let length = told.unwrap_or_else(|| match supposes {
+            Supposed::Likely => likely(),
+            Supposed::Empty => 0,
+            Supposed::Full => FULL,
         });
         let length = length.min(LONGEST);
         let others: Vec<&Arc<Record<E>>>;
@@ -314,8 +350,8 @@ impl<E: Entity> Ask<'_, E> {
         let models: Vec<&Arc<Record<E>>> = models.iter().copied().chain(&sketch).collect();
         let length = match (nothing, models.is_empty()) {
             (_, true) => 0,
-            (true, false) => length.max(1),
-            (false, false) => length,
+            (true, false) if supposes == Supposed::Likely => length.max(1),
+            (_, false) => length,
         };
         let extent = self.source.extent(self.question, length);
         // Rows that are read again were there before, whoever they are.

@@ -7,7 +7,8 @@ use futures_util::future::join_all;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout_at;
 
-use super::desk::Trip;
+use super::desk::{PRECISION, Trip, abandoned};
+use super::journal::Journal;
 use super::{Answer, Failure, Hub, Provenance, Scope, Shelf, suppose};
 use crate::crm::{self, Place, Source, Write, Written};
 use crate::model::context::{Freshness, Reason};
@@ -61,7 +62,7 @@ impl Hub {
         let write = source.create(draft, &place)?;
         let written = match &ctx.rehearsal {
             Some(rehearsal) => shelf.rehearse_write(rehearsal, ctx, source, &write, None)?,
-            None => shelf.send(ctx, source, &write, None).await?,
+            None => shelf.send(ctx, source, &write, (Target::New, None)).await?,
         };
         shelf.shown(ctx, scope, filter, written, write.id.as_ref()).await
     }
@@ -92,7 +93,11 @@ impl Hub {
         let write = source.update(&before.value, draft, &Place { filter, branch, hidden, student: None })?;
         let written = match &ctx.rehearsal {
             Some(rehearsal) => shelf.rehearse_write(rehearsal, ctx, source, &write, Some(&before.value))?,
-            None => shelf.send(ctx, source, &write, Some(turn)).await?,
+            None => {
+                shelf
+                    .send(ctx, source, &write, (Target::Changed(Arc::clone(&before.value)), Some(turn)))
+                    .await?
+            }
         };
         shelf.shown(ctx, scope, filter, written, Some(id)).await
     }
@@ -117,7 +122,11 @@ impl Hub {
         let write = source.delete(&before.value, &place)?;
         let written = match &ctx.rehearsal {
             Some(rehearsal) => shelf.rehearse_write(rehearsal, ctx, source, &write, Some(&before.value))?,
-            None => shelf.send(ctx, source, &write, Some(turn)).await?,
+            None => {
+                shelf
+                    .send(ctx, source, &write, (Target::Removed(Arc::clone(&before.value)), Some(turn)))
+                    .await?
+            }
         };
         Ok(Provenance { queued: written.queued, upstream: written.took, ..Provenance::default() })
     }
@@ -166,11 +175,18 @@ impl Hub {
     }
 }
 
+/// What is written to: the record as it was.
+enum Target<E> {
+    New,
+    Changed(Arc<Record<E>>),
+    Removed(Arc<Record<E>>),
+}
+
 /// A call that writes, as if it asked.
 fn question_of(write: &Write) -> crm::Question {
     crm::Question {
         key: String::new(),
-        call: write.call.clone(),
+        call: Arc::clone(&write.call),
         at: crm::Position(0),
         overlap: 0,
         exact: true,
@@ -235,7 +251,7 @@ impl<E: Entity> Shelf<E> {
         source: &Arc<dyn Source<E>>,
         field: Option<&'static str>,
     ) -> Result<Option<u64>, Failure> {
-        let trip = Trip::new(ctx, 1);
+        let trip = Journal::new(ctx, 1);
         let branches = match self.visible(scope)? {
             Some(visible) => visible,
             None => self.all_branches(&trip, source.crm()).await?,
@@ -287,30 +303,41 @@ impl<E: Entity> Shelf<E> {
         Ok((source, before))
     }
 
-    /// Makes the call, on a task of its own: a caller who leaves does not stop a write half way. Whatever becomes of it,
-    /// nothing that was known before is believed afterwards.
+    /// Makes the call, on a task of its own: a caller who leaves does not stop a write half way. One that has not left yet
+    /// stays unmade when everybody in `ctx.interest` has. Only that task decides it, so nothing is sent after it said so.
+    /// Whatever becomes of the call, nothing that was known before is believed afterwards.
     async fn send(
         &self,
         ctx: &Ctx,
         source: &Arc<dyn Source<E>>,
         write: &Write,
-        turn: Option<OwnedMutexGuard<()>>,
+        (target, turn): (Target<E>, Option<OwnedMutexGuard<()>>),
     ) -> Result<Written<E>, crm::Error> {
         let deadline = ctx.deadline;
-        let ctx = Ctx { reason: Reason::Write, ..ctx.clone() };
+        let ctx = Arc::new(Ctx { reason: Reason::Write, ..ctx.clone() });
         let (source, write, desk) = (Arc::clone(source), write.clone(), Arc::clone(&self.desk));
         let task = tokio::spawn(async move {
-            let waiting = ctx.interest.join();
-            let outcome = source.write(&ctx, &write).await;
-            drop(waiting);
-            desk.written(E::RESOURCE);
-            E::TOUCHES.iter().for_each(|touched| desk.written(touched));
-            desk.written("history");
+            let outcome = tokio::select! {
+                biased;
+                outcome = source.write(&ctx, &write) => outcome,
+                () = ctx.interest.lost() => Err(abandoned(source.crm())),
+            };
+            match &outcome {
+                Ok(written) => match (&target, &written.record) {
+                    (Target::New, after) => desk.written(None, after.as_ref()).await,
+                    (Target::Changed(before), Some(after)) => desk.written(Some(before), Some(after)).await,
+                    (Target::Removed(before), _) => desk.written(Some(before), None).await,
+                    (Target::Changed(..), None) => desk.written::<E>(None, None).await,
+                },
+                // Whatever it did, nobody knows to what.
+                Err(error) if error.sent => desk.written::<E>(None, None).await,
+                Err(_) => {}
+            }
             drop(turn);
             outcome.inspect_err(|error| super::desk::told(error, write.call.operation))
         });
         let crm = self.sources.first().map_or(HOME, |source| source.crm());
-        match timeout_at(deadline, task).await {
+        match timeout_at(deadline + PRECISION, task).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => {
                 Err(crm::Error::new(crm, crm::Kind::Failed, "the call ended without a result").of_write())
@@ -333,7 +360,7 @@ impl<E: Entity> Shelf<E> {
         before: Option<&Record<E>>,
     ) -> Result<Written<E>, crm::Error> {
         let trip = Trip::new(ctx, 1);
-        suppose::call(rehearsal, &trip, source.crm()).map_err(crm::Error::of_write)?;
+        suppose::call(rehearsal, &trip, source.crm(), (&*write.call).into()).map_err(crm::Error::of_write)?;
         let generation = self.desk.cache.latest() + rehearsal.tick();
         for resource in E::TOUCHES.iter().copied().chain([E::RESOURCE, "history"]) {
             rehearsal.written(resource, generation);
@@ -358,7 +385,7 @@ impl<E: Entity> Shelf<E> {
         let provenance =
             Provenance { queued: written.queued, upstream: written.took, ..Provenance::default() };
         match (written.record, id) {
-            (Some(record), _) => Ok(Answer { value: Arc::new(record), provenance }),
+            (Some(record), _) => Ok(Answer { value: Arc::new(record), provenance, witness: None }),
             (None, Some(id)) => {
                 // Whatever becomes of this, the write was made.
                 let ctx = Ctx { freshness: Freshness::default(), ..ctx.clone() };

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::draft::{Change, Draft, Fields, Positive, Word};
+use super::expand::Kin;
+use super::record::Touch;
 use super::{Entity, Filter, Order, Query, Record, RecordId};
 
 /// The bonus points of a student.
@@ -39,6 +41,10 @@ impl Filter<Bonus> for BonusFilter {
         Self::default()
     }
 
+    fn owner(&self) -> Option<(Kin, RecordId)> {
+        self.student_id.clone().map(|id| (Kin::Student, id))
+    }
+
     fn matches(&self, record: &Record<Bonus>) -> bool {
         self.student_id.as_ref().is_none_or(|student| record.data.student_id.as_ref() == Some(student))
     }
@@ -71,6 +77,14 @@ impl Entity for Bonus {
     type Filter = BonusFilter;
     type Draft = BonusDraft;
     const TOUCHES: &'static [&'static str] = &["students"];
+
+    fn owners(&self) -> Option<Vec<(Kin, RecordId)>> {
+        Some(self.student_id.iter().map(|id| (Kin::Student, id.clone())).collect())
+    }
+
+    fn touched(&self) -> Vec<Touch> {
+        self.student_id.iter().map(|id| Touch::Record("students", id.clone())).collect()
+    }
 
     fn order() -> Order<Self> {
         Order::OneAfterTheOther

@@ -64,6 +64,10 @@ impl Filter<CalendarEntry> for CalendarFilter {
         Self { of: None, from, to }
     }
 
+    fn owner(&self) -> Option<(Kin, RecordId)> {
+        self.of.clone()
+    }
+
     fn matches(&self, record: &Record<CalendarEntry>) -> bool {
         // A lesson that does not tell when it is was put there by the CRM.
         record.data.starts_at.is_none_or(|at| {

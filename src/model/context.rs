@@ -1,12 +1,11 @@
-//! Who asks, how urgent it is, until when the answer matters, and whether anybody still waits for it.
+//! Who asks, how urgent it is, and until when the answer matters.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::interest::Interest;
 use super::rehearsal::Rehearsal;
 
 /// How urgent a consumer's calls are.
@@ -45,12 +44,14 @@ pub enum Reason {
     Refresh,
     /// An attempt after a failed one.
     Retry,
+    /// A call made again with a new token, because the CRM refused the old one: on the bill a retry, but nothing failed.
+    Replay,
     /// Signing in.
     Auth,
 }
 
 impl Reason {
-    /// All there are.
+    /// All that are told apart on the bill.
     pub const ALL: [Self; 5] = [Self::Miss, Self::Write, Self::Retry, Self::Refresh, Self::Auth];
 
     /// The name in metrics.
@@ -59,7 +60,7 @@ impl Reason {
             Self::Miss => "miss",
             Self::Write => "write",
             Self::Refresh => "refresh",
-            Self::Retry => "retry",
+            Self::Retry | Self::Replay => "retry",
             Self::Auth => "auth",
         }
     }
@@ -98,97 +99,8 @@ pub struct Ctx {
     pub max_wait: Option<Duration>,
     /// How old an answer may be.
     pub freshness: Freshness,
-    /// Whether anybody still waits.
+    /// Who waits for it. Where nobody joined on terms of their own, those of this request count.
     pub interest: Interest,
     /// Where to note what would be done, when the request is only gone through and nothing is done.
     pub rehearsal: Option<Arc<Rehearsal>>,
-}
-
-/// How many callers wait for a call. A call that nobody waits for any more is not sent; one that was sent is seen
-/// through, because its answer is paid for.
-#[derive(Debug, Clone, Default)]
-pub struct Interest(Arc<InterestState>);
-
-#[derive(Debug, Default)]
-struct InterestState {
-    waiting: AtomicUsize,
-    sent: AtomicBool,
-    left: Notify,
-    /// Who joined with more urgency than whoever asked first.
-    urgent: Mutex<Option<Payer>>,
-    raised: Notify,
-}
-
-/// One caller's interest; dropping it is leaving.
-#[derive(Debug)]
-pub struct Waiting(Interest);
-
-impl Interest {
-    /// Joins the callers who wait.
-    pub fn join(&self) -> Waiting {
-        self.0.waiting.fetch_add(1, Ordering::AcqRel);
-        Waiting(self.clone())
-    }
-
-    /// Makes the call as urgent as `payer` is, who joined: nobody waits behind the lower class of whoever asked first.
-    pub fn raise(&self, payer: &Payer) {
-        let mut urgent = self.urgent();
-        if urgent.as_ref().is_none_or(|known| payer.class < known.class) {
-            *urgent = Some(payer.clone());
-            self.0.raised.notify_waiters();
-        }
-    }
-
-    /// Who joined with more urgency than `payer`.
-    pub fn more_urgent_than(&self, payer: &Payer) -> Option<Payer> {
-        self.urgent().clone().filter(|urgent| urgent.class < payer.class)
-    }
-
-    /// Completes when somebody more urgent than `payer` has joined.
-    pub async fn raised_above(&self, payer: &Payer) -> Payer {
-        loop {
-            let raised = self.0.raised.notified();
-            tokio::pin!(raised);
-            // Listening begins before looking, so that nobody is missed.
-            raised.as_mut().enable();
-            if let Some(urgent) = self.more_urgent_than(payer) {
-                return urgent;
-            }
-            raised.await;
-        }
-    }
-
-    fn urgent(&self) -> MutexGuard<'_, Option<Payer>> {
-        self.0.urgent.lock().expect("no code panics while it holds the payer")
-    }
-
-    /// Notes that the call has left for the CRM.
-    pub fn sent(&self) {
-        self.0.sent.store(true, Ordering::Release);
-    }
-
-    /// Notes that what was sent came to nothing and waits to be sent again.
-    pub fn not_sent(&self) {
-        self.0.sent.store(false, Ordering::Release);
-        self.0.left.notify_waiters();
-    }
-
-    /// Completes when all callers have left before the call was sent.
-    pub async fn lost(&self) {
-        loop {
-            let left = self.0.left.notified();
-            if self.0.waiting.load(Ordering::Acquire) == 0 && !self.0.sent.load(Ordering::Acquire) {
-                return;
-            }
-            left.await;
-        }
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        if self.0.0.waiting.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.0.left.notify_waiters();
-        }
-    }
 }

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::expand::{Expand, Kin, to, within};
 use super::filter::{Between, between, changed_since, fits};
 use super::lesson_draft::LessonDraft;
-use super::record::newest_first;
+use super::record::{Touch, newest_first};
 use super::reference::Book;
 use super::{Entity, Filter, Moment, Money, Order, Query, Record, RecordId};
 
@@ -142,6 +142,14 @@ impl Filter<Lesson> for LessonFilter {
         }
     }
 
+    fn owner(&self) -> Option<(Kin, RecordId)> {
+        self.student_id
+            .clone()
+            .map(|id| (Kin::Student, id))
+            .or_else(|| self.group_id.clone().map(|id| (Kin::Group, id)))
+            .or_else(|| self.teacher_id.clone().map(|id| (Kin::Teacher, id)))
+    }
+
     fn matches(&self, record: &Record<Lesson>) -> bool {
         let lesson = &record.data;
         let among =
@@ -161,6 +169,17 @@ impl Filter<Lesson> for LessonFilter {
             && fits(&self.lesson_type_id, lesson.lesson_type_id.as_ref())
             && fits(&self.room_id, lesson.room_id.as_ref())
             && changed_since(self.updated_since, record.updated_at)
+    }
+}
+
+impl Lesson {
+    /// Who takes part; `None` where a planned lesson does not name its participants yet.
+    fn students(&self) -> Option<Vec<RecordId>> {
+        let attending = self.attendance.iter().filter_map(|entry| entry.student_id.clone());
+        let mut students: Vec<RecordId> = self.student_ids.iter().cloned().chain(attending).collect();
+        students.sort();
+        students.dedup();
+        (!students.is_empty()).then_some(students)
     }
 }
 
@@ -185,6 +204,29 @@ impl Entity for Lesson {
         to("branch", "branch_id", Kin::Entry(Book::Branches)),
         within("attendance", "student", "student_id", Kin::Student),
     ];
+
+    fn owners(&self) -> Option<Vec<(Kin, RecordId)>> {
+        let students = self.students()?;
+        let students = students.into_iter().map(|id| (Kin::Student, id));
+        let groups = self.group_ids.iter().map(|id| (Kin::Group, id.clone()));
+        let teachers = self.teacher_ids.iter().map(|id| (Kin::Teacher, id.clone()));
+        Some(students.chain(groups).chain(teachers).collect())
+    }
+
+    fn touched(&self) -> Vec<Touch> {
+        let (Some(owners), Some(students)) = (self.owners(), self.students()) else {
+            return Self::TOUCHES.iter().copied().map(Touch::All).collect();
+        };
+        let calendars = owners.into_iter().map(|(kin, id)| Touch::Below("calendars", kin, id));
+        let students = students.into_iter().flat_map(|id| {
+            [
+                Touch::Record("students", id.clone()),
+                Touch::Below("subscriptions", Kin::Student, id.clone()),
+                Touch::Below("bonus", Kin::Student, id),
+            ]
+        });
+        calendars.chain(students).collect()
+    }
 
     fn order() -> Order<Self> {
         // Every status is a sequence of its own, each newest day first.

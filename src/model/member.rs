@@ -40,6 +40,13 @@ impl Filter<Member> for MemberFilter {
         Self::default()
     }
 
+    fn owner(&self) -> Option<(Kin, RecordId)> {
+        self.student_id
+            .clone()
+            .map(|id| (Kin::Student, id))
+            .or_else(|| self.group_id.clone().map(|id| (Kin::Group, id)))
+    }
+
     fn matches(&self, record: &Record<Member>) -> bool {
         let is = |wanted: &Option<RecordId>, id: &Option<RecordId>| {
             wanted.as_ref().is_none_or(|wanted| id.as_ref().is_none_or(|id| id == wanted))
@@ -86,6 +93,12 @@ impl Entity for Member {
         &[to("student", "student_id", Kin::Student), to("group", "group_id", Kin::Group)];
     // Whoever joins or leaves takes part in the planned lessons or no longer does.
     const TOUCHES: &'static [&'static str] = &["lessons", "calendars", "students"];
+
+    fn owners(&self) -> Option<Vec<(Kin, RecordId)>> {
+        // A list below one of them may leave it out.
+        let (student, group) = (self.student_id.clone()?, self.group_id.clone()?);
+        Some(vec![(Kin::Student, student), (Kin::Group, group)])
+    }
 
     fn order() -> Order<Self> {
         // Each branch lists the same group; side by side, what comes twice is seen at once.

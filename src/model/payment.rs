@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::draft::{Change, Draft, Fields, Short, Sum, Word};
 use super::expand::{Expand, Kin, to};
 use super::filter::{Between, between, changed_since, contains, fits};
-use super::record::newest_first;
+use super::record::{Touch, newest_first};
 use super::reference::Book;
 use super::{Entity, Filter, Money, Order, Query, Record, RecordId, Source};
 
@@ -122,6 +122,13 @@ impl Filter<Payment> for PaymentFilter {
             updated_since: q.one("updated_since", "Changed at this time or later."),
             ids: Vec::new(),
         }
+    }
+
+    fn owner(&self) -> Option<(Kin, RecordId)> {
+        self.student_id
+            .clone()
+            .map(|id| (Kin::Student, id))
+            .or_else(|| self.project_id.clone().map(|id| (Kin::Project, id)))
     }
 
     fn matches(&self, record: &Record<Payment>) -> bool {
@@ -236,6 +243,20 @@ impl Entity for Payment {
         to("teacher", "teacher_id", Kin::Teacher),
         to("location", "location_id", Kin::Entry(Book::Locations)),
     ];
+
+    fn owners(&self) -> Option<Vec<(Kin, RecordId)>> {
+        let student = self.student_id.clone().map(|id| (Kin::Student, id));
+        let project = self.project_id.clone().map(|id| (Kin::Project, id));
+        Some(student.into_iter().chain(project).collect())
+    }
+
+    fn touched(&self) -> Vec<Touch> {
+        let student = self.student_id.iter();
+        let touched = |id: &RecordId| {
+            [Touch::Record("students", id.clone()), Touch::Below("subscriptions", Kin::Student, id.clone())]
+        };
+        student.flat_map(touched).collect()
+    }
 
     fn order() -> Order<Self> {
         Order::Merged(|a, b| newest_first(a.data.date, b.data.date))

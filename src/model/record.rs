@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::draft::Draft;
-use super::expand::Expand;
+use super::expand::{Expand, Kin};
 use super::{Moment, Query, RecordId, Source};
 
 /// One record of a CRM, normalised. `E` holds what is particular to its kind.
@@ -32,7 +32,50 @@ pub struct Record<E> {
     pub updated_at: Option<Moment>,
     /// The upstream record untouched; shown with `include=raw`.
     #[serde(skip)]
-    pub raw: Value,
+    pub raw: Raw,
+}
+
+/// Bytes that an allocation takes besides what it holds, with an [`std::sync::Arc`]'s counts.
+const ALLOCATION: usize = 32;
+/// Bytes of a field in a map of values, with the room that the map leaves free.
+const FIELD: usize = 200;
+
+impl<E> Record<E> {
+    /// Bytes in memory behind an [`std::sync::Arc`]. What the kind's own fields hold of text is part of what the CRM
+    /// gave, so it is reckoned from that.
+    pub fn weight(&self) -> usize {
+        let text = self.raw.text().len();
+        let custom: usize = self.custom_fields.keys().map(|name| FIELD + name.len()).sum();
+        size_of::<Self>() + 2 * ALLOCATION + text + text / 2 + custom
+    }
+}
+
+/// A record as its CRM gave it. It is kept as text, because a tree of values takes several times the memory and few ask
+/// for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Raw(Box<str>);
+
+impl Raw {
+    /// The text of a value.
+    pub fn of(value: &Value) -> Self {
+        Self(value.to_string().into())
+    }
+
+    /// The value, read again.
+    pub fn value(&self) -> Value {
+        serde_json::from_str(&self.0).expect("a value that was written can be read")
+    }
+
+    /// The value as JSON.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Serialize for Raw {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value().serialize(serializer)
+    }
 }
 
 /// The fields that [`Record`] adds to each kind, in the order they are shown; `raw` only when asked for.
@@ -46,6 +89,17 @@ pub enum Order<E> {
     OneAfterTheOther,
     /// Merged: the sequence whose next record is [`Ordering::Less`] goes first.
     Merged(fn(&Record<E>, &Record<E>) -> Ordering),
+}
+
+/// What a write changes besides the record that is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Touch {
+    /// Anything of a resource.
+    All(&'static str),
+    /// What the CRM computes of a record of a resource.
+    Record(&'static str, RecordId),
+    /// The records of a resource that hang on a record.
+    Below(&'static str, Kin, RecordId),
 }
 
 /// A kind of record.
@@ -62,6 +116,16 @@ pub trait Entity: Debug + Clone + Serialize + ToSchema + Send + Sync + 'static {
     const EXPANDS: &'static [Expand] = &[];
     /// Other kinds of records that a write to one of this kind may change: their resources.
     const TOUCHES: &'static [&'static str] = &[];
+
+    /// What a write to this very record may change of others. By default all of [`Entity::TOUCHES`].
+    fn touched(&self) -> Vec<Touch> {
+        Self::TOUCHES.iter().copied().map(Touch::All).collect()
+    }
+
+    /// Every record that it is in a list of by [`Filter::owner`]; `None` where it does not tell.
+    fn owners(&self) -> Option<Vec<(Kin, RecordId)>> {
+        None
+    }
 
     /// How the sequences of a list are joined.
     fn order() -> Order<Self>;
@@ -89,6 +153,17 @@ pub trait Entity: Debug + Clone + Serialize + ToSchema + Send + Sync + 'static {
 pub trait Filter<E>: Debug + Clone + Default + PartialEq + Send + Sync + 'static {
     /// Reads itself from query parameters; the names and descriptions given there are its documentation.
     fn read(query: &mut Query) -> Self;
+
+    /// The record that all in the list hang on, where the filter names one. What fits it, names it by
+    /// [`Entity::owners`].
+    fn owner(&self) -> Option<(Kin, RecordId)> {
+        None
+    }
+
+    /// Whether it asks for what the CRM computes out of other records: a balance, a next lesson.
+    fn is_computed(&self) -> bool {
+        false
+    }
 
     /// Whether a record fits, as far as the record itself can tell. What only the CRM can tell counts as fitting.
     fn matches(&self, record: &Record<E>) -> bool;

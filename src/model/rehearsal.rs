@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use super::interest::Refused;
 use super::{RecordId, Source};
 
 /// Reads by id that one call takes.
@@ -13,36 +14,49 @@ const GATHERED: usize = 200;
 /// The first number of records that were made up. No CRM counts so far.
 const MADE_UP: u64 = 1 << 62;
 
-/// The way to a CRM as it was when the rehearsal began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The way to a CRM.
 pub struct Way {
     /// The CRM.
     pub source: Source,
-    /// How long a call that came now would wait for its turn.
-    pub wait: Duration,
-    /// The time between two turns.
-    pub between: Duration,
-    /// Calls back to back after an idle time.
-    pub burst: u32,
-    /// The longest wait there is.
-    pub longest: Duration,
-    /// When it is tried again, if it takes no calls now.
-    pub closed: Option<Duration>,
+    /// What whoever hands out its turns foretells.
+    pub forecast: Forecast,
 }
 
-/// Why a call would not be made.
+/// How long the last of these calls would wait if all were made now, in this order, and it accepted no longer wait than
+/// that; or why it would not be made.
+pub type Forecast = Box<dyn Fn(&[Planned], Duration) -> Result<Duration, Refused> + Send + Sync>;
+
+impl std::fmt::Debug for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Way").field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+/// A call as far as it matters to a forecast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
-    /// It would wait so long, which is too long.
-    Wait(Duration),
-    /// The CRM takes no calls for so long.
-    Closed(Duration),
+pub struct Planned {
+    /// What is called.
+    pub operation: &'static str,
+    /// Bytes it holds while it waits.
+    pub bytes: usize,
+}
+
+/// What the answers that nobody knows are supposed to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Supposed {
+    /// What they are most likely.
+    Likely,
+    /// Nothing.
+    Empty,
+    /// More than any request reads.
+    Full,
 }
 
 /// What a request would do, found out while it is gone through.
 #[derive(Debug)]
 pub struct Rehearsal {
     ways: Vec<Way>,
+    supposed: Supposed,
     notes: Mutex<Notes>,
 }
 
@@ -50,9 +64,11 @@ type Anything = Arc<dyn Any + Send + Sync>;
 
 #[derive(Debug, Default)]
 struct Notes {
-    calls: Vec<Source>,
-    under_way: Vec<Source>,
-    refused: Vec<Source>,
+    calls: Vec<(Source, Planned)>,
+    under_way: Vec<(Source, Planned)>,
+    /// Waits for calls that others made.
+    joined: Vec<(Source, Duration)>,
+    refused: Vec<(Source, Duration)>,
     refreshed: HashSet<Arc<str>>,
     /// Kinds of records of which stale ones are asked for again together.
     refreshed_together: HashSet<(&'static str, Source)>,
@@ -60,7 +76,7 @@ struct Notes {
     gathered: HashSet<(&'static str, Source)>,
     remembered: bool,
     writes: bool,
-    estimated: bool,
+    unknown: Unknown,
     /// What this request was supposed to have been answered, and when.
     answers: HashMap<Arc<str>, (Anything, u64)>,
     /// Questions that were asked and not answered yet.
@@ -82,10 +98,22 @@ pub enum Remembered {
     Hit,
     /// All of it is in memory, some of it stale.
     Stale,
-    /// A CRM must be asked.
+    /// A CRM must be asked, or somebody else is asking it.
     Miss,
     /// Nothing of it is ever kept.
     None,
+}
+
+/// How much depends on answers that nobody knows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unknown {
+    /// All answers are known.
+    #[default]
+    Nothing,
+    /// Some are not; whether that matters is seen by supposing others.
+    Answers,
+    /// Some are not, and it matters.
+    Course,
 }
 
 /// What a request would cost one CRM.
@@ -95,7 +123,8 @@ pub struct Cost {
     pub source: Source,
     /// Calls.
     pub calls: usize,
-    /// How long the last of them waits for its turn, or the one that is refused would have.
+    /// How long the last of them waits for its turn, or the one that is refused would have, or a call that somebody else
+    /// made and whose answer will do.
     pub wait: Duration,
     /// Whether a call would be refused.
     pub refused: bool,
@@ -110,48 +139,62 @@ pub struct Costs {
     pub remembered: Remembered,
     /// Calls in the background because something is stale.
     pub refreshes: usize,
-    /// Whether something depends on answers that nobody knows yet.
-    pub estimated: bool,
+    /// How much depends on answers that nobody knows yet.
+    pub unknown: Unknown,
 }
 
 /// A call that is supposed to be under way.
 #[derive(Debug)]
-pub struct Leaving<'a>(&'a Rehearsal, Source);
+pub struct Leaving<'a>(&'a Rehearsal, (Source, Planned));
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
         let mut notes = self.0.lock();
-        if let Some(at) = notes.under_way.iter().position(|source| *source == self.1) {
+        if let Some(at) = notes.under_way.iter().position(|call| *call == self.1) {
             notes.under_way.swap_remove(at);
         }
     }
 }
 
 impl Rehearsal {
-    /// A rehearsal in front of CRMs that stand like this.
-    pub fn new(ways: Vec<Way>) -> Self {
-        Self { ways, notes: Mutex::default() }
+    /// A rehearsal in front of these CRMs.
+    pub fn new(ways: Vec<Way>, supposed: Supposed) -> Self {
+        Self { ways, supposed, notes: Mutex::default() }
+    }
+
+    /// What unknown answers are supposed to be.
+    pub fn supposes(&self) -> Supposed {
+        self.supposed
     }
 
     /// Notes a call, if it would get its turn within `accepted`. Calls made while it is under way come after it.
-    pub fn call(&self, source: Source, accepted: Duration) -> Result<Leaving<'_>, Refused> {
-        let way = self.ways.iter().find(|way| way.source == source);
+    pub fn call(&self, source: Source, planned: Planned, accepted: Duration) -> Result<Leaving<'_>, Refused> {
         let mut notes = self.lock();
-        if let Some(way) = way {
-            let ahead = notes.under_way.iter().filter(|other| **other == source).count();
-            let wait = way.wait_of(ahead);
-            let refused = match way.closed {
-                Some(pause) => Some(Refused::Closed(pause)),
-                None => (wait > way.longest.min(accepted)).then_some(Refused::Wait(wait)),
-            };
-            if let Some(refused) = refused {
-                notes.refused.push(source);
+        if let Some(way) = self.way(source) {
+            let mut calls = of(&notes.under_way, source);
+            calls.push(planned);
+            if let Err(refused) = (way.forecast)(&calls, accepted) {
+                notes.refused.push((source, refused.wait()));
                 return Err(refused);
             }
         }
-        notes.calls.push(source);
-        notes.under_way.push(source);
-        Ok(Leaving(self, source))
+        notes.calls.push((source, planned));
+        notes.under_way.push((source, planned));
+        Ok(Leaving(self, (source, planned)))
+    }
+
+    /// How long a call would wait that came now, alone.
+    pub fn wait(&self, source: Source, planned: Planned) -> Duration {
+        self.way(source).map_or(Duration::ZERO, |way| way.wait(&[planned]))
+    }
+
+    /// Notes that the answer to a call that somebody else made will do, and how long that still waits.
+    pub fn join(&self, source: Source, wait: Duration) {
+        self.lock().joined.push((source, wait));
+    }
+
+    fn way(&self, source: Source) -> Option<&Way> {
+        self.ways.iter().find(|way| way.source == source)
     }
 
     /// Notes a read by id that goes with others of its kind; whether it is the one that makes the call.
@@ -192,9 +235,18 @@ impl Rehearsal {
         self.lock().writes = true;
     }
 
-    /// Notes that what follows depends on an answer that nobody knows.
-    pub fn estimated(&self) {
-        self.lock().estimated = true;
+    /// Notes how much depends on an answer that nobody knows.
+    pub fn unknown(&self, how: Unknown) {
+        let mut notes = self.lock();
+        notes.unknown = notes.unknown.max(how);
+    }
+
+    /// Notes that what follows is made of what the answers so far hold.
+    pub fn goes_by_answers(&self) {
+        let mut notes = self.lock();
+        if notes.unknown == Unknown::Answers {
+            notes.unknown = Unknown::Course;
+        }
     }
 
     /// Opens a question; `false` when it is open already.
@@ -283,14 +335,21 @@ impl Rehearsal {
     /// What the request would cost, as far as it was gone through.
     pub fn costs(&self) -> Costs {
         let notes = self.lock();
-        let of = |way: &Way| {
-            let calls = notes.calls.iter().filter(|source| **source == way.source).count();
-            let refused = notes.refused.contains(&way.source);
-            let wait = if refused { way.wait } else { way.wait_of(calls.saturating_sub(1)) };
-            Cost { source: way.source, calls, wait, refused }
+        let longest = |of: &[(Source, Duration)], source| {
+            of.iter().filter(|(other, _)| *other == source).map(|(_, wait)| *wait).max()
         };
-        let ways: Vec<Cost> =
-            self.ways.iter().map(of).filter(|cost| cost.calls > 0 || cost.refused).collect();
+        let cost = |way: &Way| {
+            let source = way.source;
+            let calls = of(&notes.calls, source);
+            let (refused, joined) = (longest(&notes.refused, source), longest(&notes.joined, source));
+            if calls.is_empty() && refused.is_none() && joined.is_none() {
+                return None;
+            }
+            let own = refused.unwrap_or_else(|| way.wait(&calls));
+            let wait = own.max(joined.unwrap_or_default());
+            Some(Cost { source, calls: calls.len(), wait, refused: refused.is_some() })
+        };
+        let ways: Vec<Cost> = self.ways.iter().filter_map(cost).collect();
         let remembered = match () {
             () if notes.writes => Remembered::None,
             () if !ways.is_empty() => Remembered::Miss,
@@ -301,7 +360,7 @@ impl Rehearsal {
         // Those that go together go with whatever of their kind is asked for anyway.
         let together = notes.refreshed_together.difference(&notes.gathered).count();
         let refreshes = notes.refreshed.len() + together;
-        Costs { ways, remembered, refreshes, estimated: notes.estimated }
+        Costs { ways, remembered, refreshes, unknown: notes.unknown }
     }
 
     fn lock(&self) -> MutexGuard<'_, Notes> {
@@ -310,49 +369,64 @@ impl Rehearsal {
 }
 
 impl Way {
-    /// How long a call waits that comes together with so many others of the same request.
-    fn wait_of(&self, ahead: usize) -> Duration {
-        // Whoever need not wait finds the allowance for calls back to back untouched.
-        let free = if self.wait.is_zero() { usize::try_from(self.burst).unwrap_or(1).max(1) - 1 } else { 0 };
-        let turns = u32::try_from(ahead.saturating_sub(free)).unwrap_or(u32::MAX);
-        self.wait.saturating_add(self.between.saturating_mul(turns))
+    /// How long the last of these calls waits, whether it would be made or not.
+    fn wait(&self, calls: &[Planned]) -> Duration {
+        (self.forecast)(calls, Duration::MAX).unwrap_or_else(Refused::wait)
     }
+}
+
+impl Costs {
+    /// Whether the same calls are made.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let calls = |costs: &Self| -> Vec<_> {
+            costs.ways.iter().map(|cost| (cost.source, cost.calls, cost.refused)).collect()
+        };
+        calls(self) == calls(other) && self.refreshes == other.refreshes
+    }
+}
+
+/// Those of the calls that go to a CRM.
+fn of(calls: &[(Source, Planned)], source: Source) -> Vec<Planned> {
+    calls.iter().filter(|(other, _)| *other == source).map(|(_, planned)| *planned).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn way(wait: u64, burst: u32) -> Way {
-        Way {
-            source: Source::AlfaCrm,
-            wait: Duration::from_millis(wait),
-            between: Duration::from_millis(200),
-            burst,
-            longest: Duration::from_secs(1),
-            closed: None,
-        }
-    }
+    const CALL: Planned = Planned { operation: "teacher/index", bytes: 0 };
 
-    #[test]
-    fn calls_in_a_row_wait_for_each_other_but_for_those_that_may_go_back_to_back() {
-        let waits = |way: Way| [0, 1, 2].map(|ahead| way.wait_of(ahead).as_millis());
-        assert_eq!(waits(way(0, 1)), [0, 200, 400]);
-        assert_eq!(waits(way(0, 2)), [0, 0, 200]);
-        assert_eq!(waits(way(300, 2)), [300, 500, 700]);
+    fn rehearsal(first: u64) -> Rehearsal {
+        let forecast: Forecast = Box::new(move |calls, accepted| {
+            let ahead = calls.len().saturating_sub(1) as u64;
+            let wait = Duration::from_millis(first + 200 * ahead);
+            if wait > accepted.min(Duration::from_secs(1)) { Err(Refused::Wait(wait)) } else { Ok(wait) }
+        });
+        Rehearsal::new(vec![Way { source: Source::AlfaCrm, forecast }], Supposed::Likely)
     }
 
     #[test]
     fn a_call_that_would_wait_too_long_is_refused_and_not_counted() {
-        let rehearsal = Rehearsal::new(vec![way(900, 1)]);
-        let first = rehearsal.call(Source::AlfaCrm, Duration::MAX).unwrap();
-        let second = rehearsal.call(Source::AlfaCrm, Duration::MAX).unwrap_err();
-        assert_eq!(second, Refused::Wait(Duration::from_millis(1100)));
+        let rehearsal = rehearsal(900);
+        let call = |accepted| rehearsal.call(Source::AlfaCrm, CALL, accepted);
+        let first = call(Duration::MAX).unwrap();
+        assert_eq!(call(Duration::MAX).unwrap_err(), Refused::Wait(Duration::from_millis(1100)));
         drop(first);
-        assert!(rehearsal.call(Source::AlfaCrm, Duration::MAX).is_ok(), "the first has been answered");
-        assert!(rehearsal.call(Source::AlfaCrm, Duration::from_millis(800)).is_err());
+        assert!(call(Duration::MAX).is_ok(), "the first has been answered");
+        assert!(call(Duration::from_millis(800)).is_err());
         let costs = rehearsal.costs();
         assert_eq!((costs.ways[0].calls, costs.ways[0].refused), (2, true));
+        assert_eq!(costs.ways[0].wait, Duration::from_millis(1100));
+        assert_eq!(costs.remembered, Remembered::Miss);
+    }
+
+    #[test]
+    fn whose_answer_comes_from_a_call_of_others_waits_for_it_without_a_call() {
+        let rehearsal = rehearsal(0);
+        rehearsal.join(Source::AlfaCrm, Duration::from_millis(700));
+        let costs = rehearsal.costs();
+        let [cost] = costs.ways[..] else { panic!("{costs:?}") };
+        assert_eq!((cost.calls, cost.wait, cost.refused), (0, Duration::from_millis(700), false));
         assert_eq!(costs.remembered, Remembered::Miss);
     }
 }

@@ -97,6 +97,14 @@ impl Filter<Schedule> for ScheduleFilter {
         filter
     }
 
+    fn owner(&self) -> Option<(Kin, RecordId)> {
+        self.student_id
+            .clone()
+            .map(|id| (Kin::Student, id))
+            .or_else(|| self.group_id.clone().map(|id| (Kin::Group, id)))
+            .or_else(|| self.teacher_id.clone().map(|id| (Kin::Teacher, id)))
+    }
+
     fn matches(&self, record: &Record<Schedule>) -> bool {
         let slot = &record.data;
         fits(&self.group_id, slot.group_id.as_ref())
@@ -218,6 +226,13 @@ impl Entity for Schedule {
         to("room", "room_id", Kin::Entry(Book::Rooms)),
         to("branch", "branch_id", Kin::Entry(Book::Branches)),
     ];
+
+    fn owners(&self) -> Option<Vec<(Kin, RecordId)>> {
+        let student = self.student_id.iter().map(|id| (Kin::Student, id.clone()));
+        let group = self.group_id.iter().map(|id| (Kin::Group, id.clone()));
+        let teachers = self.teacher_ids.iter().map(|id| (Kin::Teacher, id.clone()));
+        Some(student.chain(group).chain(teachers).collect())
+    }
 
     fn order() -> Order<Self> {
         Order::OneAfterTheOther

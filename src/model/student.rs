@@ -303,6 +303,11 @@ impl Filter<Student> for StudentFilter {
         }
     }
 
+    fn is_computed(&self) -> bool {
+        let Self { balance, next_lesson, last_attended, updated_since, .. } = self;
+        !balance.is_open() || !next_lesson.is_open() || !last_attended.is_open() || updated_since.is_some()
+    }
+
     fn matches(&self, record: &Record<Student>) -> bool {
         let student = &record.data;
         let name = student.name.as_deref().unwrap_or_default();

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::draft::{Change, Draft, Fields};
 use super::expand::{Expand, Kin, to};
 use super::filter::fits;
+use super::record::Touch;
 use super::reference::Book;
 use super::{Entity, Filter, Moment, Money, Order, Query, Record, RecordId};
 
@@ -68,6 +69,10 @@ impl Filter<Subscription> for SubscriptionFilter {
         }
     }
 
+    fn owner(&self) -> Option<(Kin, RecordId)> {
+        self.student_id.clone().map(|id| (Kin::Student, id))
+    }
+
     fn matches(&self, record: &Record<Subscription>) -> bool {
         fits(&self.student_id, record.data.student_id.as_ref())
             && fits(&self.tariff_id, record.data.tariff_id.as_ref())
@@ -125,6 +130,17 @@ impl Entity for Subscription {
         to("subjects", "subject_ids", Kin::Entry(Book::Subjects)),
         to("lesson_types", "lesson_type_ids", Kin::Entry(Book::LessonTypes)),
     ];
+
+    fn owners(&self) -> Option<Vec<(Kin, RecordId)>> {
+        Some(self.student_id.iter().map(|id| (Kin::Student, id.clone())).collect())
+    }
+
+    fn touched(&self) -> Vec<Touch> {
+        let touched = |id: &RecordId| {
+            [Touch::Record("students", id.clone()), Touch::Below("lessons", Kin::Student, id.clone())]
+        };
+        self.student_id.iter().flat_map(touched).collect()
+    }
 
     fn order() -> Order<Self> {
         Order::OneAfterTheOther

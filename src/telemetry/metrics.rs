@@ -1,7 +1,7 @@
 //! Every metric: its name, its labels and its help text, on one screen. Labels are route templates and configured names,
 //! never ids, so their number is bounded.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
@@ -17,7 +17,46 @@ use prometheus_client::registry::{Registry, Unit};
 /// Upper bounds in seconds, from a cache hit to a long wait.
 const SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
+/// The same for waits, up to the longest that can be configured (`quota.max_wait`).
+const WAITS: [f64; 15] =
+    [0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0];
+
 type Seconds<L> = Family<L, Histogram, fn() -> Histogram>;
+
+/// How the way to a CRM stands now.
+#[derive(Debug, Clone, Copy)]
+pub struct Gauges {
+    /// Calls that wait for their turn, by class.
+    pub waiting: [(&'static str, usize); 4],
+    /// Calls per second that the CRM takes, as far as it was learned.
+    pub learned_rate: f64,
+    /// Calls per second missing from the quota.
+    pub foreign_rate: f64,
+    /// Whether calls pass: 0 closed, 1 half-open, 2 open.
+    pub breaker: i64,
+}
+
+/// What counts the answers that memory gives on one route, found once: looking counters up by their labels costs more
+/// than counting.
+#[derive(Debug, Clone)]
+pub struct Hits {
+    answered: Counter,
+    unchanged: Counter,
+    took: Histogram,
+    cache: Counter,
+}
+
+impl Hits {
+    /// A request was answered from memory: by a body, or by 304 because the caller has it.
+    pub fn count(&self, unchanged: bool, took: Duration) {
+        let requests = if unchanged { &self.unchanged } else { &self.answered };
+        requests.inc();
+        self.cache.inc();
+        self.took.observe(took.as_secs_f64());
+    }
+}
+
+type Look = Box<dyn Fn() -> Gauges + Send + Sync>;
 
 /// All metrics of the process.
 pub struct Metrics {
@@ -36,6 +75,9 @@ pub struct Metrics {
     quota_foreign_rate: Family<CrmLabels, Gauge<f64, AtomicU64>>,
     breaker: Family<CrmLabels, Gauge>,
     drift: Family<DriftLabels, Counter>,
+    queue_refused: Family<RefusedLabels, Counter>,
+    /// What is asked for gauges whenever they are read: some of them change with time alone.
+    watched: Mutex<BTreeMap<&'static str, Look>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -76,6 +118,13 @@ struct QueueLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusedLabels {
+    upstream: &'static str,
+    class: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CacheLabels {
     resource: &'static str,
     result: &'static str,
@@ -99,13 +148,14 @@ impl Metrics {
     /// All metrics at zero.
     pub fn new() -> Self {
         let seconds: fn() -> Histogram = || Histogram::new(SECONDS);
+        let waits: fn() -> Histogram = || Histogram::new(WAITS);
         let mut metrics = Self {
             registry: Registry::with_prefix("crm_gateway"),
             http_requests: Family::default(),
             http_duration: Family::new_with_constructor(seconds),
             upstream_requests: Family::default(),
             upstream_duration: Family::new_with_constructor(seconds),
-            queue_wait: Family::new_with_constructor(seconds),
+            queue_wait: Family::new_with_constructor(waits),
             queue_depth: Family::default(),
             cache_requests: Family::default(),
             quota_spent: Family::default(),
@@ -114,6 +164,8 @@ impl Metrics {
             quota_foreign_rate: Family::default(),
             breaker: Family::default(),
             drift: Family::default(),
+            queue_refused: Family::default(),
+            watched: Mutex::default(),
         };
         // The registry adds `_total` to counters, `_seconds` to what is measured in seconds, and the full stop.
         let r = &mut metrics.registry;
@@ -142,6 +194,11 @@ impl Metrics {
             metrics.queue_wait.clone(),
         );
         r.register("queue_depth", "Calls waiting for their turn now", metrics.queue_depth.clone());
+        r.register(
+            "queue_refused",
+            "Calls that were given no turn and why: deadline, full, retry_budget, breaker",
+            metrics.queue_refused.clone(),
+        );
         r.register(
             "cache_requests",
             "Answers by how the cache took part in them",
@@ -179,6 +236,21 @@ impl Metrics {
         self.http_duration.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
+    /// What counts the answers to `GET` that memory gives on a route about a resource.
+    pub fn hits(&self, route: &str, resource: &'static str) -> Hits {
+        let requests = |status| {
+            let labels = HttpLabels { route: route.to_owned(), method: "GET", status };
+            self.http_requests.get_or_create(&labels).clone()
+        };
+        let labels = RouteLabels { route: route.to_owned(), method: "GET" };
+        Hits {
+            answered: requests(200),
+            unchanged: requests(304),
+            took: self.http_duration.get_or_create(&labels).clone(),
+            cache: self.cache_requests.get_or_create(&CacheLabels { resource, result: "hit" }).clone(),
+        }
+    }
+
     /// A call to a CRM ended. `status` is its HTTP status, or a word for a failure without one.
     pub fn upstream(&self, upstream: &'static str, operation: &'static str, status: &str, took: Duration) {
         let labels = UpstreamLabels { upstream, operation, status: status.to_owned() };
@@ -193,10 +265,9 @@ impl Metrics {
         self.queue_wait.get_or_create(&QueueLabels { upstream, class }).observe(waited.as_secs_f64());
     }
 
-    /// So many calls wait now.
-    pub fn queue_depth(&self, upstream: &'static str, class: &'static str, depth: usize) {
-        let depth = i64::try_from(depth).unwrap_or(i64::MAX);
-        self.queue_depth.get_or_create(&QueueLabels { upstream, class }).set(depth);
+    /// A call was given no turn, for this reason.
+    pub fn queue_refused(&self, upstream: &'static str, class: &'static str, reason: &'static str) {
+        self.queue_refused.get_or_create(&RefusedLabels { upstream, class, reason }).inc();
     }
 
     /// An answer was given with the cache taking part in this way.
@@ -222,16 +293,23 @@ impl Metrics {
         counted.collect()
     }
 
-    /// What a CRM takes now, and what is missing from the quota.
-    pub fn quota_rate(&self, upstream: &'static str, learned: f64, foreign: f64) {
-        let labels = CrmLabels { upstream };
-        self.quota_rate.get_or_create(&labels).set(learned);
-        self.quota_foreign_rate.get_or_create(&labels).set(foreign);
+    /// Shows how the way to a CRM stands, as `look` sees it whenever the metrics are read.
+    pub fn watch(&self, upstream: &'static str, look: impl Fn() -> Gauges + Send + Sync + 'static) {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner).insert(upstream, Box::new(look));
     }
 
-    /// Whether calls pass: 0 closed, 1 half-open, 2 open.
-    pub fn breaker(&self, upstream: &'static str, state: i64) {
-        self.breaker.get_or_create(&CrmLabels { upstream }).set(state);
+    fn look(&self) {
+        for (upstream, look) in &*self.watched.lock().unwrap_or_else(PoisonError::into_inner) {
+            let Gauges { waiting, learned_rate, foreign_rate, breaker } = look();
+            for (class, calls) in waiting {
+                let calls = i64::try_from(calls).unwrap_or(i64::MAX);
+                self.queue_depth.get_or_create(&QueueLabels { upstream, class }).set(calls);
+            }
+            let labels = CrmLabels { upstream };
+            self.quota_rate.get_or_create(&labels).set(learned_rate);
+            self.quota_foreign_rate.get_or_create(&labels).set(foreign_rate);
+            self.breaker.get_or_create(&labels).set(breaker);
+        }
     }
 
     /// A value could not be mapped.
@@ -242,6 +320,7 @@ impl Metrics {
 
     /// The exposition text.
     pub fn text(&self) -> String {
+        self.look();
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("writing to a String cannot fail");
         text
@@ -264,28 +343,41 @@ impl fmt::Debug for Metrics {
 mod tests {
     use super::*;
 
-    #[test]
-    fn every_metric_has_the_name_the_contract_gives_it() {
+    /// Everything is counted once.
+    fn counted() -> Metrics {
         let metrics = Metrics::new();
         let took = Duration::from_millis(7);
         metrics.http("/students/{id}", "GET", 200, took);
         metrics.upstream("alfacrm", "customer/index", "429", took);
         metrics.queue_wait("alfacrm", "batch", took);
-        metrics.queue_depth("alfacrm", "batch", 3);
+        metrics.queue_refused("alfacrm", "batch", "full");
+        metrics.watch("alfacrm", || Gauges {
+            waiting: [("interactive", 0), ("partner", 0), ("batch", 3), ("refresh", 0)],
+            learned_rate: 4.0,
+            foreign_rate: 1.0,
+            breaker: 2,
+        });
         metrics.cache("students", "hit");
         metrics.quota_spent("alfacrm", "web-app", "miss");
-        metrics.quota_rate("alfacrm", 4.0, 1.0);
-        metrics.breaker("alfacrm", 2);
         metrics.drift("alfacrm", "students", "balance");
-        let text = metrics.text();
+        metrics.hits("/students/{id}", "students").count(true, took);
+        metrics
+    }
+
+    #[test]
+    fn every_metric_has_the_name_the_contract_gives_it() {
+        let text = counted().text();
         for line in [
             r#"crm_gateway_http_requests_total{route="/students/{id}",method="GET",status="200"} 1"#,
-            r#"crm_gateway_http_request_duration_seconds_count{route="/students/{id}",method="GET"} 1"#,
+            r#"crm_gateway_http_request_duration_seconds_count{route="/students/{id}",method="GET"} 2"#,
             r#"crm_gateway_upstream_requests_total{upstream="alfacrm",operation="customer/index",status="429"} 1"#,
             r#"crm_gateway_upstream_duration_seconds_count{upstream="alfacrm",operation="customer/index"} 1"#,
             r#"crm_gateway_queue_wait_seconds_count{upstream="alfacrm",class="batch"} 1"#,
             r#"crm_gateway_queue_depth{upstream="alfacrm",class="batch"} 3"#,
-            r#"crm_gateway_cache_requests_total{resource="students",result="hit"} 1"#,
+            r#"crm_gateway_queue_wait_seconds_bucket{le="600.0",upstream="alfacrm",class="batch"} 1"#,
+            r#"crm_gateway_queue_refused_total{upstream="alfacrm",class="batch",reason="full"} 1"#,
+            r#"crm_gateway_http_requests_total{route="/students/{id}",method="GET",status="304"} 1"#,
+            r#"crm_gateway_cache_requests_total{resource="students",result="hit"} 2"#,
             r#"crm_gateway_quota_spent_total{upstream="alfacrm",consumer="web-app",reason="miss"} 1"#,
             r#"crm_gateway_quota_rate{upstream="alfacrm"} 4"#,
             r#"crm_gateway_quota_foreign_rate{upstream="alfacrm"} 1"#,
@@ -295,6 +387,19 @@ mod tests {
             assert!(text.contains(line), "{line}\nis missing in\n{text}");
         }
         assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn alerts_are_about_metrics_that_there_are() {
+        let text = counted().text();
+        let rules = include_str!("../../k8s/alerts.yaml");
+        let names = rules.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let named: Vec<&str> = names.filter(|name| name.starts_with("crm_gateway_")).collect();
+        assert!(named.len() >= 6, "{named:?}");
+        for name in named {
+            let family = format!("# TYPE {} ", name.trim_end_matches("_total"));
+            assert!(text.contains(&family), "{name}");
+        }
     }
 
     #[test]

@@ -3,10 +3,11 @@
 //! Lines are written by one thread in batches, so that a slow terminal or disk never holds up a request; when that
 //! thread is far behind, lines are dropped and counted rather than piled up.
 
+mod json;
 pub mod metrics;
 mod writer;
 
-pub use metrics::Metrics;
+pub use metrics::{Hits, Metrics};
 pub use writer::Flush;
 
 use tracing_subscriber::EnvFilter;
@@ -51,9 +52,8 @@ pub fn init(format: LogFormat, filter: Option<&str>) -> Result<Flush, SetupError
         LogFormat::Json => registry
             .with(
                 tracing_subscriber::fmt::layer()
-                    .json()
-                    .flatten_event(true)
-                    .with_target(false)
+                    .with_ansi(false)
+                    .event_format(json::Json)
                     .with_writer(writer),
             )
             .try_init()?,

@@ -3,12 +3,36 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Why a call was given no turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Its turn would come after its deadline, or did not come before.
+    Deadline,
+    /// All places to wait are taken, or all that its consumer may have.
+    Full,
+    /// It was tried before, and enough is being tried again.
+    RetryBudget,
+}
+
+impl Refusal {
+    /// The name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Deadline => "deadline",
+            Self::Full => "full",
+            Self::RetryBudget => "retry_budget",
+        }
+    }
+}
+
 /// A call that got no answer.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// It would have waited past its deadline, or the waiting room is full. Nothing was sent.
-    #[error("the waiting room cannot serve the call in time")]
+    /// The waiting room has no turn for it. Nothing was sent.
+    #[error("the waiting room has no turn for the call ({})", .refusal.name())]
     Overloaded {
+        /// Why not.
+        refusal: Refusal,
         /// When a call like it would be served.
         retry_after: Duration,
     },
@@ -21,6 +45,12 @@ pub enum Error {
     /// Every caller left, or the gateway stops. Nothing was sent.
     #[error("nobody waits for the call any more")]
     Abandoned,
+    /// A sign-in under way takes longer than the call may wait. Nothing was sent.
+    #[error("signing in takes too long")]
+    NoSignIn,
+    /// There is nothing to prove who we are with: signing in has just failed. Nothing was sent.
+    #[error("not signed in")]
+    NotSignedIn,
     /// It was sent; no answer came in time.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
@@ -42,7 +72,11 @@ impl Error {
     /// Whether the CRM may have seen the call.
     pub fn may_have_been_sent(&self) -> bool {
         match self {
-            Self::Overloaded { .. } | Self::Unavailable { .. } | Self::Abandoned => false,
+            Self::Overloaded { .. }
+            | Self::Unavailable { .. }
+            | Self::Abandoned
+            | Self::NoSignIn
+            | Self::NotSignedIn => false,
             Self::Transport { sent, .. } => *sent,
             Self::Timeout(_) | Self::TooLarge(_) => true,
         }

@@ -12,11 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
-use tower::{ServiceBuilder, ServiceExt as _};
+use tower::{Service as _, ServiceBuilder};
 
 pub use call::Call;
-pub use error::Error;
+pub use error::{Error, Refusal};
 
 use crate::model::{Ctx, Source};
 use crate::telemetry::Metrics;
@@ -31,7 +30,7 @@ pub struct Attempt {
     /// What is called.
     pub call: Arc<Call>,
     /// For whom, why and until when.
-    pub ctx: Ctx,
+    pub ctx: Arc<Ctx>,
 }
 
 /// What a CRM answered, whatever the status.
@@ -39,20 +38,31 @@ pub struct Attempt {
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
-    /// Headers.
-    pub headers: HeaderMap,
+    /// The pause the CRM asks for.
+    pub retry_after: Option<Duration>,
     /// The whole body.
     pub body: Bytes,
     /// Time spent waiting for a turn.
     pub queued: Duration,
     /// Time the CRM took.
     pub took: Duration,
+    /// The number of what it was proved with who asked.
+    pub signed: u64,
+    /// How long no further call passes, where this one failed and enough others did.
+    pub closed_for: Option<Duration>,
 }
 
 impl Answer {
-    /// The pause the CRM asks for.
-    pub fn retry_after(&self) -> Option<Duration> {
-        wire::retry_after(&self.headers)
+    /// A good answer that was given before.
+    pub fn kept(body: Bytes) -> Self {
+        let (queued, took) = (Duration::ZERO, Duration::ZERO);
+        Self { status: 200, retry_after: None, body, queued, took, signed: 0, closed_for: None }
+    }
+
+    /// Whether the body begins like JSON, or there is none: a page of a proxy or a PHP notice does not.
+    pub fn may_be_json(&self) -> bool {
+        let text = self.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.body);
+        text.trim_ascii_start().first().is_none_or(|first| b"{[\"-0123456789tfn".contains(first))
     }
 }
 
@@ -93,8 +103,18 @@ impl Upstream {
     }
 
     /// Makes a call when it is its turn.
-    pub async fn send(&self, ctx: &Ctx, call: &Call) -> Result<Answer, Error> {
-        self.stack.clone().oneshot(Attempt { call: Arc::new(call.clone()), ctx: ctx.clone() }).await
+    pub async fn send(&self, ctx: &Arc<Ctx>, call: &Arc<Call>) -> Result<Answer, Error> {
+        let attempt = Attempt { call: Arc::clone(call), ctx: Arc::clone(ctx) };
+        let mut answer = self.stack.clone().call(attempt).await?;
+        if answer.status >= 500 {
+            answer.closed_for = self.pacer.closed_for();
+        }
+        Ok(answer)
+    }
+
+    /// Why a call of these circumstances would be refused now, if it would. Nothing is sent to find out.
+    pub fn refuses(&self, ctx: &Ctx) -> Option<Error> {
+        self.pacer.refuses(ctx)
     }
 
     /// Who counts what goes this way.

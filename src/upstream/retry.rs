@@ -1,6 +1,7 @@
 //! A failed call is made again if that is safe and may help. Every attempt is a new admission behind first attempts and
 //! inside a budget, so retries spend the quota like everything else and never push aside what has not been tried.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tokio::time::Instant;
 use tower::{Layer, Service};
 
 use super::{Answer, Attempt, Error};
+use crate::model::Ctx;
 use crate::model::context::Reason;
 
 /// Attempts in all.
@@ -44,9 +46,14 @@ fn worth_repeating(attempt: &Attempt, outcome: &Result<Answer, Error>) -> bool {
         Ok(answer) => attempt.call.safe && matches!(answer.status, 408 | 500 | 502 | 503 | 504),
         Err(Error::Transport { sent, .. }) => attempt.call.safe || !sent,
         Err(Error::Timeout(_)) => attempt.call.safe,
-        Err(Error::Overloaded { .. } | Error::Unavailable { .. } | Error::Abandoned | Error::TooLarge(_)) => {
-            false
-        }
+        Err(
+            Error::Overloaded { .. }
+            | Error::Unavailable { .. }
+            | Error::Abandoned
+            | Error::NoSignIn
+            | Error::NotSignedIn
+            | Error::TooLarge(_),
+        ) => false,
     }
 }
 
@@ -63,31 +70,48 @@ where
         self.0.poll_ready(cx)
     }
 
-    fn call(&mut self, mut attempt: Attempt) -> Self::Future {
+    fn call(&mut self, attempt: Attempt) -> Self::Future {
         let mut inner = self.0.clone();
         Box::pin(async move {
-            let mut outcome = inner.call(attempt.clone()).await;
-            for number in 1..ATTEMPTS {
-                if !worth_repeating(&attempt, &outcome) {
-                    break;
-                }
-                let pause = BACKOFF * 2_u32.pow(number - 1);
-                if Instant::now() + pause >= attempt.ctx.deadline {
-                    break;
-                }
-                // Until it leaves again, whoever waits for it may leave.
-                attempt.ctx.interest.not_sent();
-                tokio::time::sleep(pause).await;
-                if attempt.ctx.reason != Reason::Auth {
-                    attempt.ctx.reason = Reason::Retry;
-                }
-                match inner.call(attempt.clone()).await {
-                    // That it may not be tried again says less than what went wrong.
-                    Err(Error::Overloaded { .. } | Error::Unavailable { .. }) => break,
-                    next => outcome = next,
-                }
+            let outcome = inner.call(attempt.clone()).await;
+            if !worth_repeating(&attempt, &outcome) {
+                return outcome;
             }
-            outcome
+            // Apart, because many may wait for their first attempt and few for another.
+            Box::pin(again(inner, attempt, outcome)).await
         })
     }
+}
+
+/// Makes a call again whose first attempt ended like this.
+async fn again<S>(
+    mut inner: S,
+    mut attempt: Attempt,
+    mut outcome: Result<Answer, Error>,
+) -> Result<Answer, Error>
+where
+    S: Service<Attempt, Response = Answer, Error = Error>,
+{
+    for number in 1..ATTEMPTS {
+        let pause = BACKOFF * 2_u32.pow(number - 1);
+        let deadline = attempt.ctx.interest.deadline().unwrap_or(attempt.ctx.deadline);
+        if Instant::now() + pause >= deadline {
+            break;
+        }
+        // Until it leaves again, whoever waits for it may leave.
+        attempt.ctx.interest.not_sent();
+        tokio::time::sleep(pause).await;
+        if attempt.ctx.reason != Reason::Auth {
+            attempt.ctx = Arc::new(Ctx { reason: Reason::Retry, ..Ctx::clone(&attempt.ctx) });
+        }
+        match inner.call(attempt.clone()).await {
+            // That it may not be tried again says less than what went wrong.
+            Err(Error::Overloaded { .. } | Error::Unavailable { .. }) => break,
+            next => outcome = next,
+        }
+        if !worth_repeating(&attempt, &outcome) {
+            break;
+        }
+    }
+    outcome
 }

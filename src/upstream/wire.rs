@@ -19,8 +19,17 @@ pub type Transport = BoxCloneSyncService<Request<Bytes>, Response<Bytes>, Error>
 
 /// Gives the headers that prove who we are, at the moment a call leaves.
 pub trait Credentials: Send + Sync {
-    /// The headers for `call`, marked sensitive.
-    fn headers(&self, call: &Call) -> Vec<(HeaderName, HeaderValue)>;
+    /// The headers for `call`; `None` while there is nothing to prove it with.
+    fn sign(&self, call: &Call) -> Option<Signature>;
+}
+
+/// What proves who we are.
+#[derive(Debug)]
+pub struct Signature {
+    /// Headers, marked sensitive.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Tells it from earlier and later ones.
+    pub number: u64,
 }
 
 /// Makes attempts over a transport. Clones share everything: many calls that wait hold one each.
@@ -51,19 +60,20 @@ impl Wire {
         Self(Arc::new(Parts { transport, credentials, meter, timeout }))
     }
 
-    fn request(&self, attempt: &Attempt) -> Result<Request<Bytes>, Error> {
+    fn request(&self, attempt: &Attempt) -> Result<(Request<Bytes>, u64), Error> {
         let call = &attempt.call;
         let mut request = Request::builder().method(call.method.clone()).uri(call.target.as_str());
         request = request.header(header::ACCEPT, "application/json");
         if call.body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
-        for (name, value) in self.0.credentials.headers(call) {
+        let signature = self.0.credentials.sign(call).ok_or(Error::NotSignedIn)?;
+        for (name, value) in signature.headers {
             request = request.header(name, value);
         }
-        request
-            .body(call.body.clone().unwrap_or_default())
-            .map_err(|cause| Error::Transport { sent: false, cause: Arc::new(cause) })
+        let request = request.body(call.body.clone().unwrap_or_default());
+        let request = request.map_err(|cause| Error::Transport { sent: false, cause: Arc::new(cause) })?;
+        Ok((request, signature.number))
     }
 }
 
@@ -79,7 +89,7 @@ impl Service<Attempt> for Wire {
     fn call(&mut self, attempt: Attempt) -> Self::Future {
         let wire = self.clone();
         Box::pin(async move {
-            let request = wire.request(&attempt)?;
+            let (request, signed) = wire.request(&attempt)?;
             let Parts { transport, meter, timeout, .. } = &*wire.0;
             let sent_at = Instant::now();
             let answered = tokio::time::timeout(*timeout, transport.clone().oneshot(request)).await;
@@ -95,10 +105,12 @@ impl Service<Attempt> for Wire {
             let (parts, body) = response.into_parts();
             Ok(Answer {
                 status: parts.status.as_u16(),
-                headers: parts.headers,
+                retry_after: retry_after(&parts.headers),
                 body,
                 queued: Duration::ZERO,
                 took,
+                signed,
+                closed_for: None,
             })
         })
     }

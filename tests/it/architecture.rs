@@ -31,13 +31,18 @@ const PARTS: &[Part] = &[
     },
     Part {
         name: "cache",
-        may: &["model::context"],
+        may: &["model::context", "model::interest"],
         because: "The memory is typed by whoever stores in it, so it never names a record.",
     },
     Part {
         name: "idempotency",
         may: &[],
         because: "What makes two requests the same is decided by whoever serves them.",
+    },
+    Part {
+        name: "store",
+        may: &[],
+        because: "What the bytes mean that outlive the process is decided by whoever hands them in.",
     },
     Part {
         name: "consumers",
@@ -61,7 +66,7 @@ const PARTS: &[Part] = &[
     },
     Part {
         name: "hub",
-        may: &["model", "telemetry", "crm", "cache"],
+        may: &["model", "telemetry", "crm", "cache", "store"],
         because: "The hub makes one gateway of any CRMs; it knows the port and never an adapter.",
     },
     Part {
@@ -82,6 +87,7 @@ const PARTS: &[Part] = &[
             "telemetry",
             "upstream",
             "cache",
+            "store",
             "consumers",
             "crm",
             "crm::alfa",
@@ -110,6 +116,7 @@ const LIBRARIES: &[(&str, &[&str], &str)] = &[
         &["cache/", "http/memo.rs"],
         "One mechanism of memory; `http/memo.rs` has its own table because it keeps what was written, not what was asked.",
     ),
+    ("redb", &["store/"], "Only the store knows how its file is written."),
     ("axum", &["http/", "sandbox/", "app.rs"], "Only those who serve HTTP know the HTTP server."),
     (
         "utoipa",

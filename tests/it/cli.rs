@@ -1,6 +1,8 @@
 //! The command line as operators use it: data on stdout, words on stderr, documented exit codes, and an orderly end.
 
-use super::program::{File, Program, between, get, run, send, start};
+use std::path::Path;
+
+use super::program::{Directory, File, Program, between, get, run, send, start};
 
 const GOOD: &str = "[alfacrm]\nbase_url = \"https://school.example\"\nemail = \"api@school.example\"\napi_key = \"not-for-your-eyes\"\n";
 
@@ -78,7 +80,11 @@ fn a_new_key_comes_with_a_stanza_that_loads() {
 
 #[test]
 fn keys_for_nothing_are_not_made() {
-    for arguments in [&["key", "new", "Web App"][..], &["key", "new", "web", "--scopes", "shoes:read"]] {
+    for arguments in [
+        &["key", "new", "Web App"][..],
+        &["key", "new", "web", "--scopes", "shoes:read"],
+        &["key", "new", "gateway"],
+    ] {
         let outcome = run(arguments, &[]);
         assert_eq!((outcome.code, outcome.out.as_str()), (2, ""), "{arguments:?}");
         assert!(!outcome.err.is_empty());
@@ -113,6 +119,20 @@ fn an_address_that_is_taken_is_told() {
     let outcome = run(&["demo", "--listen", &address], &[]);
     assert_eq!(outcome.code, 1, "{outcome:?}");
     assert!(outcome.err.contains(&address), "{}", outcome.err);
+}
+
+#[test]
+fn the_demo_listens_for_operators_where_the_environment_says() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let environment = [("CRM_GATEWAY__SERVER__ADMIN_LISTEN", free.as_str())];
+    let mut demo = start(&["demo", "--listen", "127.0.0.1:0"], &environment);
+    let admin = demo.line(|line| between(line, "Operators:   http://", "/metrics").map(str::to_owned));
+    assert_eq!(admin, free);
+    demo.signal("INT");
+    assert_eq!(demo.end().code, 0);
+    let wrong = run(&["demo", "--listen", "127.0.0.1:0"], &[("CRM_GATEWAY__SERVER__ADMIN_LISTEN", "here")]);
+    assert_eq!(wrong.code, 2, "{wrong:?}");
+    assert!(wrong.err.contains("CRM_GATEWAY__SERVER__ADMIN_LISTEN"), "{}", wrong.err);
 }
 
 #[test]
@@ -159,7 +179,10 @@ fn serve_runs_in_front_of_the_sandbox_reloads_consumers_on_sighup_and_ends_on_si
     let made = run(&["key", "new", "partner"], &[]);
     let (key, stanza) = made.out.split_once('\n').unwrap();
     let listen = "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n";
-    let file = File::new("serve.toml", &format!("{listen}{text}{stanza}"));
+    let place = Directory::new("serve-store");
+    let store = format!("[store]\npath = \"{}\"\n", place.path());
+    let good = format!("{listen}{store}{text}{stanza}");
+    let file = File::new("serve.toml", &good);
     let mut serve = start(&["serve", "--config", file.path()], &[]);
     let (public, admin) = serve.word(|line| {
         let address = |name: &str| Some(between(&format!("{line} "), name, " ")?.to_owned());
@@ -168,6 +191,10 @@ fn serve_runs_in_front_of_the_sandbox_reloads_consumers_on_sighup_and_ends_on_si
     let (status, text) = get(&public, "/projects?limit=1", &[("authorization", &format!("Bearer {key}"))]);
     assert_eq!(status, 200, "{text}");
     assert_eq!(run(&["healthcheck", "--url", &format!("http://{admin}/readyz")], &[]).code, 0);
+    // Its store is its own while it runs.
+    let second = run(&["serve", "--config", file.path()], &[]);
+    assert_eq!(second.code, 1, "{second:?}");
+    assert!(second.err.contains("gateway.redb is in use by another process"), "{}", second.err);
     let made = run(&["key", "new", "late"], &[]);
     let (late, stanza) = made.out.split_once('\n').unwrap();
     let ask = |key: &str| get(&public, "/projects?limit=1", &[("x-api-key", key)]).0;
@@ -185,6 +212,15 @@ fn serve_runs_in_front_of_the_sandbox_reloads_consumers_on_sighup_and_ends_on_si
     assert_eq!(outcome.code, 0, "{outcome:?}");
     assert_eq!(outcome.out, "", "logs are words, not data");
     assert!(outcome.err.contains("stopped"));
+    std::fs::write(Path::new(place.path()).join("gateway.redb"), "no store").unwrap();
+    let torn = File::new("torn.toml", &good);
+    let torn = run(&["serve", "--config", torn.path()], &[]);
+    assert_eq!(torn.code, 1, "{torn:?}");
+    assert!(
+        torn.err.contains("gateway.redb is damaged") && torn.err.contains("move it away"),
+        "{}",
+        torn.err
+    );
     sandbox.signal("TERM");
     assert_eq!(sandbox.end().code, 0);
 }

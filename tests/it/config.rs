@@ -96,3 +96,29 @@ fn secrets_may_come_from_files() {
     assert_eq!(missing.code, 2);
     assert!(missing.err.contains("api_key_file"), "{}", missing.err);
 }
+
+/// The names of calls in the source of an adapter, which are all texts with one slash but those that point into bodies.
+fn called_in(adapter: &str) -> std::collections::BTreeSet<String> {
+    let folder = format!("{}/src/crm/{adapter}", env!("CARGO_MANIFEST_DIR"));
+    let mut found = std::collections::BTreeSet::new();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
+        let plain =
+            |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+        let texts = code.split('"').filter_map(|text| text.split_once('/'));
+        let names = texts.filter(|(model, act)| plain(model) && plain(act));
+        let names = names.filter(|(model, _)| !["payer", "contacts"].contains(model));
+        found.extend(names.map(|(model, act)| format!("{model}/{act}")));
+    }
+    found
+}
+
+#[test]
+fn every_call_of_the_adapters_may_be_given_a_cost_and_nothing_else() {
+    use crm_gateway::config::operations::{ALFACRM, CRYPTOCRM};
+    for (adapter, known) in [("alfa", &ALFACRM[..]), ("crypto", &CRYPTOCRM[..])] {
+        let known: std::collections::BTreeSet<String> = known.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(called_in(adapter), known, "{adapter}");
+    }
+}

@@ -12,10 +12,12 @@
 //! * `waiting_room`: the same through the whole gateway, and what is learned of the CRM, and who is billed
 //! * `faults`: the planted faults of `tests/faults` still apply
 //! * `cache`: what is answered from memory, and what is said about it
+//! * `restart`: what a gateway knows from the one before it, and what it reads ahead
 //! * `idempotency`: a write with a key of its own is carried out once
 //! * `explain`: what a request is told to cost is what it costs
 //! * `gather`: reads by id that come together, and names, are one call
 //! * `chaos`: one CRM fails in every way there is, the other still answers
+//! * `day`: an hour of a school day, judged by what the records were at any time
 //! * `openapi`, `coverage`: the document against the committed one, the answers and these tests
 //! * `offered`: which operation makes which call of the CRMs, as `docs/coverage.md` says
 //! * `documents`: what docs/ shows is what is compiled
@@ -39,16 +41,19 @@ mod chaos;
 mod cli;
 mod config;
 mod coverage;
+mod day;
 mod documents;
 mod explain;
 mod faults;
 mod gather;
 mod idempotency;
+mod joining;
 mod offered;
 mod openapi;
 mod program;
 mod quota;
 mod resources;
+mod restart;
 mod scheduler;
 mod secrets;
 mod stack;

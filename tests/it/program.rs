@@ -203,3 +203,24 @@ impl Drop for File {
         let _ = std::fs::remove_file(&self.0);
     }
 }
+
+/// A directory for a test, gone with it and all that is in it.
+#[derive(Debug)]
+pub(crate) struct Directory(PathBuf);
+
+impl Directory {
+    /// Its name; the program makes it.
+    pub(crate) fn new(name: &str) -> Self {
+        Self(std::env::temp_dir().join(format!("crm-gateway-{}-{name}", std::process::id())))
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.0.as_os_str().to_str().unwrap_or_default()
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

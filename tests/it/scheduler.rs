@@ -3,14 +3,16 @@
 
 use std::time::Duration;
 
-use crm_gateway::model::context::{Class, Ctx, Freshness, Interest, Payer, Reason};
-use crm_gateway::upstream::Error;
-use crm_gateway::upstream::quota::pacer::Ended;
+use crm_gateway::model::context::{Class, Ctx, Freshness, Payer, Reason};
+use crm_gateway::model::interest::Interest;
+use crm_gateway::upstream::quota::Ended;
+use crm_gateway::upstream::quota::breaker::Effect;
 use crm_gateway::upstream::quota::room::Rules;
 use crm_gateway::upstream::quota::{Limits, Pacer};
+use crm_gateway::upstream::{Error, Refusal};
 use futures_util::future::join_all;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, advance, sleep, sleep_until};
 
 /// Five calls a second, and patience for thousands.
 fn pacer() -> Pacer {
@@ -36,7 +38,7 @@ fn read() -> Ctx {
 }
 
 async fn turn(pacer: &Pacer, ctx: &Ctx) -> Result<Duration, Error> {
-    pacer.turn(ctx, "customer/index", 0).await.map(|turn| turn.queued)
+    pacer.turn(ctx, "customer/index", 0, Effect::Reads).await.map(|turn| turn.queued)
 }
 
 /// Calls that wait by the time this returns, each a task of its own.
@@ -126,6 +128,37 @@ async fn when_the_breaker_opens_nobody_goes_on_waiting_and_nothing_leaves() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_payment_is_not_what_finds_out_whether_the_crm_is_back() {
+    let pacer = pacer();
+    for _ in 0..5 {
+        pacer.ended(Instant::now(), false, Ended::Failed);
+    }
+    sleep(Duration::from_millis(1001)).await;
+    let pays = async || pacer.turn(&read(), "pay/create", 0, Effect::Writes).await;
+    let refused = pays().await;
+    assert!(matches!(refused, Err(Error::Unavailable { .. })), "{refused:?}");
+    assert!(pacer.turn(&read(), "pay/index", 0, Effect::Reads).await.unwrap().probe);
+    pacer.ended(Instant::now(), true, Ended::Failed);
+    // Nobody reads any more: two seconds of rest, and two for a read to come.
+    sleep(Duration::from_millis(3900)).await;
+    assert!(pays().await.is_err());
+    sleep(Duration::from_millis(101)).await;
+    assert!(pays().await.unwrap().probe);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_gauge_of_the_breaker_goes_with_the_time() {
+    let pacer = pacer();
+    assert_eq!(pacer.gauges().breaker, 0, "before the first call");
+    for _ in 0..5 {
+        pacer.ended(Instant::now(), false, Ended::Failed);
+    }
+    assert_eq!(pacer.gauges().breaker, 2);
+    sleep(Duration::from_millis(1001)).await;
+    assert_eq!(pacer.gauges().breaker, 1, "the next call may try");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_probe_whose_caller_leaves_is_followed_by_another() {
     let pacer = pacer();
     for _ in 0..5 {
@@ -136,7 +169,7 @@ async fn a_probe_whose_caller_leaves_is_followed_by_another() {
     pacer.ended(Instant::now(), false, Ended::Paused(Duration::from_secs(1)));
     let left = tokio::time::timeout(Duration::from_millis(1), turn(&pacer, &read())).await;
     assert!(left.is_err(), "the probe waits: {left:?}");
-    let answer = pacer.turn(&read(), "customer/index", 0).await.unwrap();
+    let answer = pacer.turn(&read(), "customer/index", 0, Effect::Reads).await.unwrap();
     assert!(answer.probe);
 }
 
@@ -165,6 +198,49 @@ async fn nobody_outstays_the_deadline_of_its_request() {
     );
     assert!(matches!(stayed.0, Err(Error::Overloaded { .. })), "{stayed:?}");
     assert!(stayed.1 <= Duration::from_millis(3050), "{stayed:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whose_deadline_passed_while_the_process_stood_still_is_given_no_turn() {
+    let pacer = pacer();
+    let asking = (0..4).map(|_| {
+        let (pacer, soon) =
+            (pacer.clone(), Ctx { deadline: Instant::now() + Duration::from_secs(1), ..read() });
+        tokio::spawn(async move { turn(&pacer, &soon).await })
+    });
+    let asking: Vec<_> = asking.collect();
+    while pacer.waiting() < 4 {
+        tokio::task::yield_now().await;
+    }
+    advance(Duration::from_secs(3)).await;
+    for call in asking {
+        let refused = call.await.unwrap();
+        let Err(Error::Overloaded { refusal, retry_after }) = refused else { panic!("{refused:?}") };
+        assert_eq!(refusal, Refusal::Deadline);
+        assert!(retry_after <= Duration::from_secs(1), "{retry_after:?}");
+    }
+    assert_eq!(turn(&pacer, &read()).await.unwrap(), Duration::ZERO, "their turns were not spent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_runs_out_of_time_together_is_told_to_return_one_after_the_other() {
+    let pacer = pacer();
+    let soon = Ctx { deadline: Instant::now() + Duration::from_secs(3), ..read() };
+    let urgent = ctx("desk", Class::Interactive, Reason::Miss);
+    let pushing = async {
+        sleep(Duration::from_millis(10)).await;
+        join_all((0..100).map(|_| turn(&pacer, &urgent))).await
+    };
+    let (behind, _) = tokio::join!(join_all((0..10).map(|_| turn(&pacer, &soon))), pushing);
+    let told = |answer: &Result<Duration, Error>| match answer {
+        Err(Error::Overloaded { retry_after, .. }) => Some(*retry_after),
+        _ => None,
+    };
+    let mut told: Vec<Duration> = behind.iter().filter_map(told).collect();
+    told.sort();
+    assert!(told.len() >= 4, "{behind:?}");
+    let apart = told.windows(2).map(|pair| pair[1] - pair[0]);
+    assert!(apart.min().unwrap() >= Duration::from_millis(180), "{told:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,7 @@ use crm_gateway::sandbox::{alfa, crypto, world};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use super::program::{File, between, get, start};
+use super::program::{Directory, File, between, get, start};
 
 const API_KEY: &str = "canary-5c0f7e2a-9b1d-4c3e";
 const APP_KEY: &str = "canary-app-key-77";
@@ -105,7 +105,9 @@ fn faults() -> Vec<Fault> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_confidential_is_logged_counted_or_told_in_errors() {
     let crms = crms().await;
-    let file = File::new("secrets.toml", &configuration(&crms));
+    let place = Directory::new("secrets-store");
+    let store = format!("[store]\npath = \"{}\"\n", place.path());
+    let file = File::new("secrets.toml", &format!("{store}{}", configuration(&crms)));
     let config = file.path().to_owned();
     let (alfa, crypto, student) = (crms.alfa.clone(), crms.crypto.clone(), crms.student);
     let run = move || {

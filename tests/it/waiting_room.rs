@@ -328,7 +328,10 @@ async fn a_crm_that_fails_is_given_a_pause_and_found_again_while_the_other_notic
     let asked = stream(&owner, &all[40..100], Duration::from_secs(1)).await;
     // Those who waited when it opened were told at once.
     let waited = waiting.await.unwrap();
-    assert!(waited.iter().all(|(answer, wait)| answer.status >= 500 && *wait < Duration::from_secs(5)));
+    for (answer, wait) in &waited {
+        assert!(answer.status >= 500 && *wait < Duration::from_secs(5), "{wait:?}");
+        assert!(answer.headers.contains_key("retry-after"), "those who found it dead are told as well");
+    }
     let open: Vec<_> = asked.iter().filter(|(answer, _)| answer.code() == "upstream_unavailable").collect();
     assert!(open.len() > 40, "{}", open.len());
     for (answer, wait) in open {
@@ -352,6 +355,47 @@ async fn a_crm_that_fails_is_given_a_pause_and_found_again_while_the_other_notic
     assert!(found.is_some_and(|after| after <= Duration::from_secs(31)), "{found:?}");
     assert_eq!(quota(&owner, "alfacrm").await["breaker"], "closed");
     assert!(begin.elapsed() < Duration::from_secs(200));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_record_that_always_fails_does_not_close_the_way_to_the_others() {
+    let app = start(setup(), Limiter::Delayed).await;
+    let all = ids(&app, 2);
+    app.alfa.faults().next(Some("customer/index"), usize::MAX, status(500));
+    let owner = app.owner().no_cache();
+    for _ in 0..60 {
+        let answer = owner.get(&path(all[0])).await;
+        assert_eq!((answer.status, answer.code()), (502, "upstream_error"));
+        sleep(Duration::from_secs(5)).await;
+    }
+    app.alfa.faults().clear();
+    assert_eq!(owner.get(&path(all[1])).await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crm_whose_proxy_answers_with_a_page_is_given_a_pause() {
+    let app = start(setup(), Limiter::Delayed).await;
+    let all = ids(&app, 6);
+    let body = "<html>We will be back soon</html>".to_owned();
+    let page = Fault::Status { code: 200, body, content_type: "text/html", retry_after: None };
+    app.alfa.faults().next(None, usize::MAX, page);
+    for id in &all[..5] {
+        assert_eq!(app.owner().get(&path(*id)).await.code(), "upstream_invalid");
+    }
+    assert_eq!(app.owner().get(&path(all[5])).await.code(), "upstream_unavailable");
+}
+
+#[tokio::test(start_paused = true)]
+async fn gauges_are_there_before_the_first_call() {
+    let app = setup().start();
+    let metrics = app.operator().get("/metrics").await.text;
+    for crm in ["alfacrm", "cryptocrm"] {
+        for gauge in ["breaker_state{upstream=\"CRM\"} 0", "queue_depth{upstream=\"CRM\",class=\"batch\"} 0"]
+        {
+            let line = format!("crm_gateway_{}", gauge.replace("CRM", crm));
+            assert!(metrics.contains(&line), "{line}\nis missing in\n{metrics}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -444,6 +488,21 @@ async fn the_bill_adds_up_to_what_the_crms_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn however_many_calls_a_dead_token_stops_all_are_made_again() {
+    let app = start(setup(), Limiter::Delayed).await;
+    let all = ids(&app, 20);
+    app.alfa.faults().next(Some("customer/index"), 20, Fault::Latency(Duration::from_secs(5)));
+    app.alfa.expire_tokens();
+    let answers = stream(&app.owner(), &all, Duration::ZERO).await;
+    let told: Vec<u16> = answers.iter().map(|(answer, _)| answer.status).collect();
+    assert!(told.iter().all(|status| *status == 200), "{told:?}");
+    assert!(app.alfa.ledger().count_status(401) > 5, "more than the retries that are saved");
+    let metrics = app.operator().get("/metrics").await.text;
+    let again = spent(&metrics).into_iter().filter(|(labels, _)| labels.contains("reason=\"retry\""));
+    assert_eq!(again.map(|(_, calls)| calls).sum::<u64>(), app.alfa.ledger().count_status(401) as u64);
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_flood_does_not_fill_the_room() {
     let app = start(setup().set("alfacrm.quota.max_queue", "50"), Limiter::Delayed).await;
     let all = ids(&app, 200);
@@ -458,8 +517,12 @@ async fn one_flood_does_not_fill_the_room() {
     let flood = flood.await.unwrap();
     let (let_in, refused): (Vec<_>, Vec<_>) = flood.iter().partition(|(answer, _)| answer.status == 200);
     assert!((38..=42).contains(&let_in.len()), "{} of 50 places", let_in.len());
+    let counted = format!("{{upstream=\"alfacrm\",class=\"batch\",reason=\"full\"}} {}", refused.len());
+    let metrics = app.operator().get("/metrics").await.text;
+    assert!(metrics.contains(&format!("crm_gateway_queue_refused_total{counted}")), "{metrics}");
     for (answer, wait) in refused {
         assert_eq!((answer.status, answer.code()), (503, "overloaded"));
+        assert_eq!(answer.json["detail"], "The waiting room is full; nothing was sent.");
         assert!(*wait < Duration::from_millis(1), "refused at once: {wait:?}");
         assert!(answer.headers.contains_key("retry-after"));
     }

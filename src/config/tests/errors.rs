@@ -329,6 +329,10 @@ fn unknown_keys_are_named_with_what_was_probably_meant() {
             "[alfacrm.quota]\nrps = 5",
             "alfacrm.quota.rps: unknown key; known keys: rate, burst, max_wait, max_queue, max_queue_bytes, guaranteed, cost",
         ),
+        (
+            "[alfacrm.quota.cost]\n\"teacher/indx\" = 2",
+            "alfacrm.quota.cost.\"teacher/indx\": nothing is called so in this CRM; did you mean `teacher/index`?",
+        ),
         ("[consumers.\"a.b\"]\nscope = []", "consumers.\"a.b\".scope: unknown key; did you mean `scopes`?"),
         ("[auth]\njwks = 1", "auth.jwks: unknown key; known keys: jwt"),
     ] {
@@ -379,6 +383,10 @@ fn consumers() {
         (
             "[consumers.\"*\"]".into(),
             "consumers.\"*\": a consumer's name has up to 64 letters, digits, dashes, dots and underscores",
+        ),
+        (
+            "[consumers.gateway]".into(),
+            "consumers.gateway: this name is the gateway's own: what it does for all is counted under it",
         ),
         (
             "[consumers]\napp = \"x\"".into(),

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::Method;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -15,13 +16,13 @@ use super::session::Session;
 use crate::config;
 use crate::crm::error::on_the_way;
 use crate::crm::wire::{Dialect, Row, number};
-use crate::crm::{Asked, Chunk, Error, Extent, Kind, Position, Question, Write, Written};
+use crate::crm::{Asked, Chunk, Error, Extent, Kind, Position, Question, Via, Write, Written};
 use crate::model::context::Reason;
-use crate::model::{Ctx, Entity, Order, Record, RecordId, Source};
+use crate::model::{Ctx, Entity, Order, Raw, Record, RecordId, Source};
 use crate::telemetry::Metrics;
 use crate::upstream::quota::{Limits, Pacer};
 use crate::upstream::wire::{Transport, Wire};
-use crate::upstream::{Answer, Call, Meter, Upstream};
+use crate::upstream::{self, Answer, Call, Meter, Upstream};
 
 /// The way to one AlfaCRM account.
 pub(super) struct Client {
@@ -44,6 +45,11 @@ impl Client {
             currency: Some(config.currency.as_str().into()),
         };
         Self { upstream, session, dialect, page_size: config.page_size }
+    }
+
+    /// See [`Session::sign_in_needed`].
+    pub(super) fn sign_in_needed(&self) -> Option<&'static str> {
+        self.session.sign_in_needed()
     }
 
     pub(super) fn upstream(&self) -> &Upstream {
@@ -71,13 +77,13 @@ impl Client {
         let body = Value::Object(keys).to_string();
         Question {
             key: format!("alfacrm POST {target} {body}"),
-            call: Call {
+            call: Arc::new(Call {
                 operation: list.operation,
                 method: Method::POST,
                 target,
                 body: Some(body.into()),
                 safe: true,
-            },
+            }),
             at,
             overlap: 0,
             exact,
@@ -121,26 +127,47 @@ impl Client {
     }
 
     /// Makes the call, signing in first where needed.
-    async fn send(&self, ctx: &Ctx, call: &Call) -> Result<Answer, Error> {
-        let signed_in = self.session.ready().await?;
-        let way = |error| on_the_way(Source::AlfaCrm, error);
-        let answer = self.upstream.send(ctx, call).await.map_err(way)?;
-        if matches!(answer.status, 401 | 403) && self.session.refused(signed_in, answer.status).await? {
-            let again = Ctx { reason: Reason::Retry, ..ctx.clone() };
-            return self.upstream.send(&again, call).await.map_err(way);
+    async fn send(&self, ctx: &Arc<Ctx>, call: &Arc<Call>) -> Result<Answer, Error> {
+        let way = |error| on_the_way(&self.upstream, error);
+        let outcome = self.session.with_token(self.upstream.send(ctx, call)).await?;
+        let refused = match &outcome {
+            Ok(answer) if matches!(answer.status, 401 | 403) => {
+                // It had no effect: who waits for it may leave.
+                ctx.interest.not_sent();
+                self.session.refused(answer.signed, answer.status)
+            }
+            // The token was given up between its turn and its leaving.
+            Err(upstream::Error::NotSignedIn) => true,
+            Ok(_) | Err(_) => false,
+        };
+        if !refused {
+            return outcome.map_err(way);
         }
-        Ok(answer)
+        // Nobody waits for a refresh, so it stays behind all others.
+        let reason = if ctx.reason == Reason::Refresh { ctx.reason } else { Reason::Replay };
+        let again = Arc::new(Ctx { reason, ..Ctx::clone(ctx) });
+        self.session.with_token(self.upstream.send(&again, call)).await?.map_err(way)
     }
 
-    /// Asks for a page and translates its rows.
+    /// A page that holds one record at most.
+    pub(super) fn page_of_one(raw: Option<&Raw>) -> Bytes {
+        let total = usize::from(raw.is_some());
+        let item = raw.map(Raw::text).unwrap_or_default();
+        format!(r#"{{"total":{total},"count":{total},"page":0,"items":[{item}]}}"#).into()
+    }
+
+    /// Gets a page and translates its rows.
     pub(super) async fn page<E: Entity>(
         &self,
-        ctx: &Ctx,
+        via: Via<'_>,
         question: &Question,
         number: fn(&Row<'_>, &Scene) -> Option<u64>,
         read: fn(&Row<'_>, &Scene) -> E,
     ) -> Result<Asked<E>, Error> {
-        let answer = self.send(ctx, &question.call).await?;
+        let answer = match via {
+            Via::Call(ctx) => self.send(ctx, &question.call).await?,
+            Via::Kept(body) => Answer::kept(body),
+        };
         let envelope = Envelope::read(error::read(&answer)?)?;
         let scene = Scene { today: self.today(), parent: question.parent, call: question.call.operation };
         let asked = |chunk| Asked::of(chunk, &answer, scene.today);
@@ -174,13 +201,11 @@ impl Client {
     /// Makes a call that writes, and translates the record it shows.
     pub(super) async fn write<E>(
         &self,
-        ctx: &Ctx,
+        ctx: &Arc<Ctx>,
         write: &Write,
         number: fn(&Row<'_>, &Scene) -> Option<u64>,
         read: fn(&Row<'_>, &Scene) -> E,
     ) -> Result<Written<E>, Error> {
-        // What goes wrong before the call has left is no matter of the write.
-        self.session.ready().await?;
         let answer = self.send(ctx, &write.call).await.map_err(Error::of_write)?;
         let mut value = error::read_write(&answer, &write.names).map_err(Error::of_write)?;
         let model = value.get_mut("model").map(Value::take).filter(Value::is_object);
@@ -218,7 +243,7 @@ impl Client {
             custom_fields,
             created_at,
             updated_at,
-            raw,
+            raw: Raw::of(&raw),
         })
     }
 }

@@ -125,10 +125,12 @@ mod tests {
     fn answer(status: u16, body: &str) -> Answer {
         Answer {
             status,
-            headers: http::HeaderMap::new(),
+            retry_after: None,
             body: body.to_owned().into(),
             queued: Duration::ZERO,
             took: Duration::ZERO,
+            signed: 0,
+            closed_for: None,
         }
     }
 

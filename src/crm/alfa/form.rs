@@ -12,7 +12,7 @@ use crate::crm::error::Kind;
 use crate::crm::{Error, Write};
 use crate::model::draft::{Change, Custom, Short, Sum};
 use crate::model::query::shown;
-use crate::model::{RecordId, Source};
+use crate::model::{Raw, RecordId, Source};
 use crate::upstream::Call;
 
 /// How the CRM writes that something has no end (section 8.2).
@@ -185,10 +185,11 @@ impl Form {
 
     /// Sends what the CRM showed of a record as well, but for what is sent already and `except`: for calls that empty
     /// whatever they are not sent.
-    pub(super) fn resend(&mut self, raw: &Value, except: &[&str]) {
-        for (key, value) in raw.as_object().into_iter().flatten() {
-            if !except.contains(&key.as_str()) && !self.body.contains_key(key) {
-                self.body.insert(key.clone(), value.clone());
+    pub(super) fn resend(&mut self, raw: &Raw, except: &[&str]) {
+        let Value::Object(fields) = raw.value() else { return };
+        for (key, value) in fields {
+            if !except.contains(&key.as_str()) && !self.body.contains_key(&key) {
+                self.body.insert(key, value);
             }
         }
     }
@@ -267,7 +268,7 @@ impl Form {
             body: Some(Value::Object(self.body).to_string().into()),
             safe: false,
         };
-        Ok(Write { call, parent: self.parent, id: self.id, names: self.names })
+        Ok(Write { call: call.into(), parent: self.parent, id: self.id, names: self.names })
     }
 }
 

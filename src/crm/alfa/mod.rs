@@ -34,6 +34,7 @@ use crate::config;
 use crate::crm::{Budget, Crm, Sources};
 use crate::model::Source as CrmName;
 use crate::model::context::Payer;
+use crate::model::rehearsal::Forecast;
 use crate::telemetry::Metrics;
 use crate::upstream::wire::Transport;
 use bonus::BonusPoints;
@@ -85,6 +86,14 @@ impl Crm for Alfa {
 
     fn budget(&self, payer: &Payer) -> Budget {
         Budget::of(self.client.upstream(), payer)
+    }
+
+    fn forecast(&self, payer: &Payer) -> Forecast {
+        let (client, payer) = (Arc::clone(&self.client), payer.clone());
+        Box::new(move |calls, accepted| {
+            let sign_in = client.sign_in_needed();
+            client.upstream().pacer().forecast(&payer, calls, sign_in, accepted)
+        })
     }
 
     fn sources(&self) -> Sources {

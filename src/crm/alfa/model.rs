@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use jiff::civil::Date;
@@ -10,10 +11,10 @@ use jiff::civil::Date;
 use super::client::{Client, List};
 use super::filter::{Body, ours};
 use super::form::Form;
-use crate::crm::error::no_such_write;
+use crate::crm::error::{no_such_write, on_the_way};
 use crate::crm::wire::Row;
 use crate::crm::{
-    Asked, Branches, Error, Extent, Find, Lane, Place, Position, Question, Source, Write, Written,
+    Asked, Branches, Error, Extent, Find, Lane, Place, Position, Question, Source, Via, Write, Written,
 };
 use crate::model::{Ctx, Entity, Record, RecordId, Source as CrmName};
 
@@ -281,6 +282,11 @@ impl<M: Model> Source<M::Record> for Of<M> {
         Find::Ask(questions)
     }
 
+    fn refuses(&self, ctx: &Ctx) -> Option<Error> {
+        let upstream = self.0.upstream();
+        upstream.refuses(ctx).map(|refusal| on_the_way(upstream, refusal))
+    }
+
     fn by_ids(&self, ids: &[RecordId]) -> Option<Question> {
         let filter = Filter::<M>::default();
         let alone = M::branching(&filter) == Branching::Optional && M::parts(&filter).len() == 1;
@@ -320,12 +326,16 @@ impl<M: Model> Source<M::Record> for Of<M> {
         self.0.sketch(question, number, M::number, M::read)
     }
 
-    fn ask<'a>(
+    fn answer<'a>(
         &'a self,
-        ctx: &'a Ctx,
+        via: Via<'a>,
         question: &'a Question,
     ) -> BoxFuture<'a, Result<Asked<M::Record>, Error>> {
-        self.0.page(ctx, question, M::number, M::read).boxed()
+        self.0.page(via, question, M::number, M::read).boxed()
+    }
+
+    fn alone(&self, record: Option<&Record<M::Record>>) -> Bytes {
+        Client::page_of_one(record.map(|record| &record.raw))
     }
 
     fn create(&self, draft: &Draft<M>, place: &Place<'_, Filter<M>>) -> Result<Write, Error> {
@@ -353,7 +363,7 @@ impl<M: Model> Source<M::Record> for Of<M> {
 
     fn write<'a>(
         &'a self,
-        ctx: &'a Ctx,
+        ctx: &'a Arc<Ctx>,
         write: &'a Write,
     ) -> BoxFuture<'a, Result<Written<M::Record>, Error>> {
         self.0.write(ctx, write, M::number, M::read).boxed()

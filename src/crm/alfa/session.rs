@@ -17,10 +17,12 @@ use super::error::read;
 use crate::config;
 use crate::crm::error::on_the_way;
 use crate::crm::{Error, Kind};
-use crate::model::context::{Freshness, Interest, Payer, Reason};
+use crate::model::context::{Freshness, Payer, Reason};
+use crate::model::interest::Interest;
 use crate::model::{Class, Ctx, Source};
-use crate::upstream::wire::Credentials;
-use crate::upstream::{Call, Upstream};
+use crate::upstream::quota::pacer::SignInFirst;
+use crate::upstream::wire::{Credentials, Signature};
+use crate::upstream::{self, Answer, Call, Upstream};
 
 const TOKEN: HeaderName = HeaderName::from_static("x-alfacrm-token");
 const APP_KEY: HeaderName = HeaderName::from_static("x-app-key");
@@ -47,8 +49,11 @@ pub(super) struct Session {
 #[derive(Default)]
 struct State {
     token: Option<Token>,
+    /// The number of the latest sign-in that went well.
     signed_in: u64,
     under_way: Option<SignIn>,
+    /// While there is no good token, nothing but the sign-in gets a turn.
+    first: Option<SignInFirst>,
     refused: Option<(Instant, Error)>,
     /// When a token was last given up because of a 403.
     doubted: Option<Instant>,
@@ -59,7 +64,15 @@ struct Token {
     since: Instant,
 }
 
-type SignIn = Shared<BoxFuture<'static, Result<u64, Error>>>;
+type SignIn = Shared<BoxFuture<'static, SignedIn>>;
+
+/// How a sign-in ended.
+#[derive(Clone)]
+struct SignedIn {
+    outcome: Result<(), Error>,
+    /// After a failure nobody else gets a turn before all who waited know of it: they would be sent without a token.
+    _first: Option<Arc<SignInFirst>>,
+}
 
 impl Session {
     pub(super) fn new(config: &config::AlfaCrm) -> Self {
@@ -79,47 +92,75 @@ impl Session {
         let _ = self.upstream.set(upstream);
     }
 
-    /// The number of the sign-in whose token is good now; signs in when there is none.
-    pub(super) async fn ready(self: &Arc<Self>) -> Result<u64, Error> {
-        let under_way = {
-            let mut state = self.lock();
-            let age = state.token.as_ref().map(|token| token.since.elapsed());
-            match age {
-                Some(age) if age < self.lifetime => {
-                    if age >= self.lifetime.mul_f64(RENEW_AT) && state.under_way.is_none() {
-                        // Whoever needs the new token will hear what became of it.
-                        drop(self.begin(&mut state, false));
-                    }
-                    return Ok(state.signed_in);
-                }
-                _ => self.begin(&mut state, true)?,
-            }
+    /// Makes a call that needs a token: where there is none, a sign-in begins and the call waits for its turn meanwhile.
+    /// Fails when signing in does.
+    pub(super) async fn with_token(
+        self: &Arc<Self>,
+        call: impl Future<Output = Result<Answer, upstream::Error>>,
+    ) -> Result<Result<Answer, upstream::Error>, Error> {
+        let unsent = |error| Error { sent: false, ..error };
+        let Some(sign_in) = self.sign_in_where_needed().map_err(unsent)? else {
+            return Ok(call.await);
         };
-        under_way.await
+        tokio::pin!(call);
+        tokio::select! {
+            biased;
+            answer = &mut call => Ok(answer),
+            signed_in = sign_in => {
+                signed_in.outcome.map_err(unsent)?;
+                Ok(call.await)
+            }
+        }
     }
 
-    /// The CRM refused a call made after sign-in `number`. Signs in again if that may help; `false` if it would not.
-    pub(super) async fn refused(self: &Arc<Self>, number: u64, status: u16) -> Result<bool, Error> {
-        let under_way = {
-            let mut state = self.lock();
-            if state.signed_in != number {
-                return Ok(true);
+    /// The CRM refused a call made with the token of sign-in `number`; whether it may be made again, with another one.
+    pub(super) fn refused(&self, number: u64, status: u16) -> bool {
+        let mut state = self.lock();
+        if state.signed_in != number {
+            return true;
+        }
+        // Once given up, a token is no argument any more: all who were refused with it wait for the next.
+        if status == 403 && state.token.is_some() {
+            if state.doubted.is_some_and(|at| at.elapsed() < BELIEVED) {
+                return false;
             }
-            // Once given up, a token is no argument any more: all who were refused with it wait for the next.
-            if status == 403 && state.token.is_some() {
-                if state.doubted.is_some_and(|at| at.elapsed() < BELIEVED) {
-                    return Ok(false);
+            state.doubted = Some(Instant::now());
+        }
+        state.token = None;
+        true
+    }
+
+    /// The operation that the next call would begin with: signing in, where that is needed and not under way.
+    pub(super) fn sign_in_needed(&self) -> Option<&'static str> {
+        let state = self.lock();
+        let good = state.token.as_ref().is_some_and(|token| token.since.elapsed() < self.lifetime);
+        (!good && state.under_way.is_none()).then_some(SIGN_IN)
+    }
+
+    /// The sign-in that a call must wait for, if any. One that only renews a token in good time is nobody's business.
+    fn sign_in_where_needed(self: &Arc<Self>) -> Result<Option<SignIn>, Error> {
+        let mut state = self.lock();
+        match state.token.as_ref().map(|token| token.since.elapsed()) {
+            Some(age) if age < self.lifetime => {
+                if age >= self.lifetime.mul_f64(RENEW_AT) && state.under_way.is_none() {
+                    // Whoever needs the new token will hear what became of it.
+                    drop(self.begin(&mut state));
                 }
-                state.doubted = Some(Instant::now());
+                Ok(None)
             }
-            state.token = None;
-            self.begin(&mut state, true)?
-        };
-        under_way.await.map(|_| true)
+            _ => {
+                state.token = None;
+                let sign_in = self.begin(&mut state)?;
+                if state.first.is_none() {
+                    state.first = Some(self.upstream().pacer().sign_in_first());
+                }
+                Ok(Some(sign_in))
+            }
+        }
     }
 
     /// Joins the sign-in under way or begins one, on a task of its own so that no caller can end it by leaving.
-    fn begin(self: &Arc<Self>, state: &mut State, others_wait: bool) -> Result<SignIn, Error> {
+    fn begin(self: &Arc<Self>, state: &mut State) -> Result<SignIn, Error> {
         if let Some(under_way) = &state.under_way {
             return Ok(under_way.clone());
         }
@@ -129,47 +170,53 @@ impl Session {
             return Err(error.clone());
         }
         let session = Arc::clone(self);
-        let task = tokio::spawn(async move { session.sign_in(others_wait).await });
-        let crashed = || Error::new(Source::AlfaCrm, Kind::Failed, "signing in crashed");
-        let shared = async move { task.await.unwrap_or_else(|_| Err(crashed())) }.boxed().shared();
+        let task = tokio::spawn(async move { session.sign_in().await });
+        let shared = async move {
+            task.await.unwrap_or_else(|_| {
+                let crashed = Error::new(Source::AlfaCrm, Kind::Failed, "signing in crashed");
+                SignedIn { outcome: Err(crashed), _first: None }
+            })
+        };
+        let shared = shared.boxed().shared();
         state.under_way = Some(shared.clone());
         Ok(shared)
     }
 
-    async fn sign_in(&self, others_wait: bool) -> Result<u64, Error> {
-        let upstream = self.upstream.get().expect("connected when the client was built");
+    async fn sign_in(&self) -> SignedIn {
         let _over = Over(self);
-        let first = others_wait.then(|| upstream.pacer().sign_in_first());
-        let outcome = self.fetch_token(upstream).await;
-        drop(first);
+        let outcome = self.fetch_token(self.upstream()).await;
         let mut state = self.lock();
         match outcome {
             Ok(value) => {
                 state.token = Some(Token { value, since: Instant::now() });
                 state.signed_in += 1;
                 state.refused = None;
-                Ok(state.signed_in)
+                SignedIn { outcome: Ok(()), _first: None }
             }
             Err(error) => {
                 // What was not even sent says nothing about the next time.
                 if error.sent {
                     state.refused = Some((Instant::now(), error.clone()));
                 }
-                Err(error)
+                SignedIn { outcome: Err(error), _first: state.first.take().map(Arc::new) }
             }
         }
     }
 
+    fn upstream(&self) -> &Upstream {
+        self.upstream.get().expect("connected when the client was built")
+    }
+
     async fn fetch_token(&self, upstream: &Upstream) -> Result<HeaderValue, Error> {
         let body = json!({"email": self.email, "api_key": self.api_key.expose()});
-        let call = Call {
+        let call = Arc::new(Call {
             operation: SIGN_IN,
             method: Method::POST,
             target: "/v2api/auth/login".to_owned(),
             body: Some(body.to_string().into()),
             safe: true,
-        };
-        let ctx = Ctx {
+        });
+        let ctx = Arc::new(Ctx {
             payer: Payer { consumer: "gateway".into(), class: Class::Interactive, weight: 1 },
             reason: Reason::Auth,
             deadline: Instant::now() + self.timeout * 2,
@@ -177,8 +224,8 @@ impl Session {
             freshness: Freshness::default(),
             interest: Interest::default(),
             rehearsal: None,
-        };
-        let answer = upstream.send(&ctx, &call).await.map_err(|error| on_the_way(Source::AlfaCrm, error))?;
+        });
+        let answer = upstream.send(&ctx, &call).await.map_err(|error| on_the_way(upstream, error))?;
         if matches!(answer.status, 401 | 403) {
             let detail = "AlfaCRM refuses the configured e-mail and API key";
             return Err(Error {
@@ -203,20 +250,23 @@ struct Over<'a>(&'a Session);
 
 impl Drop for Over<'_> {
     fn drop(&mut self) {
-        self.0.lock().under_way = None;
+        let mut state = self.0.lock();
+        state.under_way = None;
+        state.first = None;
     }
 }
 
 impl Credentials for Session {
-    fn headers(&self, call: &Call) -> Vec<(HeaderName, HeaderValue)> {
+    fn sign(&self, call: &Call) -> Option<Signature> {
         let mut headers = Vec::with_capacity(2);
-        if call.operation != SIGN_IN
-            && let Some(token) = &self.lock().token
-        {
-            headers.push((TOKEN, token.value.clone()));
+        let mut number = 0;
+        if call.operation != SIGN_IN {
+            let state = self.lock();
+            headers.push((TOKEN, state.token.as_ref()?.value.clone()));
+            number = state.signed_in;
         }
         headers.extend(self.app_key.clone().map(|key| (APP_KEY, key)));
-        headers
+        Some(Signature { headers, number })
     }
 }
 

@@ -11,9 +11,9 @@ use super::mapping::{Fields, Laid, Mapping};
 use super::part::{Part, asked_project, ours};
 use crate::config::FilterDate;
 use crate::crm::wire::Row;
-use crate::crm::{Asked, Branches, Error, Extent, Find, Lane, Position, Question, Source};
+use crate::crm::{Asked, Branches, Error, Extent, Find, Lane, Position, Question, Source, Via};
 use crate::model::project_action::{ProjectAction, ProjectActionFilter};
-use crate::model::{Ctx, Record, RecordId, Source as CrmName};
+use crate::model::{Record, RecordId, Source as CrmName};
 
 const FIELDS: Fields = &[
     ("id", &["id"]),
@@ -112,19 +112,19 @@ impl Source<ProjectAction> for Actions {
         self.client.extent(question, records)
     }
 
-    fn ask<'a>(
+    fn answer<'a>(
         &'a self,
-        ctx: &'a Ctx,
+        via: Via<'a>,
         question: &'a Question,
     ) -> BoxFuture<'a, Result<Asked<ProjectAction>, Error>> {
         async move {
             if question.call.operation == INFO {
                 let translate = |row: &Row<'_>, _: &Laid| action(&self.client, row, None);
-                return self.client.object(ctx, question, &self.mapping, translate).await;
+                return self.client.object(via, question, &self.mapping, translate).await;
             }
             let project = asked_project(question);
             let translate = |row: &Row<'_>, _: &Laid| action(&self.client, row, project);
-            self.client.page(ctx, question, &self.mapping, translate).await
+            self.client.page(via, question, &self.mapping, translate).await
         }
         .boxed()
     }

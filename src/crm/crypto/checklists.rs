@@ -12,9 +12,9 @@ use super::error::CRM;
 use super::mapping::{Fields, Laid, Mapping};
 use super::part::{Part, asked_project};
 use crate::crm::wire::{Row, number};
-use crate::crm::{Asked, Branches, Error, Extent, Find, Lane, Position, Question, Source};
+use crate::crm::{Asked, Branches, Error, Extent, Find, Lane, Position, Question, Source, Via};
 use crate::model::checklist::{Checklist, ChecklistFilter, ChecklistItem, is_overdue};
-use crate::model::{Ctx, Record, RecordId, Source as CrmName};
+use crate::model::{Record, RecordId, Source as CrmName};
 
 const FIELDS: Fields = &[
     ("id", &["id"]),
@@ -143,9 +143,9 @@ impl Source<Checklist> for Checklists {
         self.client.extent(question, records)
     }
 
-    fn ask<'a>(
+    fn answer<'a>(
         &'a self,
-        ctx: &'a Ctx,
+        via: Via<'a>,
         question: &'a Question,
     ) -> BoxFuture<'a, Result<Asked<Checklist>, Error>> {
         async move {
@@ -153,7 +153,7 @@ impl Source<Checklist> for Checklists {
             // What is overdue changes with the day, though the answer does not.
             let today = self.client.today();
             let translate = |row: &Row<'_>, _: &Laid| self.checklist(row, project, today);
-            self.client.page_of(ctx, question, |rows| self.lay_out(rows), translate, today).await
+            self.client.page_of(via, question, |rows| self.lay_out(rows), translate, today).await
         }
         .boxed()
     }

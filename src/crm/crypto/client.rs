@@ -16,13 +16,13 @@ use super::part::Part;
 use crate::config;
 use crate::crm::error::on_the_way;
 use crate::crm::wire::{Dialect, Row, number};
-use crate::crm::{Asked, Chunk, Error, Extent, Kind, Position, Question};
+use crate::crm::{Asked, Chunk, Error, Extent, Kind, Position, Question, Via};
 use crate::model::context::Reason;
 use crate::model::project::Named;
-use crate::model::{Ctx, Record, RecordId};
+use crate::model::{Ctx, Raw, Record, RecordId};
 use crate::telemetry::Metrics;
 use crate::upstream::quota::{Limits, Pacer};
-use crate::upstream::wire::{Credentials, Transport, Wire};
+use crate::upstream::wire::{Credentials, Signature, Transport, Wire};
 use crate::upstream::{Answer, Call, Meter, Upstream};
 
 const TOKEN: HeaderName = HeaderName::from_static("x-crypto-token");
@@ -61,8 +61,8 @@ impl LongestPages {
 struct Keys(Vec<(HeaderName, HeaderValue)>);
 
 impl Credentials for Keys {
-    fn headers(&self, _: &Call) -> Vec<(HeaderName, HeaderValue)> {
-        self.0.clone()
+    fn sign(&self, _: &Call) -> Option<Signature> {
+        Some(Signature { headers: self.0.clone(), number: 0 })
     }
 }
 
@@ -101,7 +101,7 @@ impl Client {
         let target = format!("/{operation}?{query}");
         Question {
             key: format!("cryptocrm GET {target}"),
-            call: Call { operation, method: Method::GET, target, body: None, safe: true },
+            call: Arc::new(Call { operation, method: Method::GET, target, body: None, safe: true }),
             at,
             overlap: 0,
             exact,
@@ -115,7 +115,13 @@ impl Client {
         let body = body.to_string();
         Question {
             key: format!("cryptocrm POST {target} {body}"),
-            call: Call { operation, method: Method::POST, target, body: Some(body.into()), safe: true },
+            call: Arc::new(Call {
+                operation,
+                method: Method::POST,
+                target,
+                body: Some(body.into()),
+                safe: true,
+            }),
             at,
             overlap: 0,
             exact: true,
@@ -170,15 +176,27 @@ impl Client {
         (question.at.0 > 0).then(|| Position(question.at.0.saturating_sub(size)))
     }
 
-    async fn send(&self, ctx: &Ctx, call: &Call) -> Result<(Answer, Option<Value>), Error> {
-        let way = |error| on_the_way(CRM, error);
+    async fn obtain(&self, via: Via<'_>, call: &Arc<Call>) -> Result<(Answer, Option<Value>), Error> {
+        match via {
+            Via::Call(ctx) => self.send(ctx, call).await,
+            Via::Kept(body) => {
+                let answer = Answer::kept(body);
+                read(&answer).map(|body| (answer, body))
+            }
+        }
+    }
+
+    async fn send(&self, ctx: &Arc<Ctx>, call: &Arc<Call>) -> Result<(Answer, Option<Value>), Error> {
+        let way = |error| on_the_way(&self.upstream, error);
         let answer = self.upstream.send(ctx, call).await.map_err(way)?;
         match read(&answer) {
             // Text before the JSON, or half of it: worth one more try, a web page is not.
             Err(error)
-                if error.kind == Kind::Unreadable && !answer.body.trim_ascii_start().starts_with(b"<") =>
+                if error.kind == Kind::Unreadable
+                    && ctx.reason != Reason::Refresh
+                    && !answer.body.trim_ascii_start().starts_with(b"<") =>
             {
-                let again = Ctx { reason: Reason::Retry, ..ctx.clone() };
+                let again = Arc::new(Ctx { reason: Reason::Retry, ..Ctx::clone(ctx) });
                 let answer = self.upstream.send(&again, call).await.map_err(way)?;
                 let body = read(&answer)?;
                 Ok((answer, body))
@@ -187,28 +205,28 @@ impl Client {
         }
     }
 
-    /// Asks for a page of a list and translates its rows.
+    /// Gets a page of a list and translates its rows.
     pub(super) async fn page<E>(
         &self,
-        ctx: &Ctx,
+        via: Via<'_>,
         question: &Question,
         mapping: &Mapping,
         translate: impl Fn(&Row<'_>, &Laid) -> Option<Read<E>>,
     ) -> Result<Asked<E>, Error> {
-        self.page_of(ctx, question, |rows| mapping.lay_out_all(rows), translate, ()).await
+        self.page_of(via, question, |rows| mapping.lay_out_all(rows), translate, ()).await
     }
 
-    /// Asks for a page of a list whose rows are not a record each: `lay_out` makes records of them. `besides` is what the
+    /// Gets a page of a list whose rows are not a record each: `lay_out` makes records of them. `besides` is what the
     /// translation depends on but the answer.
     pub(super) async fn page_of<E>(
         &self,
-        ctx: &Ctx,
+        via: Via<'_>,
         question: &Question,
         lay_out: impl Fn(Vec<Value>) -> Vec<(Value, Option<Laid>)>,
         translate: impl Fn(&Row<'_>, &Laid) -> Option<Read<E>>,
         besides: impl std::hash::Hash,
     ) -> Result<Asked<E>, Error> {
-        let (answer, body) = self.send(ctx, &question.call).await?;
+        let (answer, body) = self.obtain(via, &question.call).await?;
         let Some(body) = body else {
             let detail = "the Crypto CRM does not know this call; check `cryptocrm.base_url` and `cryptocrm.base_path`";
             return Err(Error { status: Some(404), ..Error::new(CRM, Kind::Failed, detail) });
@@ -233,15 +251,15 @@ impl Client {
         Ok(Asked::of(chunk, &answer, besides))
     }
 
-    /// Asks for one record.
+    /// Gets one record.
     pub(super) async fn object<E>(
         &self,
-        ctx: &Ctx,
+        via: Via<'_>,
         question: &Question,
         mapping: &Mapping,
         translate: impl Fn(&Row<'_>, &Laid) -> Option<Read<E>>,
     ) -> Result<Asked<E>, Error> {
-        let (answer, body) = self.send(ctx, &question.call).await?;
+        let (answer, body) = self.obtain(via, &question.call).await?;
         let found =
             body.map(|body| envelope::object(body, &self.config.envelope.object)).transpose()?.flatten();
         let found = mapping.lay_out_all(found.into_iter().collect());
@@ -290,7 +308,7 @@ impl Client {
                 custom_fields: laid.dynamic,
                 created_at,
                 updated_at: None,
-                raw,
+                raw: Raw::of(&raw),
             }));
         }
         (records, drift)

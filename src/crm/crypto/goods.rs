@@ -12,9 +12,9 @@ use super::error::CRM;
 use super::mapping::{Fields, Laid, Mapping};
 use super::part::{Part, asked_project};
 use crate::crm::wire::Row;
-use crate::crm::{Asked, Branches, Error, Extent, Find, Lane, Position, Question, Source};
+use crate::crm::{Asked, Branches, Error, Extent, Find, Lane, Position, Question, Source, Via};
 use crate::model::project_good::{ProjectGood, ProjectGoodFilter};
-use crate::model::{Ctx, Money, Record, RecordId, Source as CrmName};
+use crate::model::{Money, Record, RecordId, Source as CrmName};
 
 const FIELDS: Fields = &[
     ("id", &["id"]),
@@ -72,16 +72,16 @@ impl Source<ProjectGood> for Goods {
         self.client.extent(question, records)
     }
 
-    fn ask<'a>(
+    fn answer<'a>(
         &'a self,
-        ctx: &'a Ctx,
+        via: Via<'a>,
         question: &'a Question,
     ) -> BoxFuture<'a, Result<Asked<ProjectGood>, Error>> {
         async move {
             let project = asked_project(question);
             let nameless = RefCell::new(HashMap::new());
             let translate = move |row: &Row<'_>, _: &Laid| good(&self.client, row, project, &nameless);
-            self.client.page(ctx, question, &self.mapping, translate).await
+            self.client.page(via, question, &self.mapping, translate).await
         }
         .boxed()
     }

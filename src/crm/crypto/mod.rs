@@ -21,6 +21,7 @@ use crate::config;
 use crate::crm::{Budget, Crm, Sources};
 use crate::model::Source as CrmName;
 use crate::model::context::Payer;
+use crate::model::rehearsal::Forecast;
 use crate::telemetry::Metrics;
 use crate::upstream::wire::Transport;
 use client::Client;
@@ -54,6 +55,11 @@ impl Crm for Crypto {
 
     fn budget(&self, payer: &Payer) -> Budget {
         Budget::of(self.client.upstream(), payer)
+    }
+
+    fn forecast(&self, payer: &Payer) -> Forecast {
+        let (pacer, payer) = (self.client.upstream().pacer().clone(), payer.clone());
+        Box::new(move |calls, accepted| pacer.forecast(&payer, calls, None, accepted))
     }
 
     fn sources(&self) -> Sources {

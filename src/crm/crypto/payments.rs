@@ -10,10 +10,12 @@ use super::error::CRM;
 use super::mapping::{Fields, Mapping};
 use super::part::asked_project;
 use crate::crm::wire::Row;
-use crate::crm::{Asked, Branches, Error, Extent, Find, Kind, Lane, LaneKind, Position, Question, Source};
+use crate::crm::{
+    Asked, Branches, Error, Extent, Find, Kind, Lane, LaneKind, Position, Question, Source, Via,
+};
 use crate::model::payment::{Direction, Payment, PaymentFilter};
 use crate::model::record::newest_first;
-use crate::model::{Ctx, Money, Record, RecordId, Source as CrmName};
+use crate::model::{Money, Record, RecordId, Source as CrmName};
 
 const FIELDS: Fields = &[
     ("id", &["id"]),
@@ -104,15 +106,15 @@ impl Source<Payment> for Payments {
         self.client.extent(question, records)
     }
 
-    fn ask<'a>(
+    fn answer<'a>(
         &'a self,
-        ctx: &'a Ctx,
+        via: Via<'a>,
         question: &'a Question,
     ) -> BoxFuture<'a, Result<Asked<Payment>, Error>> {
         async move {
             let project = asked_project(question);
             let translate = |row: &Row<'_>, _: &_| payment(&self.client, &self.mapping, row, project);
-            let mut asked = self.client.page(ctx, question, &self.mapping, translate).await?;
+            let mut asked = self.client.page(via, question, &self.mapping, translate).await?;
             // The CRM's order is not documented; each page is put in ours. Always, not only where it surely is the only
             // one: a page must not change its order while a cursor stands in it.
             asked.chunk.records.sort_by(|a, b| newest_first(a.data.date, b.data.date));

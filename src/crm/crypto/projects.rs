@@ -11,9 +11,9 @@ use super::client::{Client, Conditions, Read, query};
 use super::error::CRM;
 use super::mapping::{Fields, Laid, Mapping};
 use crate::crm::wire::{Row, number};
-use crate::crm::{Asked, Branches, Error, Extent, Find, Kind, Lane, Position, Question, Source};
+use crate::crm::{Asked, Branches, Error, Extent, Find, Kind, Lane, Position, Question, Source, Via};
 use crate::model::project::{Condition, Project, ProjectFilter, Sort};
-use crate::model::{Ctx, Money, Record, RecordId, Source as CrmName};
+use crate::model::{Money, Record, RecordId, Source as CrmName};
 
 const FIELDS: Fields = &[
     ("id", &["id"]),
@@ -188,16 +188,16 @@ impl Source<Project> for Projects {
         self.client.sketch(number, &self.mapping, translate)
     }
 
-    fn ask<'a>(
+    fn answer<'a>(
         &'a self,
-        ctx: &'a Ctx,
+        via: Via<'a>,
         question: &'a Question,
     ) -> BoxFuture<'a, Result<Asked<Project>, Error>> {
         let translate = |row: &Row<'_>, laid: &Laid| project(&self.client, row, laid);
         if question.call.operation == "projects/info" {
-            async move { self.client.object(ctx, question, &self.mapping, translate).await }.boxed()
+            async move { self.client.object(via, question, &self.mapping, translate).await }.boxed()
         } else {
-            async move { self.client.page(ctx, question, &self.mapping, translate).await }.boxed()
+            async move { self.client.page(via, question, &self.mapping, translate).await }.boxed()
         }
     }
 }

@@ -9,9 +9,9 @@ use serde_json::{Map, Value, json};
 
 use super::client::Client;
 use super::error::CRM;
-use crate::crm::{Asked, Branches, Chunk, Error, Find, Lane, Position, Question, Source};
+use crate::crm::{Asked, Branches, Chunk, Error, Find, Lane, Position, Question, Source, Via};
 use crate::model::reference::{Book, ReferenceEntry, ReferenceFilter};
-use crate::model::{Ctx, Record, RecordId, Source as CrmName};
+use crate::model::{Raw, Record, RecordId, Source as CrmName};
 
 /// Dictionaries of one tenant.
 pub(super) struct Reference(Arc<Client>);
@@ -64,9 +64,9 @@ impl Source<ReferenceEntry> for Reference {
     }
 
     /// Nobody is called: what is configured is known.
-    fn ask<'a>(
+    fn answer<'a>(
         &'a self,
-        _: &'a Ctx,
+        _: Via<'a>,
         question: &'a Question,
     ) -> BoxFuture<'a, Result<Asked<ReferenceEntry>, Error>> {
         async move {
@@ -87,7 +87,7 @@ fn entry(number: u64, name: String) -> Record<ReferenceEntry> {
         id: RecordId::new(CRM, number),
         source: CRM,
         source_id: number.to_string(),
-        raw: json!({"id": number, "name": name}),
+        raw: Raw::of(&json!({"id": number, "name": name})),
         data: ReferenceEntry { name: Some(name), active: None, weight: None, branch_ids: Vec::new() },
         custom_fields: Map::<String, Value>::new(),
         created_at: None,

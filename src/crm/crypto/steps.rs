@@ -10,9 +10,9 @@ use super::error::CRM;
 use super::mapping::{Fields, Laid, Mapping};
 use super::part::{Part, asked_project, ours};
 use crate::crm::wire::Row;
-use crate::crm::{Asked, Branches, Error, Extent, Find, Lane, Position, Question, Source};
+use crate::crm::{Asked, Branches, Error, Extent, Find, Lane, Position, Question, Source, Via};
 use crate::model::project_step::{ProjectStep, ProjectStepFilter};
-use crate::model::{Ctx, Record, RecordId, Source as CrmName};
+use crate::model::{Record, RecordId, Source as CrmName};
 
 const FIELDS: Fields = &[
     ("id", &["id"]),
@@ -65,15 +65,15 @@ impl Source<ProjectStep> for Steps {
         self.client.extent(question, records)
     }
 
-    fn ask<'a>(
+    fn answer<'a>(
         &'a self,
-        ctx: &'a Ctx,
+        via: Via<'a>,
         question: &'a Question,
     ) -> BoxFuture<'a, Result<Asked<ProjectStep>, Error>> {
         async move {
             let project = asked_project(question);
             let translate = |row: &Row<'_>, _: &Laid| step(&self.client, row, project);
-            self.client.page(ctx, question, &self.mapping, translate).await
+            self.client.page(via, question, &self.mapping, translate).await
         }
         .boxed()
     }

@@ -7,9 +7,10 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::routing::post;
+use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tower::ServiceExt as _;
@@ -21,19 +22,30 @@ use crate::http::auth::Caller;
 use crate::http::describe::{self, Reading};
 use crate::http::freshness;
 use crate::http::guard::Deadline;
-use crate::http::problem::{Document, Problem, internal};
+use crate::http::problem::{Document, Invalid, Problem, internal};
 use crate::http::read::unwritable;
 use crate::http::resource::{Answered, Offer};
 use crate::http::routes::{Routes, Stage};
 use crate::http::write::read_body;
 use crate::model::context::Payer;
 use crate::model::query::BadParam;
-use crate::model::rehearsal::{Cost, Rehearsal, Remembered};
+use crate::model::rehearsal::{Cost, Costs, Remembered, Supposed, Unknown};
 use crate::model::{Query, Source};
 
 /// Headers of one request: as many as the server itself takes.
 const MOST_HEADERS: usize = 100;
 const PATH: &str = "/quota/explain";
+/// What may be asked about; only `CONNECT` is for others than us.
+const METHODS: [Method; 8] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::OPTIONS,
+    Method::TRACE,
+];
 
 /// The request that is asked about.
 #[derive(ToSchema)]
@@ -46,7 +58,8 @@ struct Question {
     /// Its path with its query, as it would be sent.
     #[schema(example = "/students?limit=50")]
     path: String,
-    /// Its headers. Who asks is who asks this; a body is JSON if nothing else is said.
+    /// Its headers. Who asks is who asks this; a body is JSON if nothing else is said. A name in two spellings is a
+    /// header sent twice.
     #[schema(required = false, value_type = std::collections::HashMap<String, String>)]
     headers: HeaderMap,
     /// Its body.
@@ -58,19 +71,21 @@ struct Question {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = QuotaExplanation)]
 struct Answer<'a> {
-    /// Calls to CRMs that it would wait for. Signing in and repeats of calls that fail are not among them.
+    /// Calls to CRMs that it would make and wait for. Signing in, repeats of calls that fail, and calls that others have
+    /// begun already are not among them.
     calls: usize,
-    /// The same for each CRM that it would call.
+    /// The same for each CRM that it would call or wait for.
     by_source: Vec<Call>,
-    /// How memory would take part: `hit` and `stale` need no call to answer, `miss` does, `none` is for writes and what is
-    /// never kept.
+    /// How memory would take part: `hit` and `stale` need no call to answer, `miss` does, be it one that is under way
+    /// already, `none` is for writes and what is never kept.
     #[schema(value_type = Part)]
     cache: &'static str,
     /// Calls that it would cause in the background, because something in memory is stale.
     refreshes: usize,
-    /// How long it would wait for turns, in milliseconds: the longest of the CRMs.
+    /// How long it would wait for turns, in milliseconds: the longest of the CRMs. Calls of an operation that takes several
+    /// turns count for as many, and a pause of the CRM is part of it.
     predicted_wait_ms: u64,
-    /// Whether these numbers depend on answers that nobody knows yet.
+    /// Whether the calls depend on answers that nobody knows yet.
     estimated: bool,
     /// The error it would be answered with, if it would be.
     #[schema(required)]
@@ -86,7 +101,7 @@ enum Part {
     Hit,
     /// All of it is in memory, some of it stale.
     Stale,
-    /// A CRM must be asked.
+    /// A CRM must be asked, or somebody else is asking it.
     Miss,
     /// Nothing of it is ever kept.
     None,
@@ -100,7 +115,8 @@ struct Call {
     source: Source,
     /// Calls.
     calls: usize,
-    /// How long the last of them would wait for its turn, or the one that would be refused, in milliseconds.
+    /// How long the last of them would wait for its turn, or the one that would be refused, or one that somebody else has
+    /// begun and whose answer will do, in milliseconds.
     predicted_wait_ms: u64,
     /// Whether a call would be refused, because it would wait too long or the CRM takes none.
     would_be_refused: bool,
@@ -113,16 +129,70 @@ impl From<&Cost> for Call {
     }
 }
 
-/// An error as it would be answered.
+/// An error as it would be answered, but for the id of the request: there was none.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = QuotaRefusal)]
 struct Refusal<'a> {
-    #[serde(flatten)]
-    document: Document<'a>,
+    /// A page that explains the code.
+    #[serde(rename = "type")]
+    #[schema(format = "uri-reference")]
+    kind: String,
+    /// The kind of problem in a few words.
+    title: &'a str,
+    /// The HTTP status.
+    status: u16,
+    /// What would happen to the request and what to do.
+    detail: &'a str,
+    /// The path that was asked about.
+    instance: &'a str,
+    /// The kind of problem for programs; never renamed.
+    code: &'a str,
+    /// Who would find the problem: `gateway`, `alfacrm` or `cryptocrm`.
+    source: &'a str,
+    /// Whether the same request may succeed later.
+    retryable: bool,
     /// Its `Retry-After` in seconds, where it would have one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = u64, required = false)]
+    #[schema(nullable = false)]
     retry_after: Option<u64>,
+    /// The same in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    retry_after_ms: Option<u64>,
+    /// Each single thing that is wrong with the request.
+    errors: &'a [Invalid],
+}
+
+impl<'a> Refusal<'a> {
+    fn new(problem: &'a Problem, base_path: &str, path: &'a str) -> Self {
+        let Document {
+            kind,
+            title,
+            status,
+            detail,
+            instance,
+            code,
+            source,
+            retryable,
+            retry_after_ms,
+            errors,
+            ..
+        } = problem.document(base_path, path, "");
+        let retry_after = problem.asks_again_after();
+        Self {
+            kind,
+            title,
+            status,
+            detail,
+            instance,
+            code,
+            source,
+            retryable,
+            retry_after,
+            retry_after_ms,
+            errors,
+        }
+    }
 }
 
 /// Adds the path.
@@ -134,8 +204,8 @@ pub(super) fn mount(routes: &mut Routes) {
         about: "How many calls to the CRMs a request would cost if this key sent it now, how long it would wait for its \
                 turns, and whether it would be refused. Nothing is spent to find out: no CRM is asked, nothing is \
                 written, kept, refreshed or counted, but this question itself.\n\nWhat is in memory is known exactly. \
-                Where the number depends on answers that are not, it is made from what memory holds of the same kind of \
-                records, and `estimated` is `true`. What else can make a difference is what happens before the request is \
+                Where an answer is not, it is supposed from what memory holds of the same kind of records; `estimated` is \
+                `true` when with other answers there would be other calls. What else can make a difference is what happens before the request is \
                 really sent, calls that fail and are repeated, and an `Idempotency-Key` that was used before: it is not \
                 looked up."
             .to_owned(),
@@ -144,14 +214,14 @@ pub(super) fn mount(routes: &mut Routes) {
             "What it would cost.",
             "QuotaExplanation",
             json!({
-                "calls": 2,
+                "calls": 1,
                 "by_source": [
-                    {"source": "alfacrm", "calls": 2, "predicted_wait_ms": 400, "would_be_refused": false},
+                    {"source": "alfacrm", "calls": 1, "predicted_wait_ms": 0, "would_be_refused": false},
                 ],
                 "cache": "miss",
                 "refreshes": 0,
-                "predicted_wait_ms": 400,
-                "estimated": true,
+                "predicted_wait_ms": 0,
+                "estimated": false,
                 "problem": null,
             }),
         ),
@@ -169,39 +239,80 @@ pub(super) fn mount(routes: &mut Routes) {
 async fn explain(State(front): State<Shared>, request: Request) -> Answered {
     let (head, body) = request.into_parts();
     let found = (head.extensions.get::<Stage>().cloned(), head.extensions.get::<Caller>().cloned());
-    let (Some(Stage(stage)), Some(caller)) = found else {
+    let (Some(stage), Some(caller)) = found else {
         return Err(internal("the question about requests is mounted without their paths"));
     };
     Query::parse(head.uri.query().unwrap_or_default()).finish().map_err(Problem::bad_query)?;
     let asked = read_body(&head.headers, body, Offer::Search).await?;
-    let mut asked = read(asked, &front.base_path)?;
-
-    let consumer = &caller.0.consumer;
-    let payer = Payer {
-        consumer: Arc::clone(&consumer.name),
-        class: freshness::class(asked.headers(), consumer.class),
-        weight: consumer.weight,
-    };
-    let rehearsal = Arc::new(front.api.hub.rehearsal(&payer));
-    let extensions = asked.extensions_mut();
-    extensions.insert(caller.clone());
-    extensions.insert(Arc::clone(&rehearsal));
-    if let Some(deadline) = head.extensions.get::<Deadline>() {
-        extensions.insert(*deadline);
-    }
-    let path = asked.uri().path().to_owned();
-    let response = stage.oneshot(asked).await.unwrap_or_else(|never| match never {});
-    let problem = response.extensions().get::<Problem>();
-    freshness::reply_once(&answer(&rehearsal, problem, &front.base_path, &path)).map_err(unwritable)
+    let asked = read(asked, &front.base_path)?;
+    let scene = Scene { front: &front, stage, caller, deadline: head.extensions.get().copied() };
+    let (costs, problem) = scene.play(&asked, Supposed::Likely).await;
+    let estimated = scene.depends(&asked, &costs).await;
+    let of_problem =
+        problem.as_ref().map(|problem| Refusal::new(problem, &front.base_path, asked.uri.path()));
+    freshness::reply_once(&answer(&costs, estimated, of_problem)).map_err(unwritable)
 }
 
-fn answer<'a>(
-    rehearsal: &Rehearsal,
-    problem: Option<&'a Problem>,
-    base_path: &str,
-    path: &'a str,
-) -> Answer<'a> {
-    let costs = rehearsal.costs();
+/// A request as it would come.
+#[derive(Debug)]
+struct Asked {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+/// Where a request is gone through, and for whom.
+struct Scene<'a> {
+    front: &'a Shared,
+    stage: Stage,
+    caller: Caller,
+    deadline: Option<Deadline>,
+}
+
+impl Scene<'_> {
+    /// What the request would cost if answers that nobody knows were like this, and the problem it would end in.
+    async fn play(&self, asked: &Asked, supposed: Supposed) -> (Costs, Option<Problem>) {
+        let consumer = &self.caller.0.consumer;
+        let payer = Payer {
+            consumer: Arc::clone(&consumer.name),
+            class: freshness::class(&asked.headers, consumer.class),
+            weight: consumer.weight,
+        };
+        let rehearsal = Arc::new(self.front.api.hub.rehearsal(&payer, supposed));
+        let mut request = Request::new(Body::from(asked.body.clone()));
+        *request.method_mut() = asked.method.clone();
+        *request.uri_mut() = asked.uri.clone();
+        *request.headers_mut() = asked.headers.clone();
+        let extensions = request.extensions_mut();
+        extensions.insert(self.caller.clone());
+        extensions.insert(Arc::clone(&rehearsal));
+        if let Some(deadline) = self.deadline {
+            extensions.insert(deadline);
+        }
+        let Stage(paths) = self.stage.clone();
+        let mut response = paths.oneshot(request).await.unwrap_or_else(|never| match never {});
+        (rehearsal.costs(), response.extensions_mut().remove())
+    }
+
+    /// Whether the costs depend on answers that nobody knows: they would be others if those were empty, or full.
+    async fn depends(&self, asked: &Asked, likely: &Costs) -> bool {
+        match likely.unknown {
+            Unknown::Nothing => false,
+            Unknown::Course => true,
+            Unknown::Answers => {
+                for supposed in [Supposed::Empty, Supposed::Full] {
+                    if !self.play(asked, supposed).await.0.is_same(likely) {
+                        return true;
+                    }
+                }
+                false
+            }
+        }
+    }
+}
+
+fn answer<'a>(costs: &Costs, estimated: bool, problem: Option<Refusal<'a>>) -> Answer<'a> {
     let cache = match costs.remembered {
         Remembered::Hit => "hit",
         Remembered::Stale => "stale",
@@ -214,32 +325,35 @@ fn answer<'a>(
         cache,
         refreshes: costs.refreshes,
         predicted_wait_ms: millis(costs.ways.iter().map(|cost| cost.wait).max().unwrap_or(Duration::ZERO)),
-        estimated: costs.estimated,
-        problem: problem.map(|problem| Refusal {
-            document: problem.document(base_path, path, ""),
-            retry_after: problem.asks_again_after(),
-        }),
+        estimated,
+        problem,
     }
 }
 
 /// The request that is asked about; all that is wrong with the question is told.
-fn read(mut asked: Map<String, Value>, base_path: &str) -> Result<Request, Problem> {
+fn read(mut asked: Map<String, Value>, base_path: &str) -> Result<Asked, Problem> {
     let mut bad = Vec::new();
     let mut refuse = |pointer: String, detail: &str| {
         bad.push(BadParam { name: pointer, detail: detail.to_owned() });
     };
     let method = match asked.remove("method") {
         None => Some(Method::GET),
-        Some(value) => value.as_str().and_then(|name| {
-            let methods = [Method::GET, Method::HEAD, Method::POST, Method::PATCH, Method::DELETE];
-            methods.into_iter().find(|method| method.as_str() == name)
-        }),
+        Some(value) => METHODS.into_iter().find(|method| Some(method.as_str()) == value.as_str()),
     };
     if method.is_none() {
-        refuse("/method".to_owned(), "is none of `GET`, `HEAD`, `POST`, `PATCH`, `DELETE`");
+        let known: Vec<String> = METHODS.iter().map(|method| format!("`{method}`")).collect();
+        refuse("/method".to_owned(), &format!("is none of {}", known.join(", ")));
     }
-    let target = asked.remove("path").and_then(|value| target(value.as_str()?, base_path));
+    let path = asked.remove("path");
+    let path = path.as_ref().and_then(Value::as_str);
+    let target = path.and_then(|path| target(path, base_path));
     match &target {
+        _ if path.is_some_and(|path| path.contains('#')) => {
+            refuse(
+                "/path".to_owned(),
+                "holds a `#`: what follows it stays with whoever asks and is never sent",
+            );
+        }
         None => refuse(
             "/path".to_owned(),
             "must be the path of a request with its query, such as `/students?limit=50`",
@@ -260,7 +374,7 @@ fn read(mut asked: Map<String, Value>, base_path: &str) -> Result<Request, Probl
                 let value = value.as_str().and_then(|value| HeaderValue::from_str(value).ok());
                 match (HeaderName::try_from(name.as_str()), value) {
                     (Ok(name), Some(value)) => {
-                        headers.insert(name, value);
+                        headers.append(name, value);
                     }
                     _ => refuse(pointer("/headers/", &name), "is no header with a text as its value"),
                 }
@@ -269,10 +383,10 @@ fn read(mut asked: Map<String, Value>, base_path: &str) -> Result<Request, Probl
         Some(_) => refuse("/headers".to_owned(), "must be an object of texts"),
     }
     let body = match asked.remove("body") {
-        None | Some(Value::Null) => Body::empty(),
+        None | Some(Value::Null) => Bytes::new(),
         Some(body) => {
             headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
-            Body::from(body.to_string())
+            body.to_string().into()
         }
     };
     for name in asked.keys() {
@@ -281,11 +395,7 @@ fn read(mut asked: Map<String, Value>, base_path: &str) -> Result<Request, Probl
     let (Some(method), Some(target), true) = (method, target, bad.is_empty()) else {
         return Err(Problem::bad_body(bad));
     };
-    let mut request = Request::new(body);
-    *request.method_mut() = method;
-    *request.uri_mut() = http::Uri::from(target);
-    *request.headers_mut() = headers;
-    Ok(request)
+    Ok(Asked { method, uri: target.into(), headers, body })
 }
 
 /// A path as it would be sent; what all paths begin with may be left out.

@@ -19,7 +19,7 @@ use crate::http::problem::Problem;
 use crate::http::read::unwritable;
 use crate::http::resource::{self, Call};
 use crate::http::routes::Routes;
-use crate::model::context::Reason;
+use crate::model::context::{Payer, Reason};
 use crate::model::{Query, Source};
 
 const PATH: &str = "/quota";
@@ -46,13 +46,25 @@ struct Quota {
     /// Whether calls pass: `closed` lets all pass, `half_open` one to see whether the CRM works again, `open` none.
     #[schema(value_type = Breaker)]
     breaker: &'static str,
+    /// When calls pass again, in milliseconds; only while none do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    breaker_retry_after_ms: Option<u64>,
+    /// How urgent this consumer's calls are among those of all. `Prefer: priority` of the request counts.
+    #[schema(value_type = Urgency)]
+    class: &'static str,
+    /// The part of this consumer's calls among those of its class, as a multiple of the least one.
+    weight: u32,
+    /// The part of all turns that the class is sure of while some of its calls wait, from 0 to 1.
+    guaranteed: f64,
     /// Calls back to back after an idle time.
     burst: u32,
     /// The longest a call may wait for its turn, in milliseconds.
     max_wait_ms: u64,
     /// Calls of this consumer that wait for their turn now.
     waiting: usize,
-    /// How long a call of this consumer that came now would wait for its turn, in milliseconds.
+    /// How long a call of this consumer that came now would wait for its turn, in milliseconds; while no calls pass, at
+    /// least until they do.
     predicted_wait_ms: u64,
     /// What this consumer spent.
     spent: Spending,
@@ -81,6 +93,19 @@ enum Breaker {
     HalfOpen,
     /// None pass: the CRM fails and is given a pause.
     Open,
+}
+
+/// How urgent calls are, the most urgent first.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used: the class is known by its word")]
+#[schema(as = QuotaClass, rename_all = "snake_case")]
+enum Urgency {
+    /// People wait for the answer.
+    Interactive,
+    /// Another system waits.
+    Partner,
+    /// Nobody in particular waits.
+    Batch,
 }
 
 /// What one consumer spent.
@@ -124,18 +149,22 @@ impl Spending {
 
 impl Quota {
     /// What a consumer sees of itself, and an operator of all.
-    fn of(budget: &Budget, consumer: &str, all: bool) -> Self {
+    fn of(budget: &Budget, payer: &Payer, all: bool) -> Self {
         Self {
             source: budget.crm,
             rate: budget.rate,
             learned_rate: budget.learned_rate,
             foreign_rate: budget.foreign_rate,
             breaker: budget.breaker,
+            breaker_retry_after_ms: budget.closed_for.map(millis),
+            class: payer.class.name(),
+            weight: payer.weight,
+            guaranteed: budget.guaranteed,
             burst: budget.burst,
             max_wait_ms: millis(budget.max_wait),
             waiting: budget.own_waiting,
             predicted_wait_ms: millis(budget.predicted_wait),
-            spent: Spending::of(budget, Some(consumer)),
+            spent: Spending::of(budget, Some(&payer.consumer)),
             waiting_all: all.then_some(budget.waiting),
             spent_all: all.then(|| Spending::of(budget, None)),
             consumers: all.then(|| shares(budget)),
@@ -165,7 +194,7 @@ pub(super) fn mount(routes: &mut Routes) {
                 scope `admin:read` only, which also see who spent what. It costs no call and tells of this moment, so it \
                 is never kept."
             .to_owned(),
-        parameters: Vec::new(),
+        parameters: vec![describe::prefer()],
         answer: (
             "How it stands now.",
             "Quotas",
@@ -176,6 +205,9 @@ pub(super) fn mount(routes: &mut Routes) {
                     "learned_rate": 5.0,
                     "foreign_rate": 0.0,
                     "breaker": "closed",
+                    "class": "interactive",
+                    "weight": 1,
+                    "guaranteed": 0.5,
                     "burst": 1,
                     "max_wait_ms": 20000,
                     "waiting": 2,
@@ -206,10 +238,9 @@ fn read(call: &Call) -> Result<Response, Problem> {
     let caller = call.caller()?;
     Query::parse(call.head.uri.query().unwrap_or_default()).finish().map_err(Problem::bad_query)?;
     let consumer = &caller.0.consumer;
-    let name = &consumer.name;
     let payer = call.circumstances(consumer).payer;
     let all = consumer.scopes.allow("admin", Access::Read);
     let budgets = call.front.api.hub.budgets(&payer);
-    let items = budgets.iter().map(|budget| Quota::of(budget, name, all)).collect();
+    let items = budgets.iter().map(|budget| Quota::of(budget, &payer, all)).collect();
     freshness::reply_once(&Answer { items }).map_err(unwritable)
 }

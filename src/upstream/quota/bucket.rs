@@ -1,4 +1,5 @@
-//! When the next call may leave. Pure: every method takes `now`.
+//! When the next call may leave: the generic cell rate algorithm (GCRA), a token bucket that remembers one instant in
+//! place of a count. Pure: every method takes `now`.
 //!
 //! One instant is remembered, the earliest at which the allowance is whole again. It is moved at dispatch, never by a
 //! timer, so a stall cannot pile up turns; and it starts one interval in the future, because a process that just

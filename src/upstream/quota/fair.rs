@@ -1,4 +1,5 @@
-//! Who is next within one class: consumers share by weight (start-time fair queueing). A consumer that asks for a
+//! Who is next within one class: consumers share by weight (start-time fair queueing, with a virtual time of work done). A
+//! consumer that asks for a
 //! thousand calls does not push aside one that asks for a single call, and idle shares belong to whoever is there.
 //!
 //! Each call that waits has a *slot*: a point on a clock that runs with the work done. A consumer's slots lie apart by the
@@ -105,11 +106,29 @@ impl<T> Fair<T> {
         self.slots.total() == 0
     }
 
-    /// The turns that are taken before a newcomer's, if nobody else comes.
-    pub(super) fn ahead_of(&self, share: &Share<'_>) -> u64 {
+    /// The turns that are taken before a newcomer's, if nobody else comes than, before it, calls of the same consumer that
+    /// take `own` turns.
+    pub(super) fn ahead_of(&self, share: &Share<'_>, own: u32) -> u64 {
         let finish = self.by_name.get(share.name).map_or(0, |at| self.flows[*at as usize].finish);
-        let start = finish.max(self.clock);
-        self.slots.before(&Slot { again: share.again, start, arrival: u64::MAX, flow: u32::MAX })
+        let start = finish.max(self.clock) + u64::from(own) * CALL / u64::from(share.weight.max(1));
+        u64::from(own)
+            + self.slots.before(&Slot { again: share.again, start, arrival: u64::MAX, flow: u32::MAX })
+    }
+
+    /// The turns that are taken before a call's that has a seat, if nobody else comes. It takes time in proportion to how
+    /// many calls the consumer has waiting.
+    pub(super) fn ahead_of_seat(&self, seat: Seat) -> u64 {
+        let queue = self.flows.get(seat.flow as usize).map(|flow| &flow.queues[usize::from(seat.again)]);
+        // Slots belong to consumers: the call has the one that its arrival comes to.
+        let slot = queue.and_then(|queue| queue.slots.get(queue.waiting.range(..seat.arrival).count()));
+        slot.map_or(0, |slot| self.slots.before(slot))
+    }
+
+    /// Whose a seat is, and the turns the call takes.
+    pub(super) fn get(&self, seat: Seat) -> Option<(&Arc<str>, u32)> {
+        let flow = self.flows.get(seat.flow as usize)?;
+        let (_, cost) = flow.queues[usize::from(seat.again)].waiting.get(&seat.arrival)?;
+        Some((&flow.name, *cost))
     }
 
     /// How many consumers wait.
@@ -135,8 +154,8 @@ impl<T> Fair<T> {
         Seat { flow: at, again: share.again, arrival }
     }
 
-    /// Takes out who leaves; `None` when the seat is empty already.
-    pub(super) fn remove(&mut self, seat: Seat) -> Option<T> {
+    /// Takes out who leaves, with the name of the consumer; `None` when the seat is empty already.
+    pub(super) fn remove(&mut self, seat: Seat) -> Option<(T, Arc<str>)> {
         let flow = self.flows.get_mut(seat.flow as usize)?;
         let queue = &mut flow.queues[usize::from(seat.again)];
         let (waiter, _) = queue.waiting.remove(&seat.arrival)?;
@@ -146,16 +165,19 @@ impl<T> Fair<T> {
         if other.is_none_or(|other| other.start < slot.start) {
             flow.finish = slot.start;
         }
+        let name = Arc::clone(&flow.name);
         self.slots.remove(&slot);
         self.settle(seat.flow);
-        Some(waiter)
+        Some((waiter, name))
     }
 
-    /// Takes out who is next, and the turns the call takes.
-    pub(super) fn pop(&mut self) -> Option<(T, u32)> {
+    /// Takes out who is next, with the name of the consumer, and the turns the call takes.
+    pub(super) fn pop(&mut self) -> Option<((T, Arc<str>), u32)> {
         let slot = self.slots.first()?;
         self.slots.remove(&slot);
-        let queue = &mut self.flows[slot.flow as usize].queues[usize::from(slot.again)];
+        let flow = &mut self.flows[slot.flow as usize];
+        let name = Arc::clone(&flow.name);
+        let queue = &mut flow.queues[usize::from(slot.again)];
         queue.slots.pop_front();
         let (_, (waiter, cost)) = queue.waiting.pop_first()?;
         self.clock = self.clock.max(slot.start);
@@ -166,7 +188,7 @@ impl<T> Fair<T> {
             self.resting.pop_first();
             self.forget(at);
         }
-        Some((waiter, cost))
+        Some(((waiter, name), cost))
     }
 
     fn flow(&mut self, name: &Arc<str>) -> u32 {
@@ -229,7 +251,7 @@ mod tests {
     }
 
     fn served(fair: &mut Fair<usize>, turns: usize) -> Vec<usize> {
-        std::iter::from_fn(|| fair.pop().map(|(of, _)| of)).take(turns).collect()
+        std::iter::from_fn(|| fair.pop().map(|((of, _), _)| of)).take(turns).collect()
     }
 
     #[test]
@@ -276,7 +298,7 @@ mod tests {
         for _ in 0..50 {
             // Always one at a time, each after the one before was served.
             push(&mut fair, 2, 1, 1);
-            while fair.pop().unwrap().0 != 2 {
+            while fair.pop().unwrap().0.0 != 2 {
                 turns += 1;
             }
         }
@@ -292,7 +314,7 @@ mod tests {
             push(&mut fair, 2, 1, 1);
         }
         for seat in leaving {
-            assert_eq!(fair.remove(seat), Some(1));
+            assert_eq!(fair.remove(seat).map(|(of, _)| of), Some(1));
             assert_eq!(fair.remove(seat), None);
         }
         let turns = served(&mut fair, 20);
@@ -343,20 +365,20 @@ mod tests {
                     }
                     2 if !seats.is_empty() => {
                         let (seat, guest) = seats.swap_remove(of % seats.len());
-                        prop_assert_eq!(fair.remove(seat), Some(guest));
+                        prop_assert_eq!(fair.remove(seat).map(|(guest, _)| guest), Some(guest));
                     }
                     _ => {
                         let share = Share { name: &name(9), weight, cost: 1, again };
-                        let ahead = fair.ahead_of(&share);
+                        let ahead = fair.ahead_of(&share, 0);
                         prop_assert!(ahead <= fair.cost());
-                        if let Some((guest, _)) = fair.pop() {
+                        if let Some(((guest, _), _)) = fair.pop() {
                             prop_assert!(check(guest));
                             seats.retain(|(_, seated)| *seated != guest);
                         }
                     }
                 }
             }
-            while let Some((guest, _)) = fair.pop() {
+            while let Some(((guest, _), _)) = fair.pop() {
                 prop_assert!(check(guest));
                 seats.retain(|(_, seated)| *seated != guest);
             }

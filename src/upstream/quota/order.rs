@@ -1,4 +1,4 @@
-//! An ordered set that also tells how much stands before a place, in logarithmic time: what the prediction of a wait is
+//! An ordered set that also tells how much stands before a place (an order-statistic tree), in logarithmic time: what the prediction of a wait is
 //! made of. A treap in an arena; its shape depends on the keys alone, so that equal runs are equal.
 
 /// No node.

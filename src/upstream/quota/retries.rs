@@ -1,4 +1,4 @@
-//! How many calls may be made again: a part of the rate and no more. When a CRM fails, trying again helps a few; when
+//! How many calls may be made again (a retry budget): a part of the rate and no more. When a CRM fails, trying again helps a few; when
 //! everybody tries again, it takes the turns of those who have not been served once. Pure: `now` is given.
 
 use std::time::Duration;
@@ -27,11 +27,15 @@ impl Retries {
         Self { per_second, left: Self::most(per_second), at: now }
     }
 
+    /// From now on the CRM takes `rate` calls a second.
+    pub fn set_rate(&mut self, rate: f64, now: Instant) {
+        self.grow(now);
+        self.per_second = rate * PART;
+    }
+
     /// Takes one; `false` when there is none left.
     pub fn take(&mut self, now: Instant) -> bool {
-        let grown = now.saturating_duration_since(self.at).as_secs_f64() * self.per_second;
-        self.left = (self.left + grown).min(Self::most(self.per_second));
-        self.at = self.at.max(now);
+        self.grow(now);
         let some = self.left >= 1.0;
         if some {
             self.left -= 1.0;
@@ -49,6 +53,12 @@ impl Retries {
         let missing = (1.0 - self.left).max(0.0);
         let wait = Duration::try_from_secs_f64(missing / self.per_second).unwrap_or(SAVED);
         wait.saturating_sub(now.saturating_duration_since(self.at))
+    }
+
+    fn grow(&mut self, now: Instant) {
+        let grown = now.saturating_duration_since(self.at).as_secs_f64() * self.per_second;
+        self.left = (self.left + grown).min(Self::most(self.per_second));
+        self.at = self.at.max(now);
     }
 
     fn most(per_second: f64) -> f64 {
@@ -71,6 +81,16 @@ mod tests {
         while retries.take(now) {}
         let wait = retries.next(now);
         assert!(retries.take(now + wait));
+    }
+
+    #[test]
+    fn a_crm_that_takes_less_is_asked_less_often_again() {
+        let start = Instant::now();
+        let mut retries = Retries::new(5.0, start);
+        while retries.take(start) {}
+        retries.set_rate(1.0, start);
+        let taken = (1..=600).filter(|n| retries.take(start + Duration::from_secs(1) * *n)).count();
+        assert!((59..=60).contains(&taken), "{taken} in ten minutes at a tenth of a call a second");
     }
 
     #[test]

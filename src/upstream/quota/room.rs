@@ -1,4 +1,5 @@
-//! The waiting room: who is next, who may come in, and how long a newcomer would wait. Pure: every method that needs the
+//! The waiting room: who is next (strict priority between classes above guaranteed shares, which are deficit counters),
+//! who may come in (admission control), and how long a newcomer would wait. Pure: every method that needs the
 //! time takes `now`.
 //!
 //! Signing in goes first, because nobody is served without it. Then the classes in the order of [`Lane`], each fair among
@@ -85,6 +86,19 @@ pub struct Request<'a> {
     pub cost: u32,
     /// Bytes it holds while it waits.
     pub bytes: usize,
+    /// What comes in together with it, before it. Only a forecast knows of any.
+    pub before: Before,
+}
+
+/// Calls of the same consumer and class that are made before another one.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Before {
+    /// How many.
+    pub calls: usize,
+    /// Turns they take.
+    pub turns: u32,
+    /// Bytes they hold while they wait.
+    pub bytes: usize,
 }
 
 /// Where a call waits.
@@ -102,7 +116,7 @@ pub struct Room<T> {
     rules: Rules,
     /// When it was opened.
     opened: Instant,
-    sign_ins: BTreeMap<u64, T>,
+    sign_ins: BTreeMap<u64, (T, u32)>,
     lanes: [Fair<Guest<T>>; 4],
     /// Turns each class has earned of those it is guaranteed.
     earned: [f64; 4],
@@ -117,8 +131,18 @@ pub struct Room<T> {
 #[derive(Debug)]
 struct Guest<T> {
     waiter: T,
-    consumer: Arc<str>,
     bytes: usize,
+}
+
+/// A call whose turn is foretold.
+struct Waits<'a> {
+    lane: Lane,
+    consumer: &'a str,
+    /// Turns of its class that are taken before.
+    ahead: u64,
+    cost: u32,
+    /// Whether none of its consumer's come in together with it.
+    is_first: bool,
 }
 
 /// What a consumer takes up.
@@ -159,6 +183,15 @@ impl<T> Room<T> {
         self.calls + self.sign_ins.len()
     }
 
+    /// How many wait in each class; who signs in is as urgent as can be.
+    pub fn waiting_by_lane(&self) -> [usize; 4] {
+        let mut waiting = [self.sign_ins.len(), 0, 0, 0];
+        for places in self.consumers.values() {
+            waiting.iter_mut().zip(places.by_lane).for_each(|(sum, calls)| *sum += calls);
+        }
+        waiting
+    }
+
     /// How many calls of a consumer wait.
     pub fn waiting_of(&self, consumer: &str) -> usize {
         self.consumers.get(consumer).map_or(0, |places| places.calls)
@@ -172,25 +205,38 @@ impl<T> Room<T> {
         }
         let (calls, bytes) =
             self.consumers.get(request.consumer).map_or((0, 0), |places| (places.calls, places.bytes));
-        let left = self.rules.max_calls.saturating_sub(self.calls);
-        let left_bytes = self.rules.max_bytes.saturating_sub(self.bytes);
+        let before = request.before;
+        let (calls, bytes) = (calls + before.calls, bytes + before.bytes);
+        let left = self.rules.max_calls.saturating_sub(self.calls + before.calls);
+        let left_bytes = self.rules.max_bytes.saturating_sub(self.bytes + before.bytes);
         left > 0
             && calls < OTHERS.saturating_mul(left)
             && request.bytes <= left_bytes
             && bytes <= OTHERS.saturating_mul(left_bytes - request.bytes)
     }
 
+    /// How many must leave at most until a call that found no place may come in, if those who leave hold as much as others.
+    pub fn turns_until_place(&self, request: &Request<'_>) -> usize {
+        let (calls, bytes) =
+            self.consumers.get(request.consumer).map_or((0, 0), |places| (places.calls, places.bytes));
+        let left = self.rules.max_calls.saturating_sub(self.calls);
+        let left_bytes = self.rules.max_bytes.saturating_sub(self.bytes);
+        let calls_missing = (calls / OTHERS + 1).saturating_sub(left);
+        let bytes_missing = (request.bytes + bytes.div_ceil(OTHERS)).saturating_sub(left_bytes);
+        let held_by_one = (self.bytes / self.calls.max(1)).max(1);
+        calls_missing.max(bytes_missing.div_ceil(held_by_one)).min(self.calls)
+    }
+
     /// Lets a call in.
     pub fn push(&mut self, request: &Request<'_>, now: Instant, waiter: T) -> Seat {
         if request.reason == Reason::Auth {
             self.arrivals += 1;
-            self.sign_ins.insert(self.arrivals, waiter);
+            self.sign_ins.insert(self.arrivals, (waiter, request.cost.max(1)));
             return Seat::SignIn(self.arrivals);
         }
         let lane = Lane::of(request.class, request.reason);
-        let consumer = Arc::clone(request.consumer);
         self.forget_some(now);
-        let places = self.consumers.entry(Arc::clone(&consumer)).or_default();
+        let places = self.consumers.entry(Arc::clone(request.consumer)).or_default();
         places.calls += 1;
         places.bytes += request.bytes;
         places.by_lane[lane as usize] += 1;
@@ -198,14 +244,14 @@ impl<T> Room<T> {
         self.calls += 1;
         self.bytes += request.bytes;
         self.loads[lane as usize].add(now, f64::from(request.cost), self.rules.rate);
-        let guest = Guest { waiter, consumer, bytes: request.bytes };
+        let guest = Guest { waiter, bytes: request.bytes };
         Seat::Class(lane, self.lanes[lane as usize].push(&share(request), guest))
     }
 
     /// Takes out who leaves; `None` when the seat is empty already.
     pub fn remove(&mut self, seat: Seat) -> Option<T> {
         match seat {
-            Seat::SignIn(arrival) => self.sign_ins.remove(&arrival),
+            Seat::SignIn(arrival) => self.sign_ins.remove(&arrival).map(|(waiter, _)| waiter),
             Seat::Class(lane, seat) => {
                 let guest = self.lanes[lane as usize].remove(seat)?;
                 Some(self.left(lane, guest))
@@ -215,8 +261,8 @@ impl<T> Room<T> {
 
     /// Takes out who is next, and the turns the call takes. With `only_sign_in` everybody else stays seated.
     pub fn pop(&mut self, only_sign_in: bool) -> Option<(T, u32)> {
-        if let Some((_, waiter)) = self.sign_ins.pop_first() {
-            return Some((waiter, 1));
+        if let Some((_, first)) = self.sign_ins.pop_first() {
+            return Some(first);
         }
         if only_sign_in {
             return None;
@@ -241,7 +287,8 @@ impl<T> Room<T> {
 
     /// Takes everybody out.
     pub fn empty(&mut self) -> Vec<T> {
-        let mut all: Vec<T> = std::mem::take(&mut self.sign_ins).into_values().collect();
+        let sign_ins = std::mem::take(&mut self.sign_ins);
+        let mut all: Vec<T> = sign_ins.into_values().map(|(waiter, _)| waiter).collect();
         for lane in Lane::ALL {
             while let Some((guest, _)) = self.lanes[lane as usize].pop() {
                 all.push(self.left(lane, guest));
@@ -253,24 +300,58 @@ impl<T> Room<T> {
     /// The turns that will be taken before a newcomer's at `rate` turns a second, if calls of other classes and consumers
     /// go on coming as they did.
     pub fn turns_ahead_of(&self, request: &Request<'_>, now: Instant, rate: f64) -> f64 {
-        let sign_ins = self.sign_ins.len() as f64;
         // Who is alone in the room is next, whoever may come later.
-        if request.reason == Reason::Auth || self.calls == 0 {
-            return sign_ins;
+        if request.reason == Reason::Auth || self.calls + request.before.calls == 0 {
+            return self.sign_in_turns();
         }
-        let mine = Lane::of(request.class, request.reason) as usize;
-        let own = f64::from(request.cost);
+        let lane = Lane::of(request.class, request.reason);
+        let before = request.before;
+        let ahead = self.lanes[lane as usize].ahead_of(&share(request), before.turns);
+        let call = Waits {
+            lane,
+            consumer: request.consumer,
+            ahead,
+            cost: request.cost,
+            is_first: before.calls == 0,
+        };
+        self.turns(&call, now, rate)
+    }
+
+    /// The turns that will be taken before a call's that waits already.
+    pub fn turns_ahead_of_seat(&self, seat: Seat, now: Instant, rate: f64) -> f64 {
+        match seat {
+            Seat::SignIn(arrival) => {
+                self.sign_ins.range(..arrival).map(|(_, (_, turns))| f64::from(*turns)).sum()
+            }
+            Seat::Class(lane, seat) => {
+                let fair = &self.lanes[lane as usize];
+                let Some((consumer, cost)) = fair.get(seat) else { return 0.0 };
+                let ahead = fair.ahead_of_seat(seat);
+                let call = Waits { lane, consumer, ahead, cost, is_first: true };
+                self.turns(&call, now, rate)
+            }
+        }
+    }
+
+    fn sign_in_turns(&self) -> f64 {
+        self.sign_ins.values().map(|(_, turns)| f64::from(*turns)).sum()
+    }
+
+    /// The turns until it is a call's turn, those of all others included.
+    fn turns(&self, call: &Waits<'_>, now: Instant, rate: f64) -> f64 {
+        let (mine, own) = (call.lane as usize, f64::from(call.cost));
         let age = now.saturating_duration_since(self.opened);
         let load = |lane: usize| (self.loads[lane].at(now, age) / rate).min(1.0);
         let mut ahead = [0.0; 4];
         for (lane, fair) in self.lanes.iter().enumerate() {
             ahead[lane] = fair.cost() as f64;
         }
-        ahead[mine] = self.lanes[mine].ahead_of(&share(request)) as f64 + own - self.earned[mine];
+        ahead[mine] = call.ahead as f64 + own - self.earned[mine];
         // Others of the class come between the consumer's own calls, but never take more than their part.
-        let places = self.consumers.get(request.consumer).filter(|places| places.by_lane[mine] > 0);
-        let others =
-            places.map_or(0.0, |places| load(mine) - (places.load.at(now, age) / rate).min(1.0)).max(0.0);
+        let places = self.consumers.get(call.consumer);
+        let waits = !call.is_first || places.is_some_and(|places| places.by_lane[mine] > 0);
+        let own_load = places.map_or(0.0, |places| (places.load.at(now, age) / rate).min(1.0));
+        let others = if waits { (load(mine) - own_load).max(0.0) } else { 0.0 };
         let part = 1.0 - 1.0 / self.lanes[mine].consumers().max(2) as f64;
         let comes =
             |lane: usize, served: f64| if lane == mine { others.min(served * part) } else { load(lane) };
@@ -301,7 +382,7 @@ impl<T> Room<T> {
         let lower = (mine + 1..Lane::ALL.len()).filter(|lane| !self.lanes[*lane].is_empty());
         let unfinished: f64 =
             lower.map(|lane| (self.earned[lane] + self.rules.guaranteed[lane] * turns).fract()).sum();
-        sign_ins + (turns - own - unfinished).clamp(0.0, FOREVER)
+        self.sign_in_turns() + (turns - own - unfinished).clamp(0.0, FOREVER)
     }
 
     /// The part of all turns that each class gets, when each wants so much.
@@ -326,10 +407,10 @@ impl<T> Room<T> {
             .or_else(|| waiting().next())
     }
 
-    fn left(&mut self, lane: Lane, guest: Guest<T>) -> T {
+    fn left(&mut self, lane: Lane, (guest, consumer): (Guest<T>, Arc<str>)) -> T {
         self.calls -= 1;
         self.bytes -= guest.bytes;
-        if let Some(places) = self.consumers.get_mut(&guest.consumer) {
+        if let Some(places) = self.consumers.get_mut(&consumer) {
             places.calls -= 1;
             places.bytes -= guest.bytes;
             places.by_lane[lane as usize] -= 1;
@@ -407,7 +488,8 @@ mod tests {
     }
 
     fn call(consumer: &Arc<str>, class: Class) -> Request<'_> {
-        Request { reason: Reason::Miss, class, consumer, weight: 1, cost: 1, bytes: 100 }
+        let before = Before::default();
+        Request { reason: Reason::Miss, class, consumer, weight: 1, cost: 1, bytes: 100, before }
     }
 
     fn push_many(room: &mut Room<usize>, calls: usize, request: &Request<'_>, guest: usize) {
@@ -494,6 +576,23 @@ mod tests {
         push_many(&mut room, 10, &call(&names[2], Class::Interactive), 0);
         let turns: Vec<_> = (0..8).map(|_| room.pop(false).unwrap().0).collect();
         assert_eq!(turns.iter().filter(|lane| **lane == 0).count(), 7, "{turns:?}");
+    }
+
+    #[test]
+    fn who_found_no_place_finds_one_when_so_many_have_left_as_it_was_told() {
+        let [flood, late, ..] = names();
+        for (max_calls, calls) in [(3, 3), (50, 10), (50, 30), (50, 50), (200, 120)] {
+            let mut room = Room::new(Rules { max_calls, ..RULES }, Instant::now());
+            push_many(&mut room, calls, &call(&late, Class::Interactive), 0);
+            let flooding = call(&flood, Class::Interactive);
+            while room.has_place_for(&flooding) {
+                room.push(&flooding, Instant::now(), 1);
+            }
+            let turns = room.turns_until_place(&flooding);
+            assert!((1..=max_calls / 2).contains(&turns), "{turns} of {max_calls}");
+            (0..turns).for_each(|_| assert!(room.pop(false).is_some()));
+            assert!(room.has_place_for(&flooding), "{max_calls} places, {turns} turns");
+        }
     }
 
     #[test]

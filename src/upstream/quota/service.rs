@@ -1,53 +1,75 @@
 //! The pacer as a tower service. It is always ready, because readiness cannot see the request and so cannot rank it;
 //! waiting happens in the call's future.
 
-use futures_util::future::BoxFuture;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use tower::{Layer, Service};
 
-use super::Pacer;
-use super::breaker::State;
-use super::pacer::Ended;
+use super::breaker::Effect;
 use super::room::Lane;
+use super::{Ended, Pacer};
 use crate::model::context::{Payer, Reason};
 use crate::upstream::{Answer, Attempt, Call, Error, Meter};
 
 /// Puts [`Quota`] in front of a service.
 #[derive(Debug, Clone)]
-pub struct QuotaLayer {
+pub struct QuotaLayer(Arc<Turns>);
+
+#[derive(Debug)]
+struct Turns {
     pacer: Pacer,
     meter: Meter,
-    waiting: Arc<[AtomicUsize; 4]>,
 }
 
 impl QuotaLayer {
     /// Turns of `pacer`, counted by `meter`.
     pub fn new(pacer: Pacer, meter: Meter) -> Self {
-        Self { pacer, meter, waiting: Arc::default() }
+        let watched = pacer.clone();
+        meter.metrics.watch(meter.crm.name(), move || watched.gauges());
+        Self(Arc::new(Turns { pacer, meter }))
     }
 }
 
-/// Lets each attempt wait for its turn.
-#[derive(Debug, Clone)]
+impl Turns {
+    fn refused(&self, lane: Lane, error: &Error) {
+        let reason = match error {
+            Error::Overloaded { refusal, .. } => refusal.name(),
+            Error::Unavailable { .. } => "breaker",
+            Error::NoSignIn => "sign_in",
+            _ => return,
+        };
+        self.meter.metrics.queue_refused(self.meter.crm.name(), lane.name(), reason);
+    }
+}
+
+/// Lets each attempt wait for its turn. Many may wait, so an attempt holds no service of its own before its turn.
+#[derive(Debug)]
 pub struct Quota<S> {
-    turns: QuotaLayer,
-    inner: S,
+    turns: Arc<Turns>,
+    inner: Arc<S>,
+}
+
+impl<S> Clone for Quota<S> {
+    fn clone(&self) -> Self {
+        Self { turns: Arc::clone(&self.turns), inner: Arc::clone(&self.inner) }
+    }
 }
 
 impl<S> Layer<S> for QuotaLayer {
     type Service = Quota<S>;
 
     fn layer(&self, inner: S) -> Quota<S> {
-        Quota { turns: self.clone(), inner }
+        Quota { turns: Arc::clone(&self.0), inner: Arc::new(inner) }
     }
 }
 
 impl<S> Service<Attempt> for Quota<S>
 where
-    S: Service<Attempt, Response = Answer, Error = Error> + Clone + Send + 'static,
+    S: Service<Attempt, Response = Answer, Error = Error> + Clone + Send + Sync + 'static,
     S::Future: Send,
 {
     type Response = Answer;
@@ -59,15 +81,15 @@ where
     }
 
     fn call(&mut self, attempt: Attempt) -> Self::Future {
-        let (turns, mut inner) = (self.turns.clone(), self.inner.clone());
+        let Self { turns, inner } = self.clone();
         Box::pin(async move {
             let ctx = &attempt.ctx;
             let crm = turns.meter.crm.name();
             let lane = Lane::of(ctx.payer.class, ctx.reason);
-            let seated = Seated::new(&turns, lane);
-            let turn = turns.pacer.turn(ctx, attempt.call.operation, size(&attempt.call)).await;
-            drop(seated);
-            let turn = turn?;
+            let (operation, size) = (attempt.call.operation, attempt.call.size());
+            let effect = if attempt.call.safe { Effect::Reads } else { Effect::Writes };
+            let turn = turns.pacer.turn(ctx, operation, size, effect).await;
+            let turn = turn.inspect_err(|error| turns.refused(lane, error))?;
             turns.meter.metrics.queue_wait(crm, lane.name(), turn.queued);
             ctx.interest.sent();
             let mut flight = Flight {
@@ -80,9 +102,10 @@ where
                 ended: Ended::Unknown,
                 left: true,
             };
-            let outcome = inner.call(attempt).await;
-            flight.ended = ended(&outcome);
-            flight.left = !matches!(outcome, Err(Error::Transport { sent: false, .. }));
+            let call = Arc::clone(&attempt.call);
+            let outcome = S::clone(&inner).call(attempt).await;
+            flight.ended = ended(&call, &outcome);
+            flight.left = outcome.as_ref().err().is_none_or(Error::may_have_been_sent);
             drop(flight);
             let mut answer = outcome?;
             answer.queued = turn.queued;
@@ -91,38 +114,34 @@ where
     }
 }
 
-/// Bytes that a call holds while it waits, roughly.
-fn size(call: &Call) -> usize {
-    const CIRCUMSTANCES: usize = 512;
-    CIRCUMSTANCES + call.target.len() + call.body.as_ref().map_or(0, bytes::Bytes::len)
-}
-
 /// What the limits learn from an outcome.
-fn ended(outcome: &Result<Answer, Error>) -> Ended {
+fn ended(call: &Call, outcome: &Result<Answer, Error>) -> Ended {
     match outcome {
-        Ok(answer) if answer.status == 429 => Ended::Limited(answer.retry_after()),
-        Ok(answer) if answer.status == 503 && answer.retry_after().is_some() => {
-            Ended::Paused(answer.retry_after().unwrap_or_default())
-        }
-        Ok(answer) if answer.status >= 500 => Ended::Failed,
-        Ok(_) | Err(Error::TooLarge(_)) => Ended::Answered,
+        Ok(answer) => match (answer.status, answer.retry_after) {
+            (429, pause) => Ended::Limited(pause),
+            (503, Some(pause)) => Ended::Paused(pause),
+            (503, None) => Ended::Failed,
+            (500.., _) => Ended::FailedAt(fingerprint(call)),
+            (200..300, _) if !answer.may_be_json() => Ended::Failed,
+            _ => Ended::Answered,
+        },
+        Err(Error::TooLarge(_)) => Ended::Answered,
         Err(Error::Timeout(_) | Error::Transport { .. }) => Ended::Failed,
-        Err(Error::Overloaded { .. } | Error::Unavailable { .. } | Error::Abandoned) => Ended::Unknown,
+        // It was not sent.
+        Err(_) => Ended::Unknown,
     }
 }
 
-/// The state as metrics show it.
-fn breaker_number(state: State) -> i64 {
-    match state {
-        State::Closed => 0,
-        State::HalfOpen => 1,
-        State::Open => 2,
-    }
+/// The same for the same call made again.
+fn fingerprint(call: &Call) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (call.operation, &call.target, &call.body).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A call under way. However it ends, also by being dropped, it is billed if it left and the limits learn of it.
 struct Flight<'a> {
-    turns: &'a QuotaLayer,
+    turns: &'a Turns,
     payer: Payer,
     probe: bool,
     reason: Reason,
@@ -139,8 +158,6 @@ impl Drop for Flight<'_> {
             metrics.quota_spent(crm.name(), &self.payer.consumer, self.reason.name());
         }
         let pulse = self.turns.pacer.ended(self.sent_at, self.probe, self.ended);
-        metrics.quota_rate(crm.name(), pulse.learned_rate, pulse.foreign_rate);
-        metrics.breaker(crm.name(), breaker_number(pulse.breaker));
         if let Ended::Limited(_) = self.ended {
             let (rate, foreign) = (pulse.learned_rate, pulse.foreign_rate);
             let crm = crm.name();
@@ -158,30 +175,48 @@ impl Drop for Flight<'_> {
     }
 }
 
-/// Counts one who waits, for as long as it lives.
-struct Seated<'a> {
-    turns: &'a QuotaLayer,
-    lane: Lane,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Method;
+    use std::time::Duration;
 
-impl<'a> Seated<'a> {
-    fn new(turns: &'a QuotaLayer, lane: Lane) -> Self {
-        let seated = Self { turns, lane };
-        seated.show(seated.count().fetch_add(1, Ordering::Relaxed) + 1);
-        seated
+    fn call(target: &str) -> Call {
+        Call {
+            operation: "pay/index",
+            method: Method::POST,
+            target: target.to_owned(),
+            body: None,
+            safe: true,
+        }
     }
 
-    fn count(&self) -> &AtomicUsize {
-        &self.turns.waiting[self.lane as usize]
+    fn answer(status: u16, retry_after: Option<u64>, body: &'static str) -> Result<Answer, Error> {
+        let retry_after = retry_after.map(Duration::from_secs);
+        let (body, zero) = (body.into(), Duration::ZERO);
+        Ok(Answer { status, retry_after, body, queued: zero, took: zero, signed: 0, closed_for: None })
     }
 
-    fn show(&self, waiting: usize) {
-        self.turns.meter.metrics.queue_depth(self.turns.meter.crm.name(), self.lane.name(), waiting);
-    }
-}
-
-impl Drop for Seated<'_> {
-    fn drop(&mut self) {
-        self.show(self.count().fetch_sub(1, Ordering::Relaxed) - 1);
+    #[test]
+    fn what_the_limits_learn_from_an_answer() {
+        let of = |outcome| ended(&call("/1"), &outcome);
+        let second = Duration::from_secs(1);
+        for (outcome, learned) in [
+            (answer(200, None, "{}"), Ended::Answered),
+            (answer(200, None, "\u{feff} [1]"), Ended::Answered),
+            (answer(204, None, ""), Ended::Answered),
+            (answer(200, None, "<html>We are working on it</html>"), Ended::Failed),
+            (answer(200, None, "\n Notice: undefined index"), Ended::Failed),
+            (answer(404, None, "<html>"), Ended::Answered),
+            (answer(429, Some(1), ""), Ended::Limited(Some(second))),
+            (answer(503, Some(1), ""), Ended::Paused(second)),
+            (answer(503, None, ""), Ended::Failed),
+            (answer(500, None, ""), Ended::FailedAt(fingerprint(&call("/1")))),
+            (Err(Error::Timeout(second)), Ended::Failed),
+            (Err(Error::Abandoned), Ended::Unknown),
+        ] {
+            assert_eq!(of(outcome.clone()), learned, "{outcome:?}");
+        }
+        assert_ne!(of(answer(500, None, "")), ended(&call("/2"), &answer(500, None, "")));
     }
 }

@@ -199,3 +199,22 @@ async fn it_needs_its_scope() {
     assert!(refused.text.contains("quota:read"), "{}", refused.text);
     assert_eq!(app.owner().send(Method::POST, "/quota", Some(&json!({}))).await.status, 405);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_consumer_is_told_its_class_its_weight_and_what_the_class_is_sure_of() {
+    let app = Setup::new()
+        .students(5)
+        .projects(5)
+        .set("consumers.export.scopes", "[\"quota:read\"]")
+        .set("consumers.export.class", "\"batch\"")
+        .set("consumers.export.weight", "3")
+        .start();
+    let batch = quota_of(&app.export(), "alfacrm").await;
+    assert_eq!((&batch["class"], &batch["weight"]), (&json!("batch"), &json!(3)), "{batch}");
+    assert_eq!(batch["guaranteed"], 0.1);
+    assert!(batch.get("breaker_retry_after_ms").is_none(), "{batch}");
+    let urgent = quota_of(&app.owner(), "alfacrm").await;
+    assert_eq!((&urgent["class"], &urgent["guaranteed"]), (&json!("interactive"), &json!(0.5)));
+    let later = quota_of(&app.owner().with("prefer", "priority=partner"), "alfacrm").await;
+    assert_eq!((&later["class"], &later["guaranteed"]), (&json!("partner"), &json!(0.2)));
+}

@@ -2,6 +2,7 @@
 
 mod inbound_order;
 mod outbound_order;
+mod shortcut;
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};

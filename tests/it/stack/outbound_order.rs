@@ -133,6 +133,19 @@ async fn retries_come_behind_first_attempts() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refresh_that_fails_is_not_tried_again() {
+    let app = signed_in(slow()).await;
+    let id = some_ids(&app, 1)[0];
+    assert_eq!(read(&app, id).await.status, 200);
+    app.alfa.ledger().clear();
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    app.alfa.faults().next(Some("customer/index"), usize::MAX, broken());
+    assert!(read(&app, id).await.header("cache-status").contains("stale"));
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(app.alfa.ledger().count_status(500), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn signing_in_goes_first() {
     let app = signed_in(slow()).await;
     let ids = some_ids(&app, 4);

@@ -7,17 +7,21 @@
 //! ```
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use bytes::Bytes;
 use crm_gateway::app::{self, App, Instead};
 use crm_gateway::config::Config;
 use crm_gateway::consumers::hash;
+use crm_gateway::hub::{Clock, Hub};
 use crm_gateway::sandbox::server::Server;
 use crm_gateway::sandbox::{self, Size, alfa, crypto};
+use crm_gateway::store::Store;
 use crm_gateway::upstream::wire::Transport;
-use http::{HeaderMap, Method, Request};
+use http::{HeaderMap, Method, Request, response};
 use http_body_util::BodyExt as _;
 use hyper_util::rt::TokioIo;
 use jiff::civil::{DateTime, date};
@@ -27,6 +31,12 @@ use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
 use super::transport;
+
+/// A clock on the wall that goes with the test's own.
+pub(crate) fn wall() -> Clock {
+    let (at, began) = (jiff::Timestamp::now(), tokio::time::Instant::now());
+    Arc::new(move || at + jiff::SignedDuration::try_from(began.elapsed()).unwrap())
+}
 
 /// What the CRMs' clocks show when a test begins.
 pub(crate) const NOW: DateTime = date(2026, 2, 20).at(10, 0, 0, 0);
@@ -41,20 +51,29 @@ const ACTORS: [(&str, &str); 5] = [
 ];
 
 /// A gateway to be.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Setup {
     size: Size,
     settings: Vec<(String, String)>,
     without: Vec<&'static str>,
+    store: Option<Store>,
+    clock: Option<Clock>,
 }
 
 impl Setup {
     pub(crate) fn new() -> Self {
-        Self { size: Size::at(NOW), settings: Vec::new(), without: Vec::new() }
+        let (settings, without) = Default::default();
+        Self { size: Size::at(NOW), settings, without, store: None, clock: None }
     }
 
     pub(crate) fn seed(mut self, seed: u64) -> Self {
         self.size.seed = seed;
+        self
+    }
+
+    /// Begins at another time.
+    pub(crate) fn at(mut self, now: DateTime) -> Self {
+        self.size.now = now;
         self
     }
 
@@ -77,6 +96,12 @@ impl Setup {
     /// Leaves a section out of the configuration: `cryptocrm`.
     pub(crate) fn without(mut self, section: &'static str) -> Self {
         self.without.push(section);
+        self
+    }
+
+    /// Keeps what outlives it in `store`, and knows from `clock` how old that is.
+    pub(crate) fn kept_in(mut self, store: Store, clock: Clock) -> Self {
+        (self.store, self.clock) = (Some(store), Some(clock));
         self
     }
 
@@ -166,7 +191,10 @@ impl Setup {
         to_crypto: Transport,
     ) -> TestApp {
         let config = self.config("http://alfa.example", "http://crypto.example");
-        let instead = Instead { alfacrm: Some(to_alfa), cryptocrm: Some(to_crypto), demo_key: None };
+        let store = Some(self.store.clone().unwrap_or_else(Store::in_memory));
+        let clock = Some(self.clock.clone().unwrap_or_else(wall));
+        let (to_alfa, to_crypto) = (Some(to_alfa), Some(to_crypto));
+        let instead = Instead { alfacrm: to_alfa, cryptocrm: to_crypto, demo_key: None, store, clock };
         let routers = app::build(&config, instead).expect("nothing is listened on");
         routers.readiness.ready();
         TestApp {
@@ -174,6 +202,7 @@ impl Setup {
             crypto,
             public: Door::Router(routers.public),
             admin: Door::Router(routers.admin),
+            hub: Some(routers.hub),
             held: None,
         }
     }
@@ -188,11 +217,11 @@ impl Setup {
         let setup =
             self.set("server.listen", "\"127.0.0.1:0\"").set("server.admin_listen", "\"127.0.0.1:0\"");
         let config = setup.config(&url(&alfa_server), &url(&crypto_server));
-        let app = App::bind(&config, Instead::default()).await.unwrap();
+        let app = App::bind(&config, Instead::of_disk()).await.unwrap();
         let (public, admin) = (app.address().unwrap(), app.admin_address().unwrap());
         let run = tokio::spawn(async move { app.run(std::future::pending::<Duration>()).await });
         let held = Some(Held { _servers: [alfa_server, crypto_server], run });
-        TestApp { alfa, crypto, public: Door::Socket(public), admin: Door::Socket(admin), held }
+        TestApp { alfa, crypto, public: Door::Socket(public), admin: Door::Socket(admin), hub: None, held }
     }
 }
 
@@ -210,7 +239,8 @@ fn put(table: &mut toml::Table, key: &str, value: &str) {
     }
 }
 
-fn key(actor: &str) -> String {
+/// The key of somebody who is configured by this name.
+pub(crate) fn key(actor: &str) -> String {
     format!("key-of-{actor}")
 }
 
@@ -221,6 +251,7 @@ pub(crate) struct TestApp {
     pub(crate) crypto: crypto::Crm,
     public: Door,
     admin: Door,
+    hub: Option<Arc<Hub>>,
     held: Option<Held>,
 }
 
@@ -283,13 +314,19 @@ impl TestApp {
         Asker { door: self.admin.clone(), headers: Vec::new() }
     }
 
+    /// What stands behind both doors, of a gateway without sockets.
+    pub(crate) fn hub(&self) -> &Hub {
+        self.hub.as_ref().expect("it has no sockets")
+    }
+
     /// How many calls the CRMs received so far, signing in aside.
     pub(crate) fn calls(&self) -> usize {
         let alfa = self.alfa.ledger();
         alfa.len() - alfa.count_operation("auth/login") + self.crypto.ledger().len()
     }
 
-    fn actor(&self, name: &str) -> Asker {
+    /// Has the key of this name.
+    pub(crate) fn actor(&self, name: &str) -> Asker {
         self.nobody().with("authorization", &format!("Bearer {}", key(name)))
     }
 }
@@ -328,6 +365,19 @@ impl Asker {
     }
 
     pub(crate) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        let (parts, bytes) = self.fetch(method, path, body).await;
+        let text = String::from_utf8(bytes.to_vec()).expect("the gateway writes UTF-8");
+        let json = serde_json::from_str(&text).unwrap_or_default();
+        Answer { status: parts.status.as_u16(), headers: parts.headers, text, json }
+    }
+
+    /// The same with the body unread, for those who ask very often.
+    pub(crate) async fn fetch(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> (response::Parts, Bytes) {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in &self.headers {
             request = request.header(name, value);
@@ -343,10 +393,7 @@ impl Asker {
             Door::Socket(address) => over_socket(*address, request).await,
         };
         let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.expect("the gateway finishes its answers").to_bytes();
-        let text = String::from_utf8(bytes.to_vec()).expect("the gateway writes UTF-8");
-        let json = serde_json::from_str(&text).unwrap_or_default();
-        Answer { status: parts.status.as_u16(), headers: parts.headers, text, json }
+        (parts, body.collect().await.expect("the gateway finishes its answers").to_bytes())
     }
 
     /// All records of a list, page by page.

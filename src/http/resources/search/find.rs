@@ -126,7 +126,7 @@ impl<E: Entity> Part<E> {
         let mut provenance = Vec::new();
         for one in by_id {
             match one {
-                Ok(Answer { value, provenance: way }) => {
+                Ok(Answer { value, provenance: way, .. }) => {
                     provenance.push(way);
                     hits.extend(
                         self.hit(asking, &value, Matched::Id).filter(|_| is_in(&value, &asking.scope.wanted)),
@@ -140,7 +140,7 @@ impl<E: Entity> Part<E> {
         let mut more: Vec<Kind> = Vec::new();
         let mut failure = None;
         match listed {
-            Ok(Answer { value, provenance: way }) => {
+            Ok(Answer { value, provenance: way, .. }) => {
                 provenance.push(way);
                 let contact = asking.question.contact().is_some() && has_contacts::<E>();
                 let matched = if contact { Matched::Contact } else { Matched::Name };

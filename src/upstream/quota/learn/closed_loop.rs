@@ -149,7 +149,7 @@ fn run(world: &World, seconds: f64) -> Story {
                 hold = hold.max((until - start).as_secs_f64());
             }
         } else {
-            learner.sent(at(now));
+            learner.sent(at(now), 1);
             last = now;
             story.sent.push(now);
             let latency = (world.latency)(now, dice.roll());

@@ -1,4 +1,5 @@
-//! The rate that the CRM takes from us, learned from its answers. Pure: every method takes `now`.
+//! The rate that the CRM takes from us, learned from its answers: congestion control by additive increase and
+//! multiplicative decrease (AIMD), which also listens to delays. Pure: every method takes `now`.
 //!
 //! Promises: the rate stays between a fiftieth of the ceiling and the ceiling; a refusal (429) stops everything at once
 //! and is followed by a slow start; a queue at the CRM is noticed by its delays, mostly before the first refusal; a CRM
@@ -75,6 +76,13 @@ const TRUST: u8 = 2;
 /// How long delays are not believed after they were wrong; doubled each time.
 const FIRST_DEAF: Duration = Duration::from_secs(4);
 const LONGEST_DEAF: Duration = Duration::from_secs(640);
+
+/// By how much our own timer is late when this process gets too little of its host: what answers take then says nothing of
+/// the CRM.
+const LAG: Duration = Duration::from_millis(50);
+
+/// How long after that delays are not believed: calls that left meanwhile are answered by then.
+const LAG_LASTS: Duration = Duration::from_secs(5);
 
 /// How an answer looked to the limiter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,13 +162,14 @@ impl Learner {
         }
     }
 
-    /// A call leaves now.
-    pub fn sent(&mut self, now: Instant) {
+    /// A call that takes so many turns leaves now.
+    pub fn sent(&mut self, now: Instant, turns: u32) {
         self.tick(now);
-        let gap = self.sent.leaves(now);
+        let gap = self.sent.leaves(now, turns);
         let (Phase::Climbing(reached), None) = (self.phase, self.trial) else { return };
         // A gap longer than the rate asks for is a lack of work, and proves nothing.
-        if let Some(gap) = gap.filter(|gap| *gap <= 1.5 * MARGIN / self.rate) {
+        let in_use = |(gap, turns): &(f64, u32)| *gap <= (f64::from(*turns) + 0.5) * MARGIN / self.rate;
+        if let Some((gap, _)) = gap.filter(in_use) {
             let step = (gap * self.climb_speed()).min(reached * STEEPEST);
             self.climbed(reached + step);
         }
@@ -173,6 +182,13 @@ impl Learner {
             Outcome::Served => self.served(sent_at, now),
             Outcome::Limited { retry_after } => Some(self.limited(sent_at, now, retry_after)),
             Outcome::Other => None,
+        }
+    }
+
+    /// A timer that was to fire at `due` did so now.
+    pub fn woke(&mut self, due: Instant, now: Instant) {
+        if now.saturating_duration_since(due) >= LAG {
+            self.deaf_until = self.deaf_until.max(now + LAG_LASTS);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Remembers how many calls left when, for half a minute. Pure: every method takes `now`.
+//! Remembers how many turns were taken when, for half a minute. Pure: every method takes `now`.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,7 +15,9 @@ const SHORTEST: f64 = 5.0;
 /// The calls that left.
 #[derive(Debug)]
 pub(crate) struct Sent {
-    last: Option<Instant>,
+    /// When the last one left, and the turns it took.
+    last: Option<(Instant, u32)>,
+    /// Turns taken so far.
     count: u64,
     marks: VecDeque<(Instant, u64)>,
 }
@@ -26,11 +28,12 @@ impl Sent {
         Self { last: None, count: 0, marks: VecDeque::with_capacity(MARKS) }
     }
 
-    /// A call leaves now. Answers with the seconds since the one before.
-    pub(crate) fn leaves(&mut self, now: Instant) -> Option<f64> {
-        let gap = self.last.map(|last| now.saturating_duration_since(last).as_secs_f64());
-        self.last = Some(now);
-        self.count += 1;
+    /// A call that takes so many turns leaves now. Answers with the seconds since the one before and the turns that one
+    /// took.
+    pub(crate) fn leaves(&mut self, now: Instant, turns: u32) -> Option<(f64, u32)> {
+        let last = self.last.replace((now, turns));
+        let gap = last.map(|(at, turns)| (now.saturating_duration_since(at).as_secs_f64(), turns));
+        self.count += u64::from(turns);
         if self.marks.back().is_none_or(|(at, _)| now.saturating_duration_since(*at) >= MARK_EVERY) {
             if self.marks.len() == MARKS {
                 self.marks.pop_front();
@@ -64,9 +67,9 @@ mod tests {
     fn what_got_through_is_what_was_sent_less_what_was_saved_up() {
         let start = Instant::now();
         let mut sent = Sent::none();
-        assert_eq!(sent.leaves(start), None);
+        assert_eq!(sent.leaves(start, 1), None);
         for n in 1..=100_u32 {
-            assert_eq!(sent.leaves(start + Duration::from_millis(200) * n), Some(0.2));
+            assert_eq!(sent.leaves(start + Duration::from_millis(200) * n, 1), Some((0.2, 1)));
         }
         let now = start + Duration::from_secs(20);
         assert_eq!(sent.got_through(now, 0.0), 5.0);
@@ -80,7 +83,7 @@ mod tests {
         let start = Instant::now();
         let mut sent = Sent::none();
         for n in 0..10_000 {
-            sent.leaves(start + Duration::from_millis(700) * n);
+            sent.leaves(start + Duration::from_millis(700) * n, 1);
         }
         assert_eq!(sent.marks.len(), MARKS);
     }

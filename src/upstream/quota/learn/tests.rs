@@ -45,11 +45,11 @@ fn answers_that_a_stall_kept_back_are_no_queue() {
         let at = |n: u32| start + Duration::from_millis(202) * n;
         let mut learner = Learner::new(5.0, start);
         for n in 0..200 {
-            learner.sent(at(n));
+            learner.sent(at(n), 1);
             learner.answered(at(n), at(n) + SECOND / 10, Outcome::Served);
         }
         for n in 200..215 {
-            learner.sent(at(n));
+            learner.sent(at(n), 1);
         }
         for n in order {
             assert_eq!(learner.answered(at(200 + n), at(215), Outcome::Served), None);
@@ -68,6 +68,21 @@ fn failures_say_nothing_about_the_limit() {
     assert_eq!((learner.learned(), learner.foreign(start)), (5.0, 0.0));
 }
 
+#[test]
+fn a_call_of_several_turns_is_no_lack_of_work_and_the_rate_climbs_on() {
+    for turns in [1, 2, 5] {
+        let start = Instant::now();
+        let mut learner = Learner::new(5.0, start);
+        let mut now = learner.answered(start, start, REFUSED).unwrap();
+        let end = now + 3600 * SECOND;
+        while now < end {
+            learner.sent(now, turns);
+            now += Duration::from_secs_f64(f64::from(turns) * 1.01 / learner.rate(now));
+        }
+        assert_eq!(learner.learned(), 5.0, "calls of {turns} turns");
+    }
+}
+
 proptest! {
     /// Whatever comes in whatever order, even answers from before they were asked for: the rate stays within its
     /// bounds, holds end, and nothing panics.
@@ -84,7 +99,7 @@ proptest! {
             let sent_at = now + SECOND - Duration::from_millis(back.min(wait * 20));
             let hold = match event {
                 0..=3 => {
-                    learner.sent(now);
+                    learner.sent(now, 1);
                     None
                 }
                 4 => learner.answered(sent_at, now, REFUSED),

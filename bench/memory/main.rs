@@ -1,0 +1,173 @@
+//! Whether `cache.max_size` is what the cache takes: it is filled until it is full, and beside what it may have stands by
+//! how much the process grew. `make bench-memory` runs it; docs/benchmarks.md says what is measured how.
+#![allow(clippy::unwrap_used, clippy::large_futures, reason = "what a test may do this may do too")]
+
+#[path = "../scheduler/resident.rs"]
+mod resident;
+#[path = "../../tests/it/support/mod.rs"]
+mod support;
+#[allow(dead_code, reason = "other benchmarks use more of it")]
+#[path = "../scheduler/table.rs"]
+mod table;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crm_gateway::cache::{Cache, Filled, Policy, Wish};
+use jiff::ToSpan as _;
+use jiff::civil::date;
+use resident::resident;
+use support::{Asker, Setup, TestApp};
+use table::{Table, with_unit};
+
+/// How far the process may grow beside what it may.
+const OFF: f64 = 15.0;
+/// Megabytes of a cache filled with answers.
+const SIZE: f64 = 96.0 * 1.048_576;
+const ENTRIES: usize = 1_000_000;
+/// Bytes of a small value.
+const SMALL: usize = 100;
+
+/// What fills the cache. Each has a process of its own: what one leaves behind the next would use again.
+const SCENES: [(&str, &str); 5] = [
+    ("entries", "a million entries of 100 bytes, the cache alone"),
+    ("1", "lists of one student"),
+    ("10", "lists of 10 students"),
+    ("50", "lists of 50 students"),
+    ("said", "one list of 50 students, said in many ways (half of the cache)"),
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|argument| argument == "--scene") {
+        return tell(&arguments[at + 1]);
+    }
+    // `cargo test --all-targets` starts benchmarks too.
+    if !arguments.iter().any(|argument| argument == "--bench") {
+        return ExitCode::SUCCESS;
+    }
+    let mut table = Table::begin();
+    table.chapter("growth of the process when the cache is full, beside what it may have");
+    for (scene, what) in SCENES {
+        match in_its_own_process(scene) {
+            Some((may, grew)) => {
+                let off = (grew / may - 1.0) * 100.0;
+                let told = format!("{} of {}", with_unit(grew, "MB"), with_unit(may, "MB"));
+                table.must(what, &told, &format!("within {OFF} %"), off.abs() <= OFF);
+            }
+            None => table.note(what, "/proc tells nothing"),
+        }
+    }
+    table.end()
+}
+
+/// Megabytes that a scene may take, and took.
+fn in_its_own_process(scene: &str) -> Option<(f64, f64)> {
+    let program = std::env::current_exe().expect("a program knows where it is");
+    let told = Command::new(program).args(["--scene", scene]).output().expect("a program can be run twice");
+    let text = String::from_utf8(told.stdout).ok()?;
+    let (may, grew) = text.trim().split_once(' ')?;
+    Some((may.parse().ok()?, grew.parse().ok()?))
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are the benchmark's data")]
+fn tell(scene: &str) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = runtime.expect("a runtime without sockets needs nothing");
+    let told = runtime.block_on(async {
+        match scene {
+            "entries" => entries().await,
+            "said" => said().await,
+            rows => lists(rows.parse().expect("a scene is one of those above")).await,
+        }
+    });
+    if let Some((may, grew)) = told {
+        println!("{may} {grew}");
+    }
+    ExitCode::SUCCESS
+}
+
+/// What it may have grown by, and by what it grew.
+async fn grown(may: f64, fill: impl Future<Output = ()>) -> Option<(f64, f64)> {
+    let before = resident()?;
+    fill.await;
+    Some((may, resident()? - before))
+}
+
+/// The cache as it is, with values that are no answers.
+async fn entries() -> Option<(f64, f64)> {
+    let roomy = Arc::new(Cache::<Infallible>::new(u64::MAX));
+    let policy = Policy { fresh: Duration::from_secs(60), stale: Duration::ZERO, if_error: Duration::ZERO };
+    let mut told = grown(0.0, async {
+        for n in 0..ENTRIES {
+            let key = format!("POST /v2api/1/customer/index {{\"id\":[{n:07}],\"page\":0}}").into();
+            let fill = |_, _| async {
+                let value = vec![0_u8; SMALL];
+                let (queued, took) = (Duration::ZERO, Duration::ZERO);
+                Ok(Filled { value, weight: SMALL, digest: 0, queued, took, recalled: None, at_most: None })
+            };
+            roomy.read(&key, &policy, &Wish::default(), fill, |_| false).await.expect("it cannot fail");
+        }
+        assert_eq!(roomy.len(), ENTRIES as u64);
+    })
+    .await?;
+    told.0 = roomy.weight() as f64 / 1e6;
+    Some(told)
+}
+
+/// Lists that differ in what they ask the CRM for and not in what it says, each read once, said whole.
+async fn lists(rows: usize) -> Option<(f64, f64)> {
+    let (_app, owner) = app(rows);
+    // So many that they surely do not fit: a student is more than so many bytes, known and said.
+    let enough = (SIZE * 1e6 / (rows * 700) as f64) as usize;
+    // All changed since any of these days, and each day is a question of its own.
+    let day = |n| {
+        date(2000, 1, 1).checked_sub(i64::try_from(n).unwrap_or_default().days()).expect("it is in our era")
+    };
+    let paths = (0..enough).map(|n| format!("/students?limit={rows}&updated_since={}T00:00:00Z", day(n)));
+    filled(SIZE, &owner, paths).await
+}
+
+/// The same students with their fields in another order each time.
+async fn said() -> Option<(f64, f64)> {
+    let (_app, owner) = app(50);
+    let enough = (SIZE * 1e6 / 2.0 / (50 * 300) as f64) as usize;
+    let fields =
+        ["name", "contacts", "note", "balance", "branch_ids", "teacher_ids", "custom_fields", "source"];
+    let paths = (0..enough).map(|n| {
+        let (mut left, mut n, mut order) = (fields.to_vec(), n, Vec::new());
+        while !left.is_empty() {
+            order.push(left.remove(n % left.len()));
+            n /= left.len() + 1;
+        }
+        format!("/students?limit=50&fields={}", order.join(","))
+    });
+    filled(SIZE / 2.0, &owner, paths).await
+}
+
+async fn filled(may: f64, owner: &Asker, paths: impl Iterator<Item = String>) -> Option<(f64, f64)> {
+    grown(may, async {
+        for path in paths {
+            // Twice, because the packed form is made for the first who reads it.
+            for _ in 0..2 {
+                let (parts, body) = owner.fetch(http::Method::GET, &path, None).await;
+                assert_eq!(parts.status, 200, "{path}: {}", String::from_utf8_lossy(&body));
+            }
+        }
+    })
+    .await
+}
+
+fn app(rows: usize) -> (TestApp, Asker) {
+    let mut setup = Setup::new().students(200).without("cryptocrm").in_no_hurry();
+    for window in ["fresh", "stale", "if_error"] {
+        setup = setup.set(&format!("cache.policy.students.{window}"), "\"30d\"");
+    }
+    let size = format!("\"{}MiB\"", (SIZE / 1.048_576).round());
+    let app = setup.set("alfacrm.page_size", &rows.to_string()).set("cache.max_size", &size).start();
+    let owner = app.owner().with("accept-encoding", "gzip");
+    (app, owner)
+}
