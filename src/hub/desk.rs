@@ -12,10 +12,11 @@ use super::gather::Gather;
 use super::holders::Holders;
 use super::marks::{AllMarks, Marks, Purge};
 use super::snapshots::{Kept, Snapshots};
+use super::wholes::{Wholes, sifted};
 use super::{CacheUse, Provenance};
 use crate::cache::{Cache, Filled, Glimpse, NoValue, Origin, Policy, Purpose, Read, Recalled, Wish};
 use crate::crm::error::refused;
-use crate::crm::{Asked, Chunk, Error, Kind, Lane, Question, Source, Via};
+use crate::crm::{Asked, Chunk, Error, Kind, Lane, Position, Question, Source, Via};
 use crate::model::context::{Freshness, Reason};
 use crate::model::interest::{Interest, Terms};
 use crate::model::{Ctx, Entity, Record, RecordId, Source as CrmName};
@@ -58,15 +59,15 @@ pub(super) struct Found<E> {
     pub(super) generation: u64,
     /// Since when the CRM gave exactly this page.
     pub(super) since: u64,
-    /// Under which key it was found, where that is not the question's own.
-    pub(super) at: Option<Arc<str>>,
+    /// Under which keys it was found and since when each of them stands, where that is not the question's own.
+    pub(super) at: Vec<(Arc<str>, u64)>,
 }
 
 /// What a question is about, and how it goes to the CRM.
 #[derive(Debug)]
 pub(super) enum Way<'a, E: Entity> {
-    /// A page of a list, by a call of its own.
-    Page(&'a Lane, &'a E::Filter),
+    /// A page of a list, by a call of its own; with the lists that may hold it too.
+    Page(&'a Lane, &'a E::Filter, Option<&'a Arc<Wholes<E>>>),
     /// A record, by a call of its own; `alone` when no other call may find it.
     Record { id: &'a RecordId, alone: bool },
     /// A record, together with others like it.
@@ -76,7 +77,7 @@ pub(super) enum Way<'a, E: Entity> {
 impl<E: Entity> Clone for Way<'_, E> {
     fn clone(&self) -> Self {
         match self {
-            Self::Page(lane, filter) => Self::Page(lane, filter),
+            Self::Page(lane, filter, wholes) => Self::Page(lane, filter, *wholes),
             Self::Record { id, alone } => Self::Record { id, alone: *alone },
             Self::Gathered(gather, id) => Self::Gathered(gather, id),
         }
@@ -210,10 +211,9 @@ impl Desk {
         })
     }
 
-    /// A record asked for by its id that a fresh page in memory holds, where the record's own answer is not as good; after a
-    /// failure an old page will do. Only where one and the same call of the CRM gives pages and records, so that both look
-    /// the same.
-    pub(super) fn on_a_page<E: Entity>(
+    /// An answer that fresh pages of other questions hold, where the question's own is not as good: a record asked for by its
+    /// id that is on a page of a list, or the start of a list that a wider list holds. After a failure old pages will do.
+    pub(super) fn on_other_pages<E: Entity>(
         &self,
         trip: &Trip<'_>,
         (source, question, key): (&Arc<dyn Source<E>>, &Question, &Arc<str>),
@@ -222,7 +222,6 @@ impl Desk {
         (marks, newer_than): (&Marks, Option<u64>),
         failure: Option<&Error>,
     ) -> Option<Found<E>> {
-        let Way::Gathered(_, id) = way else { return None };
         let (cache, oldest) = match failure {
             None => (CacheUse::Hit, policy.fresh),
             Some(failure) => (CacheUse::StaleIfError(failure.status), policy.kept()),
@@ -234,22 +233,44 @@ impl Desk {
         if self.cache.glance(key).is_some_and(|own| good(&own)) {
             return None;
         }
-        let at = self.holders.of(E::RESOURCE, id)?;
-        let page = self.cache.glance::<Chunk<E>>(&at).filter(good)?;
-        let record = page.value.records.iter().find(|record| record.id == **id)?;
-        if !source.finds(question)(record) || marks.outdates(&page.value, page.generation).is_some() {
-            return None;
-        }
+        let page = |key: &Arc<str>| {
+            let known = self.cache.glance::<Chunk<E>>(key).filter(good)?;
+            marks.outdates(&known.value, known.generation).is_none().then_some(known)
+        };
+        let (found, age) = match way {
+            // Only where one and the same call of the CRM gives pages and records, so that both look the same.
+            Way::Gathered(_, id) => {
+                let at = self.holders.of(E::RESOURCE, id)?;
+                let page = page(&at)?;
+                let record = page.value.records.iter().find(|record| record.id == **id)?;
+                let chunk = Chunk { records: vec![Arc::clone(record)], rows: 1, ..Chunk::default() };
+                let at = vec![(at, page.since)];
+                let found =
+                    Found { chunk: Arc::new(chunk), generation: page.generation, since: page.since, at };
+                (source.finds(question)(record)).then_some((found, page.age))?
+            }
+            Way::Page(lane, filter, Some(wholes)) if question.at == Position(0) => {
+                wholes.wider(lane, filter).iter().find_map(|(lane, wider)| {
+                    let bound = marks.of::<E>(&Way::Page(lane, wider, None));
+                    let whole = |question: &Question| {
+                        let key = question.key.as_str().into();
+                        let page = page(&key).filter(|page| bound.is_none_or(|mark| page.generation > mark));
+                        page.map(|page| (key, page))
+                    };
+                    sifted(&|at| whole(&source.question(wider, lane, at)), *filter)
+                })?
+            }
+            Way::Page(..) | Way::Record { .. } => return None,
+        };
         let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
         trip.add(Provenance {
             cache,
-            age: page.age,
-            ttl: seconds(policy.fresh) - seconds(page.age),
+            age,
+            ttl: seconds(policy.fresh) - seconds(age),
             queued: Duration::ZERO,
             upstream: Duration::ZERO,
         });
-        let chunk = Chunk { records: vec![Arc::clone(record)], rows: 1, ..Chunk::default() };
-        Some(Found { chunk: Arc::new(chunk), generation: page.generation, since: page.since, at: Some(at) })
+        Some(found)
     }
 
     /// The answer to `question`, from memory if it may be, else from the CRM. Nothing that was asked before
@@ -268,7 +289,8 @@ impl Desk {
             let key = question.key.as_str().into();
             let bounds = (marks, newer_than.max(marks.of(&way)));
             let covered = failure.is_covered_by_memory() && trip.ctx.rehearsal.is_none();
-            let old = || self.on_a_page(trip, (source, question, &key), &way, policy, bounds, Some(&failure));
+            let old =
+                || self.on_other_pages(trip, (source, question, &key), &way, policy, bounds, Some(&failure));
             covered.then(old).flatten().ok_or(failure)
         })
     }
@@ -292,7 +314,7 @@ impl Desk {
         let freshness = trip.ctx.freshness;
         let Freshness { max_age, only_if_cached } = freshness;
         if let Some(found) =
-            self.on_a_page(trip, (source, question, &key), way, policy, (marks, newer_than), None)
+            self.on_other_pages(trip, (source, question, &key), way, policy, (marks, newer_than), None)
         {
             return Ok(found);
         }
@@ -355,7 +377,7 @@ impl Desk {
                 upstream: read.took,
             });
             let Read { value: chunk, generation, since, .. } = read;
-            return Ok(Found { chunk, generation, since, at: None });
+            return Ok(Found { chunk, generation, since, at: Vec::new() });
         }
         unreachable!("the last round returns")
     }
@@ -413,6 +435,12 @@ impl Desk {
         }
         let ctx = Arc::new(ctx);
         let page = matches!(way, Way::Page(..));
+        let list = match way {
+            Way::Page(lane, filter, Some(wholes)) if question.at == Position(0) => {
+                Some((Arc::clone(wholes), (*lane).clone(), (*filter).clone()))
+            }
+            _ => None,
+        };
         let only = matches!(way, Way::Gathered(..) | Way::Record { alone: true, .. });
         let gathered = match way {
             Way::Page(..) | Way::Record { .. } => None,
@@ -443,6 +471,9 @@ impl Desk {
             if page {
                 let ids = filled.value.records.iter().map(|record| &record.id);
                 holders.note(E::RESOURCE, &question.key.as_str().into(), ids);
+            }
+            if let Some((wholes, lane, filter)) = list {
+                wholes.note(&lane, &filter);
             }
             Ok(filled)
         }

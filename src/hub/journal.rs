@@ -65,16 +65,19 @@ impl<'a> Journal<'a> {
         policy: &Policy,
         (marks, version): (&Arc<Marks>, u64),
     ) {
-        let part = Part {
-            key: found.at.clone().unwrap_or_else(|| key.into()),
-            since: found.since,
+        let part = |(key, since): (Arc<str>, u64)| Part {
+            key,
+            since,
             fresh: policy.fresh,
             aside: false,
             marks: Arc::clone(marks),
             version,
             look: look::<E>,
         };
-        self.add(part);
+        if found.at.is_empty() {
+            self.add(part((key.into(), found.since)));
+        }
+        found.at.iter().cloned().for_each(|at| self.add(part(at)));
     }
 
     /// Something was looked up on the way to know what to ask for. The answer stands only as long as that does, but is

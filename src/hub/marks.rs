@@ -235,7 +235,7 @@ impl Marks {
             Way::Record { id, .. } | Way::Gathered(_, id) => {
                 self.records.after(0, id).max(self.any_record.load(Ordering::Acquire))
             }
-            Way::Page(lane, filter) => {
+            Way::Page(lane, filter, _) => {
                 let computed = if filter.is_computed() { self.computed.load(Ordering::Acquire) } else { 0 };
                 let tagged = match (filter.owner(), lane.branch) {
                     (Some(owner), _) => {
@@ -406,10 +406,10 @@ mod tests {
     /// What a question's answer must be newer than.
     fn mark(marks: &AllMarks, question: Question) -> u64 {
         let payments = |lane: Lane, filter: PaymentFilter| {
-            marks.of("payments").of::<Payment>(&Way::Page(&lane, &filter))
+            marks.of("payments").of::<Payment>(&Way::Page(&lane, &filter, None))
         };
         let students = |filter: StudentFilter| {
-            marks.of("students").of::<Student>(&Way::Page(&Lane::pages("a"), &filter))
+            marks.of("students").of::<Student>(&Way::Page(&Lane::pages("a"), &filter, None))
         };
         let mark = match question {
             Question::Payment(number) => {

@@ -15,6 +15,7 @@ mod snapshots;
 mod suppose;
 mod tag;
 mod warm;
+mod wholes;
 mod writes;
 
 use std::any::{Any, TypeId};

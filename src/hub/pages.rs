@@ -19,6 +19,7 @@ use super::desk::{Desk, Found, Way};
 use super::journal::Journal;
 use super::mark::Mark;
 use super::marks::Marks;
+use super::wholes::Wholes;
 use crate::cache::Policy;
 use crate::crm::{Chunk, Error, Kind, Lane, Position, Source};
 use crate::model::{Entity, Record};
@@ -42,13 +43,15 @@ pub(super) struct Spring<'a, E: Entity> {
     pub(super) filter: &'a E::Filter,
     pub(super) policy: &'a Policy,
     pub(super) marks: &'a Arc<Marks>,
+    /// Lists that may hold what is asked for too.
+    pub(super) wholes: Option<&'a Arc<Wholes<E>>>,
 }
 
 impl<E: Entity> Spring<'_, E> {
     async fn page(&self, lane: &Lane, at: u64, newer_than: Option<u64>) -> Result<Found<E>, Error> {
         let question = self.source.question(self.filter, lane, Position(at));
         let bounds = (&**self.marks, newer_than);
-        let way = Way::Page(lane, self.filter);
+        let way = Way::Page(lane, self.filter, self.wholes);
         // Before it is asked, so that a write meanwhile is not missed.
         let version = self.marks.version();
         let found = self.desk.ask(self.trip, self.source, &question, way, self.policy, bounds).await?;

@@ -13,6 +13,7 @@ use super::mark::{Cursor, fingerprint};
 use super::marks::Marks;
 use super::nested::{Walk, paying_projects};
 use super::pages::Spring;
+use super::wholes::Wholes;
 use super::{Answer, Failure, PageRequest, Scope};
 use crate::cache::Policy;
 use crate::crm::{self, Branches, Find, Source};
@@ -34,6 +35,7 @@ pub struct Shelf<E: Entity> {
     gathers: Vec<Option<Arc<Gather<E>>>>,
     policy: Policy,
     marks: Arc<Marks>,
+    wholes: Arc<Wholes<E>>,
     around: Arc<Around>,
 }
 
@@ -76,7 +78,7 @@ impl<E: Entity> Shelf<E> {
     ) -> Self {
         let gathers = sources.iter().map(Gather::of).collect();
         let marks = desk.marks(E::RESOURCE);
-        Self { desk, sources, gathers, policy, marks, around }
+        Self { desk, sources, gathers, policy, marks, wholes: Arc::default(), around }
     }
 
     /// The CRMs that have such records.
@@ -212,7 +214,15 @@ impl<E: Entity> Shelf<E> {
         source: &'a Arc<dyn Source<E>>,
         filter: &'a E::Filter,
     ) -> Spring<'a, E> {
-        Spring { desk: &self.desk, trip, source, filter, policy: &self.policy, marks: &self.marks }
+        Spring {
+            desk: &self.desk,
+            trip,
+            source,
+            filter,
+            policy: &self.policy,
+            marks: &self.marks,
+            wholes: Some(&self.wholes),
+        }
     }
 
     /// The branches an answer may come from; none means no restriction.
@@ -285,6 +295,7 @@ impl<E: Entity> Shelf<E> {
             filter: &all,
             policy: &self.around.reference_policy,
             marks: &self.desk.marks(ReferenceEntry::RESOURCE),
+            wholes: None,
         };
         let mut ids = Vec::new();
         for lane in book.lanes(&all, &Branches::All(Vec::new()))? {
@@ -354,6 +365,7 @@ impl<E: Entity> Shelf<E> {
                 filter: &paying,
                 policy: &self.around.projects_policy,
                 marks: &paying_marks,
+                wholes: None,
             });
             match reader.walk.peek(&spring, projects.as_ref()).await {
                 Ok(record) => record,

@@ -68,11 +68,11 @@ impl Desk {
             if joined || fresh {
                 let cache = if joined { CacheUse::Collapsed } else { CacheUse::Hit };
                 trip.add(way_of(cache, Duration::ZERO, policy));
-                return Ok(Found { chunk, generation, since: generation, at: None });
+                return Ok(Found { chunk, generation, since: generation, at: Vec::new() });
             }
         }
         let bounds = (marks, newer_than);
-        if let Some(found) = self.on_a_page(trip, (source, question, &key), &way, policy, bounds, None) {
+        if let Some(found) = self.on_other_pages(trip, (source, question, &key), &way, policy, bounds, None) {
             rehearsal.remembered();
             return Ok(found);
         }
@@ -109,7 +109,7 @@ impl Desk {
             let chunk = Arc::new(source.ask(&Arc::new(trip.ctx.clone()), question).await?.chunk);
             answer(&chunk);
             trip.add(way_of(CacheUse::Miss, Duration::ZERO, policy));
-            return Ok(Found { chunk, generation, since: generation, at: None });
+            return Ok(Found { chunk, generation, since: generation, at: Vec::new() });
         }
         let planned = Planned::from(&*question.call);
         let under_way = self.cache.under_way(&key, newer_than);
@@ -136,7 +136,7 @@ impl Desk {
         answer(&chunk);
         let cache = if under_way.is_some() { CacheUse::Collapsed } else { CacheUse::Miss };
         trip.add(way_of(cache, Duration::ZERO, policy));
-        Ok(Found { chunk, generation, since, at: None })
+        Ok(Found { chunk, generation, since, at: Vec::new() })
     }
 
     /// The answer as it may be.
@@ -149,7 +149,7 @@ impl Desk {
         });
         Arc::new(match ask.way {
             Way::Record { id, .. } | Way::Gathered(_, id) => ask.record(rehearsal, &seen, id),
-            Way::Page(lane, filter) => {
+            Way::Page(lane, filter, _) => {
                 let (pages, told) = self.pages_of(ask, lane, filter);
                 ask.page(rehearsal, &seen, (lane, filter), (&pages, told))
             }
@@ -238,7 +238,12 @@ fn way_of(cache: CacheUse, age: Duration, policy: &Policy) -> Provenance {
 }
 
 fn found<E>(known: &Glimpse<Chunk<E>>) -> Found<E> {
-    Found { chunk: Arc::clone(&known.value), generation: known.generation, since: known.since, at: None }
+    Found {
+        chunk: Arc::clone(&known.value),
+        generation: known.generation,
+        since: known.since,
+        at: Vec::new(),
+    }
 }
 
 impl<E: Entity> Seen<E> {

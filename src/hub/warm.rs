@@ -57,7 +57,8 @@ impl Hub {
         let (mut at, mut rows) = (Position(0), 0);
         loop {
             let question = source.question(filter, lane, at);
-            let page = self.desk.warm(ctx, (source, &question), Way::Page(lane, filter), policy).await?;
+            let page =
+                self.desk.warm(ctx, (source, &question), Way::Page(lane, filter, None), policy).await?;
             let Some(page) = page.filter(|page| page.rows > page.overlap) else { return Ok(()) };
             rows += page.rows - page.overlap;
             match page.next {

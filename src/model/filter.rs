@@ -29,6 +29,11 @@ impl Archived {
             Self::False => !archived,
         }
     }
+
+    /// Whether all on this side are on the other too.
+    pub fn narrows(self, wider: Self) -> bool {
+        self == wider || wider == Self::All
+    }
 }
 
 /// Two bounds, both inclusive, each optional.
@@ -46,6 +51,12 @@ impl<T: PartialOrd + Copy> Between<T> {
         self.from.is_none() && self.to.is_none()
     }
 
+    /// Whether whatever lies between these bounds lies between the other ones too.
+    pub fn narrows(&self, wider: &Self) -> bool {
+        wider.from.is_none_or(|least| self.from.is_some_and(|from| from >= least))
+            && wider.to.is_none_or(|most| self.to.is_some_and(|to| to <= most))
+    }
+
     /// Whether `value` lies between; nothing does not, once a bound is set.
     pub fn admits(&self, value: Option<T>) -> bool {
         self.is_open()
@@ -58,6 +69,16 @@ impl<T: PartialOrd + Copy> Between<T> {
 /// Whether a wish is fulfilled: none is.
 pub fn fits<T: PartialEq>(wanted: &Option<T>, value: Option<&T>) -> bool {
     wanted.as_ref().is_none_or(|wanted| value == Some(wanted))
+}
+
+/// Whether a wish is the wider one, or there was none.
+pub fn narrows<T: PartialEq>(own: &Option<T>, wider: &Option<T>) -> bool {
+    wider.is_none() || own == wider
+}
+
+/// The same of a choice, of which none is all.
+pub fn chooses_among<T: PartialEq>(own: &[T], wider: &[T]) -> bool {
+    wider.is_empty() || (!own.is_empty() && own.iter().all(|choice| wider.contains(choice)))
 }
 
 /// Reads a pair of bounds.

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::draft::{Change, Custom, Draft, Fields, Positive, Short};
 use super::expand::{Expand, Kin, to};
-use super::filter::{Archived, Between, between, changed_since, contains, fits};
+use super::filter::{Archived, Between, between, changed_since, chooses_among, contains, fits, narrows};
 use super::reference::Book;
 use super::{Entity, Filter, Order, Query, Record, RecordId};
 
@@ -78,6 +78,17 @@ impl Filter<Group> for GroupFilter {
             ),
             updated_since: q.one("updated_since", "Changed at this time or later."),
         }
+    }
+
+    fn narrows(&self, wider: &Self) -> bool {
+        // What is said below of `archived` and teachers holds here too, and how a CRM looks for a text is its own affair.
+        let told = |filter: &Self| (filter.archived, filter.q.clone(), filter.teacher_id.clone());
+        told(self) == told(wider)
+            && self.updated_since == wider.updated_since
+            && self.days == wider.days
+            && chooses_among(&self.ids, &wider.ids)
+            && narrows(&self.status_id, &wider.status_id)
+            && narrows(&self.level_id, &wider.level_id)
     }
 
     fn matches(&self, record: &Record<Group>) -> bool {

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::draft::ReadOnly;
 use super::expand::{Expand, Kin, to};
-use super::filter::{Between, between, fits};
+use super::filter::{Between, between, fits, narrows};
 use super::reference::Book;
 use super::{Entity, Filter, Moment, Order, Query, Record, RecordId};
 
@@ -77,6 +77,14 @@ impl Filter<HistoryEntry> for HistoryFilter {
                 None,
             ),
         }
+    }
+
+    fn narrows(&self, wider: &Self) -> bool {
+        narrows(&self.entity, &wider.entity)
+            && narrows(&self.entity_id, &wider.entity_id)
+            && narrows(&self.user_id, &wider.user_id)
+            && narrows(&self.event, &wider.event)
+            && self.days.narrows(&wider.days)
     }
 
     fn matches(&self, record: &Record<HistoryEntry>) -> bool {

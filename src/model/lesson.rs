@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::expand::{Expand, Kin, to, within};
-use super::filter::{Between, between, changed_since, fits};
+use super::filter::{Between, between, changed_since, chooses_among, fits, narrows};
 use super::lesson_draft::LessonDraft;
 use super::record::{Touch, newest_first};
 use super::reference::Book;
@@ -148,6 +148,19 @@ impl Filter<Lesson> for LessonFilter {
             .map(|id| (Kin::Student, id))
             .or_else(|| self.group_id.clone().map(|id| (Kin::Group, id)))
             .or_else(|| self.teacher_id.clone().map(|id| (Kin::Teacher, id)))
+    }
+
+    fn narrows(&self, wider: &Self) -> bool {
+        // Not by student, as below.
+        self.student_id == wider.student_id
+            && self.updated_since == wider.updated_since
+            && chooses_among(&self.statuses, &wider.statuses)
+            && self.days.narrows(&wider.days)
+            && narrows(&self.group_id, &wider.group_id)
+            && narrows(&self.teacher_id, &wider.teacher_id)
+            && narrows(&self.subject_id, &wider.subject_id)
+            && narrows(&self.lesson_type_id, &wider.lesson_type_id)
+            && narrows(&self.room_id, &wider.room_id)
     }
 
     fn matches(&self, record: &Record<Lesson>) -> bool {

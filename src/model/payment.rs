@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::draft::{Change, Draft, Fields, Short, Sum, Word};
 use super::expand::{Expand, Kin, to};
-use super::filter::{Between, between, changed_since, contains, fits};
+use super::filter::{Between, between, changed_since, chooses_among, contains, fits, narrows};
 use super::record::{Touch, newest_first};
 use super::reference::Book;
 use super::{Entity, Filter, Money, Order, Query, Record, RecordId, Source};
@@ -129,6 +129,22 @@ impl Filter<Payment> for PaymentFilter {
             .clone()
             .map(|id| (Kin::Student, id))
             .or_else(|| self.project_id.clone().map(|id| (Kin::Project, id)))
+    }
+
+    fn narrows(&self, wider: &Self) -> bool {
+        // How a CRM looks for a payer is its own affair.
+        self.payer == wider.payer
+            && self.updated_since == wider.updated_since
+            && narrows(&self.source, &wider.source)
+            && narrows(&self.student_id, &wider.student_id)
+            && narrows(&self.project_id, &wider.project_id)
+            && self.days.narrows(&wider.days)
+            && narrows(&self.direction, &wider.direction)
+            && narrows(&self.confirmed, &wider.confirmed)
+            && narrows(&self.account_id, &wider.account_id)
+            && narrows(&self.item_id, &wider.item_id)
+            && self.amount.narrows(&wider.amount)
+            && chooses_among(&self.ids, &wider.ids)
     }
 
     fn matches(&self, record: &Record<Payment>) -> bool {

@@ -165,6 +165,12 @@ pub trait Filter<E>: Debug + Clone + Default + PartialEq + Send + Sync + 'static
         false
     }
 
+    /// Whether it is `wider` with more conditions, each of which a record tells for certain. Then what fits it is what of
+    /// the records that fit `wider` [`Filter::matches`], and no CRM need be asked for it.
+    fn narrows(&self, wider: &Self) -> bool {
+        self == wider
+    }
+
     /// Whether a record fits, as far as the record itself can tell. What only the CRM can tell counts as fitting.
     fn matches(&self, record: &Record<E>) -> bool;
 }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::draft::{Change, Draft, Fields, Positive, Word, listed};
 use super::expand::{Expand, Kin, to};
-use super::filter::fits;
+use super::filter::{fits, narrows};
 use super::reference::Book;
 use super::{Entity, Filter, Order, Query, Record, RecordId};
 
@@ -103,6 +103,12 @@ impl Filter<Schedule> for ScheduleFilter {
             .map(|id| (Kin::Student, id))
             .or_else(|| self.group_id.clone().map(|id| (Kin::Group, id)))
             .or_else(|| self.teacher_id.clone().map(|id| (Kin::Teacher, id)))
+    }
+
+    fn narrows(&self, wider: &Self) -> bool {
+        narrows(&self.group_id, &wider.group_id)
+            && narrows(&self.student_id, &wider.student_id)
+            && narrows(&self.teacher_id, &wider.teacher_id)
     }
 
     fn matches(&self, record: &Record<Schedule>) -> bool {

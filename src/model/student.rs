@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::expand::{Expand, Kin, to};
-use super::filter::{Archived, Between, between, changed_since, contains, fits};
+use super::filter::{Archived, Between, between, changed_since, chooses_among, contains, fits, narrows};
 use super::reference::Book;
 use super::student_draft::StudentDraft;
 use super::{Entity, Filter, Moment, Money, Order, Query, Record, RecordId};
@@ -306,6 +306,26 @@ impl Filter<Student> for StudentFilter {
     fn is_computed(&self) -> bool {
         let Self { balance, next_lesson, last_attended, updated_since, .. } = self;
         !balance.is_open() || !next_lesson.is_open() || !last_attended.is_open() || updated_since.is_some()
+    }
+
+    fn narrows(&self, wider: &Self) -> bool {
+        // How a CRM looks for a text is its own affair.
+        self.q == wider.q
+            && self.contact == wider.contact
+            && self.updated_since == wider.updated_since
+            && (self.stage == wider.stage || wider.stage == StageFilter::All)
+            && self.archived.narrows(wider.archived)
+            && chooses_among(&self.ids, &wider.ids)
+            && narrows(&self.status_id, &wider.status_id)
+            && narrows(&self.lead_status_id, &wider.lead_status_id)
+            && narrows(&self.lead_source_id, &wider.lead_source_id)
+            && narrows(&self.assigned_user_id, &wider.assigned_user_id)
+            && narrows(&self.color, &wider.color)
+            && self.birth_date.narrows(&wider.birth_date)
+            && self.balance.narrows(&wider.balance)
+            && self.next_lesson.narrows(&wider.next_lesson)
+            && self.last_attended.narrows(&wider.last_attended)
+            && self.created.narrows(&wider.created)
     }
 
     fn matches(&self, record: &Record<Student>) -> bool {

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::draft::{Change, Draft, Fields, Short, listed};
 use super::expand::{Expand, Kin, to};
-use super::filter::{Archived, Between, between, fits};
+use super::filter::{Archived, Between, between, fits, narrows};
 use super::record::newest_first;
 use super::reference::Book;
 use super::{Entity, Filter, Moment, Order, Query, Record, RecordId};
@@ -77,6 +77,14 @@ impl Filter<Task> for TaskFilter {
                 q.choice("archived", "`false` (default), `true`, or `all`.").unwrap_or(Archived::False),
             ),
         }
+    }
+
+    fn narrows(&self, wider: &Self) -> bool {
+        let side = |filter: &Self| filter.archived.unwrap_or(Archived::All);
+        narrows(&self.done, &wider.done)
+            && narrows(&self.assigned_user_id, &wider.assigned_user_id)
+            && self.due.narrows(&wider.due)
+            && side(self).narrows(side(wider))
     }
 
     fn matches(&self, record: &Record<Task>) -> bool {

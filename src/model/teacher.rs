@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::draft::{Change, Custom, Draft, Fields, Object, Short, Word};
 use super::expand::{Expand, Kin, to};
-use super::filter::{Archived, contains};
+use super::filter::{Archived, chooses_among, contains};
 use super::people::{self, ContactsDraft};
 use super::reference::Book;
 use super::student::{Contacts, Gender};
@@ -59,6 +59,14 @@ impl Filter<Teacher> for TeacherFilter {
             q.one("contact", "A telephone number in any spelling, an e-mail address or any other contact.");
         q.masked_by("contacts");
         Self { archived, q: name, contact, ids: q.many("id", "Only these records.") }
+    }
+
+    fn narrows(&self, wider: &Self) -> bool {
+        // How a CRM looks for a text is its own affair.
+        self.q == wider.q
+            && self.contact == wider.contact
+            && self.archived.narrows(wider.archived)
+            && chooses_among(&self.ids, &wider.ids)
     }
 
     fn matches(&self, record: &Record<Teacher>) -> bool {

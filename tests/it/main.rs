@@ -12,9 +12,11 @@
 //! * `waiting_room`: the same through the whole gateway, and what is learned of the CRM, and who is billed
 //! * `faults`: the planted faults of `tests/faults` still apply
 //! * `cache`: what is answered from memory, and what is said about it
+//! * `narrowing`: what fits a filter is found in a wider list that memory holds
 //! * `restart`: what a gateway knows from the one before it, and what it reads ahead
 //! * `idempotency`: a write with a key of its own is carried out once
 //! * `explain`: what a request is told to cost is what it costs
+//! * `joining`: who joins a call that others wait for keeps terms of its own
 //! * `gather`: reads by id that come together, and names, are one call
 //! * `chaos`: one CRM fails in every way there is, the other still answers
 //! * `day`: an hour of a school day, judged by what the records were at any time
@@ -48,6 +50,7 @@ mod faults;
 mod gather;
 mod idempotency;
 mod joining;
+mod narrowing;
 mod offered;
 mod openapi;
 mod program;
