@@ -232,7 +232,7 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
         failure: F,
     ) -> Result<Read<T, F>, F> {
         let now = Instant::now();
-        let last = self.find(key, now).filter(|entry| entry.covers(policy, wish, now));
+        let last = self.look(key, now).filter(|entry| entry.covers(policy, wish, now));
         let value =
             last.as_ref().and_then(|entry| entry.read(Origin::StaleIfError(failure.clone()), policy, now));
         value.ok_or(failure)
@@ -252,6 +252,12 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
     pub fn glance<T: Send + Sync + 'static>(&self, key: &Arc<str>) -> Option<Glimpse<T>> {
         let now = Instant::now();
         self.find(key, now)?.glimpse(now)
+    }
+
+    /// The same without counting as a use of what is not there.
+    pub fn peek<T: Send + Sync + 'static>(&self, key: &Arc<str>) -> Option<Glimpse<T>> {
+        let now = Instant::now();
+        self.look(key, now)?.glimpse(now)
     }
 
     /// Everything in memory that is a `T` and whose key is wanted, oldest fill first. It goes through the whole memory.
@@ -327,7 +333,7 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
         }
         // The fill that was under way a moment ago may have landed since.
         let now = Instant::now();
-        if let Some(entry) = self.find(key, now)
+        if let Some(entry) = self.look(key, now)
             && wish.accepts(entry.age(now), entry.generation)
             && entry.age(now) < policy.fresh
         {
@@ -353,15 +359,24 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
         Task: Future<Output = Result<Filled<T>, F>> + Send + 'static,
     {
         let now = Instant::now();
-        if self.find(key, now).is_some_and(|entry| entry.age(now) < policy.fresh) {
+        if self.look(key, now).is_some_and(|entry| entry.age(now) < policy.fresh) {
             return Ok(());
         }
-        let landing = self.refresh(key, policy, fill);
+        let landing = self.set_off(key, policy, fill);
         landing.wait().await.transpose().map(|_| ())
     }
 
     /// Begins a fill that nobody waits for, unless one is under way.
-    fn refresh<T, Fill, Task>(self: &Arc<Self>, key: &Arc<str>, policy: &Policy, fill: Fill) -> Landing<F>
+    pub fn refresh<T, Fill, Task>(self: &Arc<Self>, key: &Arc<str>, policy: &Policy, fill: Fill)
+    where
+        T: Send + Sync + 'static,
+        Fill: FnOnce(Interest, Purpose) -> Task,
+        Task: Future<Output = Result<Filled<T>, F>> + Send + 'static,
+    {
+        drop(self.set_off(key, policy, fill));
+    }
+
+    fn set_off<T, Fill, Task>(self: &Arc<Self>, key: &Arc<str>, policy: &Policy, fill: Fill) -> Landing<F>
     where
         T: Send + Sync + 'static,
         Fill: FnOnce(Interest, Purpose) -> Task,
@@ -431,7 +446,7 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
             None => (head_start, generation),
         };
         let keep = filled.at_most.map_or(keep, |most| keep.min(most));
-        let known = self.store.get(key).filter(|entry| entry.digest == filled.digest);
+        let known = self.look(key, Instant::now()).filter(|entry| entry.digest == filled.digest);
         let (value, since) = match known {
             Some(entry) => (entry.value, entry.since),
             None => (Arc::new(filled.value) as Arc<dyn Any + Send + Sync>, generation),
@@ -467,6 +482,12 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
     /// What is in memory and of use. The table does the same by a clock of its own, later.
     fn find(&self, key: &Arc<str>, now: Instant) -> Option<Entry> {
         self.store.get(key).filter(|entry| now < entry.ends)
+    }
+
+    /// The same for who looks by the way. The table keeps what is asked for often, also while it is not there; something
+    /// that is read once must not look as if it had been asked for at each step of being fetched.
+    fn look(&self, key: &Arc<str>, now: Instant) -> Option<Entry> {
+        if self.store.contains_key(key) { self.find(key, now) } else { None }
     }
 
     fn flights(&self) -> MutexGuard<'_, HashMap<Arc<str>, Flight<F>>> {

@@ -29,6 +29,10 @@ const PART: f64 = 0.75;
 /// How long it is remembered that there is no such record: long enough for who asks again and again, and short, because
 /// it may be added in the CRM any moment.
 const NOTHING: Duration = Duration::from_secs(10);
+/// The part of its fresh time after which a record goes along when another one is refreshed.
+const DUE: f64 = 0.5;
+/// How many go along: with the one they fit on the smallest page that a CRM was seen to give for a list of ids.
+const COMPANY: usize = 49;
 /// How much longer a caller waits than the call may take: who works on it says more precisely why it was too late.
 pub(super) const PRECISION: Duration = Duration::from_millis(40);
 
@@ -212,25 +216,27 @@ impl Desk {
     }
 
     /// An answer that fresh pages of other questions hold, where the question's own is not as good: a record asked for by its
-    /// id that is on a page of a list, or the start of a list that a wider list holds. After a failure old pages will do.
+    /// id that is on a page of a list, or the start of a list that a wider list holds. `cache` says how it comes about that
+    /// pages of this age will do.
     pub(super) fn on_other_pages<E: Entity>(
         &self,
         trip: &Trip<'_>,
-        (source, question, key): (&Arc<dyn Source<E>>, &Question, &Arc<str>),
+        (source, question, own): (&Arc<dyn Source<E>>, &Question, Option<&Glimpse<Chunk<E>>>),
         way: &Way<'_, E>,
         policy: &Policy,
         (marks, newer_than): (&Marks, Option<u64>),
-        failure: Option<&Error>,
+        cache: CacheUse,
     ) -> Option<Found<E>> {
-        let (cache, oldest) = match failure {
-            None => (CacheUse::Hit, policy.fresh),
-            Some(failure) => (CacheUse::StaleIfError(failure.status), policy.kept()),
+        let oldest = match cache {
+            CacheUse::Hit | CacheUse::Collapsed | CacheUse::Miss => policy.fresh,
+            CacheUse::Stale => policy.fresh + policy.stale,
+            CacheUse::StaleIfError(_) => policy.kept(),
         };
         let Freshness { max_age, only_if_cached } = trip.ctx.freshness;
         let wish = Wish { max_age, newer_than, only_if_cached, terms: None };
         let good =
             |known: &Glimpse<Chunk<E>>| known.age < oldest && wish.accepts(known.age, known.generation);
-        if self.cache.glance(key).is_some_and(|own| good(&own)) {
+        if own.is_some_and(good) {
             return None;
         }
         let page = |key: &Arc<str>| {
@@ -286,11 +292,12 @@ impl Desk {
     ) -> Result<Found<E>, Error> {
         let asked = self.ask_for(trip, source, question, &way, policy, (marks, newer_than)).await;
         asked.or_else(|failure| {
-            let key = question.key.as_str().into();
             let bounds = (marks, newer_than.max(marks.of(&way)));
             let covered = failure.is_covered_by_memory() && trip.ctx.rehearsal.is_none();
+            let cache = CacheUse::StaleIfError(failure.status);
+            let own = self.cache.peek(&question.key.as_str().into());
             let old =
-                || self.on_other_pages(trip, (source, question, &key), &way, policy, bounds, Some(&failure));
+                || self.on_other_pages(trip, (source, question, own.as_ref()), &way, policy, bounds, cache);
             covered.then(old).flatten().ok_or(failure)
         })
     }
@@ -313,9 +320,18 @@ impl Desk {
         let key: Arc<str> = question.key.as_str().into();
         let freshness = trip.ctx.freshness;
         let Freshness { max_age, only_if_cached } = freshness;
-        if let Some(found) =
-            self.on_other_pages(trip, (source, question, &key), way, policy, (marks, newer_than), None)
-        {
+        if let Way::Gathered(gather, id) = way {
+            gather.note(&key, id, question);
+        }
+        let own = self.cache.peek(&key);
+        for cache in [CacheUse::Hit, CacheUse::Stale] {
+            let bounds = (marks, newer_than);
+            let found =
+                self.on_other_pages(trip, (source, question, own.as_ref()), way, policy, bounds, cache);
+            let Some(found) = found else { continue };
+            if cache == CacheUse::Stale && !only_if_cached {
+                self.refresh(trip.ctx, (source, question, &key), way, policy);
+            }
             return Ok(found);
         }
         let since = Instant::now();
@@ -362,6 +378,9 @@ impl Desk {
                 newer_than = newer_than.max(outdated);
                 continue;
             }
+            if let (Origin::Stale, Way::Gathered(gather, _), false) = (&read.origin, way, only_if_cached) {
+                self.refresh_company(trip.ctx, source, gather, policy);
+            }
             let cache = match &read.origin {
                 Origin::Hit => CacheUse::Hit,
                 Origin::Collapsed => CacheUse::Collapsed,
@@ -380,6 +399,39 @@ impl Desk {
             return Ok(Found { chunk, generation, since, at: Vec::new() });
         }
         unreachable!("the last round returns")
+    }
+
+    /// Begins a refresh of an answer, unless one is under way.
+    fn refresh<E: Entity>(
+        &self,
+        ctx: &Ctx,
+        (source, question, key): (&Arc<dyn Source<E>>, &Question, &Arc<str>),
+        way: &Way<'_, E>,
+        policy: &Policy,
+    ) {
+        let fill = |interest, purpose| {
+            self.fill((ctx, ctx.deadline), (source, question, way), policy, (interest, purpose))
+        };
+        self.cache.refresh(key, policy, fill);
+    }
+
+    /// A record is refreshed: others that will be due soon go with it.
+    fn refresh_company<E: Entity>(
+        &self,
+        ctx: &Ctx,
+        source: &Arc<dyn Source<E>>,
+        gather: &Arc<Gather<E>>,
+        policy: &Policy,
+    ) {
+        let due = |key: &Arc<str>| {
+            let known = self.cache.peek::<Chunk<E>>(key);
+            known.is_some_and(|known| {
+                known.age >= policy.fresh.mul_f64(DUE) && !known.value.records.is_empty()
+            })
+        };
+        for (key, id, question) in gather.company(due).into_iter().take(COMPANY) {
+            self.refresh(ctx, (source, &question, &key), &Way::Gathered(gather, &id), policy);
+        }
     }
 
     /// Gets the answer to `question` into memory as a refresh does: behind everybody who waits for anything. What was kept
@@ -410,7 +462,7 @@ impl Desk {
         question: &Question,
         policy: &Policy,
     ) -> bool {
-        if self.cache.glance::<Chunk<E>>(key).is_some() {
+        if self.cache.peek::<Chunk<E>>(key).is_some() {
             return false;
         }
         let Some(filled) = recall(&self.snapshots, source, question, policy).await else { return false };
@@ -448,7 +500,7 @@ impl Desk {
         };
         let (source, question, policy) = (Arc::clone(source), question.clone(), *policy);
         let wants_old = purpose == Purpose::Answer && ctx.freshness.max_age != Some(Duration::ZERO);
-        let kept = wants_old && self.cache.glance::<Chunk<E>>(&question.key.as_str().into()).is_none();
+        let kept = wants_old && self.cache.peek::<Chunk<E>>(&question.key.as_str().into()).is_none();
         let (metrics, discovered) = (Arc::clone(&self.metrics), Arc::clone(&self.discovered));
         let (holders, snapshots) = (Arc::clone(&self.holders), Arc::clone(&self.snapshots));
         // What is kept is told to be no younger than this.

@@ -1,6 +1,8 @@
 //! Reads by id that come close together become one call, where the CRM takes lists of ids. Each remains a question of its
-//! own in the cache: what is gathered is only the way to the CRM.
+//! own in the cache: what is gathered is only the way to the CRM. A refresh of one takes those along that were read of late
+//! and will be due soon: that costs no call.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::crm::{Asked, Error, Kind, Source};
+use crate::crm::{Asked, Error, Kind, Question, Source};
 use crate::model::context::Reason;
 use crate::model::interest::Interest;
 use crate::model::{Ctx, Entity, RecordId};
@@ -18,11 +20,25 @@ use crate::model::{Ctx, Entity, RecordId};
 const WINDOW: Duration = Duration::from_millis(4);
 /// How many go into one call.
 const MOST: usize = 200;
+/// How long a record that was read is taken along when another one is refreshed.
+const LATELY: Duration = Duration::from_secs(60 * 60);
+/// Records of which it is known when they were read.
+const MANY: usize = 2000;
+/// How often those that are due are looked for at most.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Gathers reads by id of one kind of record.
 pub(super) struct Gather<E: Entity> {
     source: Arc<dyn Source<E>>,
     open: Mutex<Option<Batch<E>>>,
+    lately: Mutex<Lately>,
+}
+
+/// What was read by id of late, by the keys of its questions.
+#[derive(Default)]
+struct Lately {
+    read: HashMap<Arc<str>, (Instant, RecordId, Question)>,
+    looked: Option<Instant>,
 }
 
 /// Those that wait for the same call.
@@ -49,7 +65,35 @@ impl<E: Entity> Gather<E> {
     pub(super) fn of(source: &Arc<dyn Source<E>>) -> Option<Arc<Self>> {
         let probe = RecordId::new(source.crm(), 1);
         source.by_ids(&[probe])?;
-        Some(Arc::new(Self { source: Arc::clone(source), open: Mutex::default() }))
+        Some(Arc::new(Self { source: Arc::clone(source), open: Mutex::default(), lately: Mutex::default() }))
+    }
+
+    /// Notes that somebody reads a record.
+    pub(super) fn note(&self, key: &Arc<str>, id: &RecordId, question: &Question) {
+        let now = Instant::now();
+        let mut lately = self.lately.lock().expect("no code panics while it holds what was read");
+        if lately.read.len() >= MANY && !lately.read.contains_key(key) {
+            lately.read.retain(|_, (at, ..)| now - *at < LATELY);
+        }
+        if lately.read.len() < MANY || lately.read.contains_key(key) {
+            lately.read.insert(Arc::clone(key), (now, id.clone(), question.clone()));
+        }
+    }
+
+    /// Those that were read of late and are `due`, the last read first; none when it was looked a moment ago.
+    pub(super) fn company(&self, due: impl Fn(&Arc<str>) -> bool) -> Vec<(Arc<str>, RecordId, Question)> {
+        let now = Instant::now();
+        let mut lately = self.lately.lock().expect("no code panics while it holds what was read");
+        if lately.looked.is_some_and(|at| now - at < LOOK) {
+            return Vec::new();
+        }
+        lately.looked = Some(now);
+        let read = lately.read.iter().filter(|(_, (at, ..))| now - *at < LATELY);
+        let mut due: Vec<_> = read.filter(|(key, _)| due(key)).collect();
+        due.sort_by_key(|(_, (at, ..))| std::cmp::Reverse(*at));
+        due.into_iter()
+            .map(|(key, (_, id, question))| (Arc::clone(key), id.clone(), question.clone()))
+            .collect()
     }
 
     /// The record of that id as a page of its own, empty if there is none.

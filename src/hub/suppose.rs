@@ -72,8 +72,15 @@ impl Desk {
             }
         }
         let bounds = (marks, newer_than);
-        if let Some(found) = self.on_other_pages(trip, (source, question, &key), &way, policy, bounds, None) {
+        let own = self.cache.glance(&key);
+        for cache in [CacheUse::Hit, CacheUse::Stale] {
+            let found =
+                self.on_other_pages(trip, (source, question, own.as_ref()), &way, policy, bounds, cache);
+            let Some(found) = found else { continue };
             rehearsal.remembered();
+            if cache == CacheUse::Stale {
+                self.suppose_refresh(rehearsal, (source, &key), &way, only_if_cached);
+            }
             return Ok(found);
         }
         let known = match self.cache.glance::<Chunk<E>>(&key) {
@@ -84,12 +91,8 @@ impl Desk {
             let stale = known.age >= policy.fresh;
             if known.age < policy.fresh + policy.stale {
                 rehearsal.remembered();
-                if stale && !only_if_cached && !self.cache.is_refreshing(&key) && !source.answers_by_itself()
-                {
-                    match way {
-                        Way::Gathered(..) => rehearsal.refreshed_together(E::RESOURCE, crm),
-                        Way::Page(..) | Way::Record { .. } => rehearsal.refreshed(&key),
-                    }
+                if stale {
+                    self.suppose_refresh(rehearsal, (source, &key), &way, only_if_cached);
                 }
                 let cache = if stale { CacheUse::Stale } else { CacheUse::Hit };
                 trip.add(way_of(cache, known.age, policy));
@@ -137,6 +140,23 @@ impl Desk {
         let cache = if under_way.is_some() { CacheUse::Collapsed } else { CacheUse::Miss };
         trip.add(way_of(cache, Duration::ZERO, policy));
         Ok(Found { chunk, generation, since, at: Vec::new() })
+    }
+
+    /// Notes the refresh that a stale answer brings about.
+    fn suppose_refresh<E: Entity>(
+        &self,
+        rehearsal: &Rehearsal,
+        (source, key): (&Arc<dyn Source<E>>, &Arc<str>),
+        way: &Way<'_, E>,
+        only_if_cached: bool,
+    ) {
+        if only_if_cached || self.cache.is_refreshing(key) || source.answers_by_itself() {
+            return;
+        }
+        match way {
+            Way::Gathered(..) => rehearsal.refreshed_together(E::RESOURCE, source.crm()),
+            Way::Page(..) | Way::Record { .. } => rehearsal.refreshed(key),
+        }
     }
 
     /// The answer as it may be.

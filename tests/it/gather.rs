@@ -5,6 +5,7 @@ use std::time::Duration;
 use crm_gateway::sandbox::fault::Fault;
 use futures_util::future::join_all;
 use serde_json::json;
+use tokio::time::{advance, sleep};
 
 use crate::support::{Answer, Asker, Setup, TestApp};
 
@@ -171,4 +172,47 @@ async fn a_pruned_record_shows_the_names_that_were_asked_for() {
     let mut fields: Vec<&String> = record.as_object().unwrap().keys().collect();
     fields.sort();
     assert_eq!(fields, ["account", "amount", "id"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_takes_those_along_that_were_read_of_late() {
+    let app = start();
+    let ids = students(&app, 40);
+    for id in &ids {
+        assert_eq!(app.owner().get(&format!("/students/{id}")).await.status, 200);
+    }
+    assert_eq!(calls(&app, "customer/index"), 40, "one after the other");
+    // One of them is read now and then; nobody asks for the others, and still they do not get old.
+    for minute in 1..=50 {
+        advance(Duration::from_secs(61)).await;
+        assert_eq!(app.owner().get(&format!("/students/{}", ids[7])).await.status, 200);
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(calls(&app, "customer/index"), 40 + minute);
+    }
+    let other = app.owner().get(&format!("/students/{}", ids[30])).await;
+    assert!(other.header("cache-status").starts_with("crm-gateway; hit; ttl=5"), "{:?}", other.headers);
+    // What was not read for an hour is left behind.
+    for _ in 0..25 {
+        advance(Duration::from_secs(61)).await;
+        app.owner().get(&format!("/students/{}", ids[7])).await;
+        sleep(Duration::from_secs(1)).await;
+    }
+    let called = calls(&app, "customer/index");
+    assert_eq!(app.owner().get(&format!("/students/{}", ids[12])).await.header("age"), "0");
+    assert_eq!(calls(&app, "customer/index"), called + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_on_a_page_that_is_stale_is_given_and_renewed_by_itself() {
+    let app = start();
+    let listed = app.owner().get("/students?limit=5").await.items();
+    let listed_by = calls(&app, "customer/index");
+    advance(Duration::from_secs(100)).await;
+    let path = format!("/students/{}", listed[3]["id"].as_str().unwrap());
+    let stale = app.owner().get(&path).await;
+    assert_eq!(stale.header("cache-status"), "crm-gateway; hit; ttl=-40; detail=stale");
+    assert_eq!(stale.json, listed[3]);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(calls(&app, "customer/index"), listed_by + 1);
+    assert!(app.owner().get(&path).await.header("cache-status").starts_with("crm-gateway; hit; ttl=5"));
 }
