@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::time::{Instant, timeout_at};
 
 use super::discovered::Discovered;
@@ -290,7 +291,8 @@ impl Desk {
         policy: &Policy,
         (marks, newer_than): (&Marks, Option<u64>),
     ) -> Result<Found<E>, Error> {
-        let asked = self.ask_for(trip, source, question, &way, policy, (marks, newer_than)).await;
+        // Boxed, or it would be in the program once more for each of its callers.
+        let asked = self.ask_for(trip, source, question, &way, policy, (marks, newer_than)).boxed().await;
         asked.or_else(|failure| {
             let bounds = (marks, newer_than.max(marks.of(&way)));
             let covered = failure.is_covered_by_memory() && trip.ctx.rehearsal.is_none();

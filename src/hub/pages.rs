@@ -13,6 +13,7 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use jiff::civil::Date;
 
 use super::desk::{Desk, Found, Way};
@@ -95,7 +96,7 @@ impl<E: Entity> Pages<E> {
             }
             let chunk = match &self.chunk {
                 Some(chunk) => Arc::clone(chunk),
-                None => self.arrive(spring).await?,
+                None => self.arrive(spring).boxed().await?,
             };
             if let Some(record) = chunk.records.get(self.mark.index) {
                 if self.is_past_the_days(record) {
