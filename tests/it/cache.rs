@@ -504,7 +504,7 @@ async fn who_walks_through_the_whole_history_leaves_in_memory_what_others_read()
     let (owner, partner) = (app.owner(), app.export());
     // How often something is read counts as soon as there is little room left.
     partner.walk("/lessons?limit=50").await;
-    for _ in 0..3 {
+    for _ in 0..8 {
         join_all(hot.iter().map(|path| owner.get(path))).await;
     }
     let before = app.calls();
