@@ -53,6 +53,9 @@ pub(super) struct Desk {
     turns: Mutex<HashMap<(&'static str, RecordId), Weak<Turn>>>,
 }
 
+/// A page in memory.
+type Page<E> = Glimpse<Chunk<E>>;
+
 /// The lock that whoever changes a record holds.
 pub(super) type Turn = tokio::sync::Mutex<()>;
 
@@ -222,7 +225,7 @@ impl Desk {
     pub(super) fn on_other_pages<E: Entity>(
         &self,
         trip: &Trip<'_>,
-        (source, question, own): (&Arc<dyn Source<E>>, &Question, Option<&Glimpse<Chunk<E>>>),
+        (source, question, own): (&Arc<dyn Source<E>>, &Question, Option<&Page<E>>),
         way: &Way<'_, E>,
         policy: &Policy,
         (marks, newer_than): (&Marks, Option<u64>),

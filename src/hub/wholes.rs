@@ -19,7 +19,13 @@ const WHOLE: usize = 20;
 /// The lists of one kind of records by the names of their sequences, the latest first. A list that is no longer in
 /// memory is known all the same: its pages are looked for when they are needed.
 #[derive(Debug)]
-pub(super) struct Wholes<E: Entity>(RwLock<HashMap<String, VecDeque<(Lane, E::Filter)>>>);
+pub(super) struct Wholes<E: Entity>(RwLock<HashMap<String, Lists<E>>>);
+
+/// The lists of one sequence, the latest first.
+type Lists<E> = VecDeque<(Lane, <E as Entity>::Filter)>;
+
+/// A page in memory and its key.
+pub(super) type Known<E> = (Arc<str>, Glimpse<Chunk<E>>);
 
 impl<E: Entity> Default for Wholes<E> {
     fn default() -> Self {
@@ -55,7 +61,7 @@ impl<E: Entity> Wholes<E> {
 
 /// What fits `filter` of a wider list, if `page` gives all pages of that; with the age of the oldest.
 pub(super) fn sifted<E: Entity>(
-    page: &dyn Fn(Position) -> Option<(Arc<str>, Glimpse<Chunk<E>>)>,
+    page: &dyn Fn(Position) -> Option<Known<E>>,
     filter: &E::Filter,
 ) -> Option<(Found<E>, Duration)> {
     let (mut at, mut age, mut generation, mut rows) = (Position(0), Duration::ZERO, u64::MAX, 0);
