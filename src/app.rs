@@ -18,6 +18,7 @@ use crate::crm::alfa::Alfa;
 use crate::crm::crypto::Crypto;
 use crate::http::{self, Api, Readiness, Settings, listen};
 use crate::hub::{Clock, Hub, Snapshots};
+use crate::idempotency::{Journal, Operation};
 use crate::model::Class;
 use crate::store::{self, Store};
 use crate::telemetry::Metrics;
@@ -87,6 +88,22 @@ pub struct Routers {
     pub consumers: Arc<Consumers>,
     /// What they ask.
     pub hub: Arc<Hub>,
+    /// Follows up what an earlier process left open; to be run once requests are welcome.
+    pub unfinished: Unfinished,
+}
+
+/// Writes of an earlier process of which nobody knows what became.
+#[derive(Debug)]
+pub struct Unfinished {
+    recovery: http::Recovery,
+    open: Vec<Operation>,
+}
+
+impl Unfinished {
+    /// Finds out what became of them.
+    pub async fn follow_up(self) {
+        self.recovery.run(self.open).await;
+    }
 }
 
 /// Builds everything between the listeners and the CRMs. Must be called within a runtime; nothing is sent yet. Waits
@@ -130,6 +147,7 @@ pub fn build(config: &Config, instead: Instead) -> Result<Routers, StartError> {
     };
     let clock = instead.clock.unwrap_or_else(|| Arc::new(jiff::Timestamp::now));
     // As much of the CRMs' text as memory holds, which weighs it four times.
+    let (journal, open) = Journal::open(store.clone(), Arc::clone(&clock), config.store.audit_size)?;
     let snapshots = Snapshots::open(store, clock, &account(config), half / 4)?;
     let policies = |resource: &str| policy(config, resource);
     let hub = Arc::new(Hub::new(&crms, cache, Arc::clone(&metrics), &branches, policies, snapshots)?);
@@ -144,10 +162,11 @@ pub fn build(config: &Config, instead: Instead) -> Result<Routers, StartError> {
         demo_key: instead.demo_key,
     };
     let readiness = Readiness::new();
-    let admin = http::admin(readiness.clone(), Arc::clone(&metrics), Arc::clone(&hub));
-    let public =
-        http::router(Api { hub: Arc::clone(&hub), consumers: Arc::clone(&consumers), metrics, settings });
-    Ok(Routers { public, admin, readiness, consumers, hub })
+    let admin =
+        http::admin(readiness.clone(), Arc::clone(&metrics), Arc::clone(&hub), Arc::clone(&journal));
+    let api = Api { hub: Arc::clone(&hub), consumers: Arc::clone(&consumers), journal, metrics, settings };
+    let (public, recovery) = http::router(api);
+    Ok(Routers { public, admin, readiness, consumers, hub, unfinished: Unfinished { recovery, open } })
 }
 
 /// Whose data is asked for: the same question to another account, or by another user, has other answers.
@@ -239,12 +258,15 @@ impl App {
             let hub = Arc::clone(&hub);
             async move { hub.warm().await }
         });
+        let following_up = tokio::spawn(self.routers.unfinished.follow_up());
         let grace = stop.await;
         readiness.drain();
         tokio::time::sleep(grace).await;
         // Nobody listening means that the server has ended already.
         let _ = close.send(());
         warming.abort();
+        // What is still open then is found in the store at the next start.
+        following_up.abort();
         if tokio::time::timeout(self.drain_timeout, &mut public).await.is_err() {
             tracing::warn!("requests were still under way after the drain timeout and are cut off");
             public.abort();

@@ -51,6 +51,29 @@ pub struct AlfaCrm {
     pub ca_file: Option<PathBuf>,
     /// How much may be asked.
     pub quota: Quota,
+    /// How a record that was made is found again.
+    pub mark: Mark,
+}
+
+/// How a record is found again when nobody knows whether it was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// Where the operation's id is written.
+    pub field: MarkField,
+    /// How long after a call that a record is not to be found says nothing: longer than the CRM works on a call whose
+    /// caller has left, and than its lists lag behind.
+    pub settle: Duration,
+}
+
+/// Where the id of the operation that makes a record is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MarkField {
+    /// At the end of the record's free text, where it has one.
+    Note,
+    /// Into a field of the CRM's own, where a kind of record may have some.
+    Custom(String),
+    /// Nowhere: a record is known by what was sent.
+    Nowhere,
 }
 
 impl AlfaCrm {
@@ -63,6 +86,7 @@ impl AlfaCrm {
         let currency = r.get("currency", &currency());
         let token_lifetime = r.get("token_lifetime", &kind::duration("10s", "1d", "14m"));
         let link = Link::read(r, &operations::ALFACRM);
+        let mark = r.section("mark", Mark::read);
         let (base_url, token_lifetime, link) = (base_url?, token_lifetime?, link?);
         upstream::warn_if_clear(r, &base_url);
         if token_lifetime > TOKEN_LIFE {
@@ -87,6 +111,7 @@ impl AlfaCrm {
             proxy: link.proxy,
             ca_file: link.ca_file,
             quota: link.quota,
+            mark: mark?,
         })
     }
 
@@ -107,6 +132,42 @@ impl AlfaCrm {
         w.path("ca_file", self.ca_file.as_ref());
         w.section(&["alfacrm", "quota"]);
         self.quota.write(w);
+        w.section(&["alfacrm", "mark"]);
+        w.text("field", self.mark.field.name());
+        w.duration("settle", self.mark.settle);
+    }
+}
+
+impl Mark {
+    fn read(r: &Reader<'_>) -> Option<Self> {
+        let field = r.get("field", &MarkField::kind());
+        let settle = r.get("settle", &kind::duration("1s", "1h", "30s"));
+        Some(Self { field: field?, settle: settle? })
+    }
+}
+
+impl MarkField {
+    /// How it is configured.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Note => "note",
+            Self::Custom(name) => name,
+            Self::Nowhere => "none",
+        }
+    }
+
+    fn kind() -> Kind<Self> {
+        Kind::text("\"note\", \"none\" or a field of the CRM's own such as \"custom_gateway\"", |text| {
+            let own = text.strip_prefix("custom_").is_some_and(|rest| {
+                !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            });
+            match text {
+                "note" => Ok(Self::Note),
+                "none" => Ok(Self::Nowhere),
+                _ if own => Ok(Self::Custom(text.to_owned())),
+                _ => Err(String::new()),
+            }
+        })
     }
 }
 

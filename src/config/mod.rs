@@ -31,7 +31,7 @@ mod tests;
 
 use std::path::Path;
 
-pub use alfacrm::AlfaCrm;
+pub use alfacrm::{AlfaCrm, Mark, MarkField};
 pub use auth::Jwt;
 pub use cache::{Cache, Policy, RESOURCES};
 pub use consumers::{Access, Class, Consumer, KeyHash, Mask, RESERVED, SCOPE_RESOURCES, Scope};

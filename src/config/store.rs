@@ -14,6 +14,8 @@ use super::writer::Writer;
 pub struct Store {
     /// Its directory; made when missing.
     pub path: PathBuf,
+    /// Bytes of the log of writes.
+    pub audit_size: u64,
 }
 
 /// State shared by replicas.
@@ -25,12 +27,15 @@ pub struct Redis {
 
 impl Store {
     pub(super) fn read(r: &Reader<'_>) -> Option<Self> {
-        Some(Self { path: r.get("path", &kind::path("data"))? })
+        let path = r.get("path", &kind::path("data"));
+        let audit_size = r.get("audit_size", &kind::size("64KiB", "16GiB", "64MiB"));
+        Some(Self { path: path?, audit_size: audit_size? })
     }
 
     pub(super) fn write(&self, w: &mut Writer) {
         w.section(&["store"]);
         w.path("path", Some(&self.path));
+        w.size("audit_size", self.audit_size);
     }
 }
 

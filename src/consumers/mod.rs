@@ -82,6 +82,11 @@ impl Consumers {
         bool::from(known.0.ct_eq(&presented.0)).then(|| Arc::clone(member))
     }
 
+    /// The consumer of that name.
+    pub fn named(&self, name: &str) -> Option<Arc<Member>> {
+        self.members().values().find(|member| &*member.consumer.name == name).cloned()
+    }
+
     fn members(&self) -> Arc<Members> {
         Arc::clone(&self.members.read().unwrap_or_else(std::sync::PoisonError::into_inner))
     }

@@ -5,6 +5,7 @@ pub mod alfa;
 pub mod budget;
 pub mod crypto;
 pub mod error;
+pub mod mark;
 pub mod wire;
 pub mod write;
 
@@ -19,7 +20,7 @@ use jiff::tz::TimeZone;
 
 pub use budget::Budget;
 pub use error::{Error, Kind};
-pub use write::{Place, Write, Written};
+pub use write::{Likeness, Place, Write, Written};
 
 use crate::model::context::Payer;
 use crate::model::rehearsal::Forecast;
@@ -170,6 +171,17 @@ pub trait Source<E: Entity>: Send + Sync {
     /// The call that removes a record.
     fn delete(&self, _before: &Record<E>, _place: &Place<'_, E::Filter>) -> Result<Write, Error> {
         Err(error::no_such_write(self.crm()))
+    }
+
+    /// Whether a record is the one that a call with this body made or changed. `mark` is the word that a new record was
+    /// to be found again by.
+    fn likeness(&self, _sent: &serde_json::Value, _mark: &str, _record: &Record<E>) -> Likeness {
+        Likeness::Other
+    }
+
+    /// How long after a call nothing follows from a record not being found.
+    fn settles_after(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// Makes a call that writes. It is made once: what is not surely without effect is never repeated.

@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
+use super::mark;
 use crate::model::student::Phone;
 use crate::model::{Moment, Money, RecordId, Source};
 
@@ -266,12 +267,11 @@ pub fn flag(value: &Value) -> Result<Option<bool>, Unread> {
     }
 }
 
-/// A text or a number; an empty text is none.
+/// A text or a number, without the mark of a record that was made here; an empty text is none.
 pub fn text(value: &Value) -> Result<Option<String>, Unread> {
     match value {
         Value::Null => Ok(None),
-        Value::String(text) if text.is_empty() => Ok(None),
-        Value::String(text) => Ok(Some(text.clone())),
+        Value::String(text) => Ok(Some(mark::without(text)).filter(|text| !text.is_empty()).map(str::to_owned)),
         Value::Number(number) => Ok(Some(number.to_string())),
         _ => Err(Unread),
     }

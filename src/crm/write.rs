@@ -19,6 +19,15 @@ pub struct Place<'a, F> {
     pub hidden: Vec<u64>,
     /// The student a new record is about, where it is about one.
     pub student: Option<&'a Record<Student>>,
+    /// What the new record shall be found again by: a word that no other record has.
+    pub mark: Option<&'a str>,
+}
+
+impl<'a, F> Place<'a, F> {
+    /// Where nothing more is known than the path says.
+    pub fn at(filter: &'a F) -> Self {
+        Self { filter, branch: None, hidden: Vec::new(), student: None, mark: None }
+    }
 }
 
 /// One call that writes, before it is made.
@@ -33,6 +42,19 @@ pub struct Write {
     /// The CRM's names of the fields sent, with the pointer of each into the consumer's body: complaints of the CRM are
     /// told in our words.
     pub names: Vec<(&'static str, &'static str)>,
+    /// Whether [`Place::mark`] is written into the record.
+    pub marked: bool,
+}
+
+/// Whether a record is the one that a call made or changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Likeness {
+    /// It carries the mark.
+    Marked,
+    /// It shows all that was sent.
+    Alike,
+    /// It is another, or was not changed.
+    Other,
 }
 
 /// What a write brought.

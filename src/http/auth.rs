@@ -103,6 +103,11 @@ impl Needed {
         Self(first.into_iter().chain(further).map(|name| (name, access)).collect())
     }
 
+    /// No scope at all.
+    pub(super) fn nothing() -> Self {
+        Self(Arc::new([]))
+    }
+
     /// The scopes as they are written.
     pub(super) fn names(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(|(name, access)| format!("{name}:{}", access.name()))

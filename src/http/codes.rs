@@ -26,6 +26,7 @@ pub(crate) enum Code {
     UpstreamInvalid,
     Overloaded,
     UpstreamUnavailable,
+    StorageUnavailable,
     UpstreamTimeout,
     NotCached,
 }
@@ -49,7 +50,7 @@ pub(crate) struct Entry {
 
 impl Code {
     /// All codes, by status.
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::InvalidRequest,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -70,6 +71,7 @@ impl Code {
         Self::UpstreamInvalid,
         Self::Overloaded,
         Self::UpstreamUnavailable,
+        Self::StorageUnavailable,
         Self::UpstreamTimeout,
         Self::NotCached,
     ];
@@ -87,7 +89,8 @@ impl Code {
             | Self::StaleWrite
             | Self::PayloadTooLarge
             | Self::UnsupportedMediaType
-            | Self::IdempotencyMismatch => false,
+            | Self::IdempotencyMismatch
+            | Self::StorageUnavailable => false,
             Self::InvalidRequest
             | Self::Unauthenticated
             | Self::Forbidden
@@ -254,6 +257,13 @@ impl Code {
                 "The CRM takes no calls at the moment",
                 "The CRM has failed repeatedly or has ordered a pause, so it is left alone for a while.",
                 "Wait for `Retry-After`.",
+            ),
+            Self::StorageUnavailable => later(
+                "storage_unavailable",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The gateway cannot note writes",
+                "The disk is full, read-only or broken. What a write is about to do must be noted before it is sent, so nothing was sent.",
+                "Wait for `Retry-After`; if it stays, tell the operator of the gateway. Reads go on.",
             ),
             Self::UpstreamTimeout => later(
                 "upstream_timeout",

@@ -164,7 +164,9 @@ pub(super) fn operation_of<R: Resource>(offer: Offer, fields: &[String]) -> Oper
             .parameter(cache_control())
             .response("304", Ref::new("#/components/responses/NotModified"));
     } else {
-        operation = operation.parameters(Some(parameters_of_writes::<R>(offer)));
+        operation = operation
+            .parameters(Some(parameters_of_writes::<R>(offer)))
+            .response("202", undecided());
     }
     if matches!(offer, Offer::Create | Offer::Update | Offer::Act) {
         operation = operation.request_body(Some(body::<R>(offer)));
@@ -225,7 +227,8 @@ fn parameters_of_writes<R: Resource>(offer: Offer) -> Vec<Parameter> {
             ))
     };
     let needed = R::KEYED && offer == Offer::Create;
-    let key = "A text of your own that is new for each new request and the same for a repeated one.";
+    let key = "A text of your own that is new for each new request and the same for a repeated one. It is remembered for 72 \
+               hours: the same request under the same key gets the first one's answer, with `Idempotency-Replayed: true`.";
     let key = header("Idempotency-Key", key, needed);
     all.push(if needed { key.example(Some(json!("4f9c1f0e-invoice-17"))).build() } else { key.build() });
     if matches!(offer, Offer::Update | Offer::Delete | Offer::Act) {
@@ -279,6 +282,39 @@ fn body<R: Resource>(offer: Offer) -> RequestBody {
     RequestBodyBuilder::new().content("application/json", content).required(Some(required)).build()
 }
 
+/// The operation that makes several records at once: what it is called and answers, what it is, how many there may be, and
+/// examples of the body and the answer.
+pub(super) fn batch<R: Resource>(
+    (id, summary, answers): (&str, &str, &str),
+    about: String,
+    most: usize,
+    body: Value,
+    answer: Value,
+) -> Operation {
+    let mut fields = Fields::of_new(Map::new());
+    R::draft(&mut fields);
+    let items =
+        ArrayBuilder::new().items(schema_of(fields.known(), true)).min_items(Some(1)).max_items(Some(most));
+    let schema = ObjectBuilder::new().property("items", items).required("items");
+    let content = ContentBuilder::new().schema(Some(schema)).example(Some(body)).build();
+    let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
+    let headers = ["Cache-Control", "RateLimit", "RateLimit-Policy", "X-Request-Id"];
+    let mut operation = OperationBuilder::new()
+        .operation_id(Some(id))
+        .tag(tag::<R>())
+        .summary(Some(summary))
+        .description(Some(about))
+        .parameter(prefer())
+        .parameters(Some(parameters_of_writes::<R>(Offer::Create)))
+        .request_body(Some(body.build()))
+        .response("200", answer_with("What became of each.", answers, answer, &headers).build());
+    for status in statuses(Offer::Create, false) {
+        operation = operation
+            .response(status.to_string(), Ref::new(format!("#/components/responses/Problem{status}")));
+    }
+    operation.build()
+}
+
 /// The body that holds a list's question: what its query may hold but for how records are shown.
 fn question<R: Resource>() -> RequestBody {
     let schema = body_schema(&query::search_params::<R::Record>(R::filter));
@@ -297,9 +333,24 @@ fn written(about: &str, schema: &str, example: Value) -> Response {
     answer.build()
 }
 
+/// What is answered to a write as long as nobody knows what became of it.
+pub(super) fn undecided() -> Response {
+    let about = "Nobody knows yet what became of it, or `Prefer: respond-async` was sent: `Location` says where to ask. The \
+                 gateway finds out; do not repeat it under another key.";
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Operation"))).build();
+    let mut answer = ResponseBuilder::new().description(about).content("application/json", content);
+    for name in ["Location", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id"] {
+        answer = answer.header_ref(name, Ref::new(format!("#/components/headers/{name}")));
+    }
+    answer.build()
+}
+
 /// Adds the scopes an operation needs, for people and for programs.
 pub(super) fn with_scopes(mut operation: Operation, needed: &Needed) -> Operation {
     let names: Vec<String> = needed.names().collect();
+    if names.is_empty() {
+        return operation;
+    }
     let scopes = names.join("` and `");
     let about = operation.description.take().unwrap_or_default();
     operation.description = Some(format!("{about}\n\nNeeds the scope `{scopes}`."));

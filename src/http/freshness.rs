@@ -53,6 +53,11 @@ pub(super) fn wait(headers: &HeaderMap) -> Option<Duration> {
     })
 }
 
+/// Whether the consumer does not wait for the outcome: `Prefer: respond-async` (RFC 7240).
+pub(super) fn responds_async(headers: &HeaderMap) -> bool {
+    words(headers, &PREFER, &[',', ';']).any(|word| word.eq_ignore_ascii_case("respond-async"))
+}
+
 /// How urgent the request is: as the consumer is configured, or less where it says so by `Prefer: priority=batch`.
 pub(super) fn class(headers: &HeaderMap, configured: Class) -> Class {
     let wanted = words(headers, &PREFER, &[',', ';']).find_map(|preference| {

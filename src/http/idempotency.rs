@@ -1,6 +1,7 @@
 //! `Idempotency-Key`: a write that carries one is carried out once, however often it is sent
-//! (draft-ietf-httpapi-idempotency-key-header).
+//! (draft-ietf-httpapi-idempotency-key-header). Every write gets the right to be carried out here, with a key or without.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,17 +9,17 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
-use http::{HeaderMap, Method, StatusCode};
+use http::header::{HeaderName, HeaderValue};
+use http::{HeaderMap, Method};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use super::Shared;
 use super::auth::Caller;
 use super::codes::Code;
-use super::problem::{Problem, internal};
-use crate::idempotency::{Claim, Claimed, Fingerprint, Key};
+use super::operations;
+use super::problem::{Problem, internal, not_kept};
+use crate::idempotency::{Claim, Claimed, Fingerprint, Key, OperationId};
 use crate::model::interest::Interest;
 
 /// The header that carries the key.
@@ -27,16 +28,7 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// When to ask again for a request that is still running.
 const SOON: Duration = Duration::from_secs(1);
 
-/// An answer as it is given again.
-#[derive(Debug)]
-pub(super) struct Kept {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
-    problem: Option<Problem>,
-}
-
-/// Answers repeated writes with the first one's answer.
+/// Gives writes the right to be carried out, and answers repeated ones with what is known of the first.
 pub(super) async fn layer(State(front): State<Shared>, mut request: Request, next: Next) -> Response {
     let writes = matches!(*request.method(), Method::POST | Method::PATCH | Method::DELETE | Method::PUT);
     if !writes {
@@ -48,10 +40,8 @@ pub(super) async fn layer(State(front): State<Shared>, mut request: Request, nex
     request.extensions_mut().insert(interest);
     // What only checks a request has no effect to repeat.
     let checks = request.uri().query().is_some_and(|query| query.contains("validate_only=true"));
-    let key = request.headers().get(IDEMPOTENCY_KEY).and_then(|key| key.to_str().ok()).map(str::to_owned);
-    let caller = request.extensions().get::<Caller>().cloned();
-    let (Some(text), Some(caller)) = (key, caller) else { return next.run(request).await };
-    if checks {
+    let Some(caller) = request.extensions().get::<Caller>().cloned() else { return next.run(request).await };
+    if checks || keys_its_parts(&front, &request) {
         return next.run(request).await;
     }
     let (head, body) = request.into_parts();
@@ -64,9 +54,47 @@ pub(super) async fn layer(State(front): State<Shared>, mut request: Request, nex
     };
     let target = head.uri.path_and_query().map_or("", |target| target.as_str());
     let fingerprint = fingerprint(&head.method, target, &body);
-    let key = Key { consumer: Arc::clone(&caller.0.consumer.name), text: text.into() };
-    match front.keys.claim(key, fingerprint, Instant::now()) {
-        Claim::Done(kept) => again(&kept),
+    let key = key(&head.headers).map(str::to_owned);
+    let mut request = Request::from_parts(head, Body::from(body));
+    once(&front, &caller, key, fingerprint, async move |claimed| {
+        request.extensions_mut().insert(claimed);
+        next.run(request).await
+    })
+    .await
+}
+
+/// Whether a request is made of several writes, each of which has a key of its own made from the request's.
+fn keys_its_parts(front: &Shared, request: &Request) -> bool {
+    let path = request.uri().path();
+    path.strip_prefix(&*front.base_path) == Some(super::batch::PATH)
+}
+
+/// The key of a request, if it has one that can be read.
+pub(super) fn key(headers: &HeaderMap) -> Option<&str> {
+    headers.get(IDEMPOTENCY_KEY).and_then(|key| key.to_str().ok())
+}
+
+/// Carries a write out unless it was before under the same key.
+pub(super) async fn once<F>(
+    front: &Shared,
+    caller: &Caller,
+    key: Option<String>,
+    fingerprint: Fingerprint,
+    work: impl FnOnce(Arc<Claimed>) -> F,
+) -> Response
+where
+    F: Future<Output = Response> + Send + 'static,
+{
+    let consumer = Arc::clone(&caller.0.consumer.name);
+    let journal = &front.api.journal;
+    let Some(text) = key else {
+        // Nobody else can have it, so there is nothing to hold. The write has a task of its own, once it is one.
+        return work(journal.without_key(consumer, fingerprint)).await;
+    };
+    let claim = journal.claim(Key { consumer, text: text.into() }, fingerprint, Instant::now());
+    match claim {
+        Claim::Done(id) => again(front, caller, id).await,
+        Claim::Undecided(id) => replayed(operations::undecided(&front.base_path, id)),
         Claim::Running => {
             let detail = "The first request with this `Idempotency-Key` has not been answered yet.";
             Problem::new(Code::InProgress, detail).retry_after(SOON).into_response()
@@ -78,17 +106,15 @@ pub(super) async fn layer(State(front): State<Shared>, mut request: Request, nex
         Claim::New(claimed) => {
             // On a task of its own: a caller who hangs up and comes again must find the answer. If the write was not sent
             // yet, it ends as one without effect and frees the key.
-            let request = Request::from_parts(head, Body::from(body));
-            let running = tokio::spawn(async move {
-                let answer = next.run(request).await;
-                settle(claimed, answer).await
-            });
+            let work = work(Arc::clone(&claimed));
+            let running = tokio::spawn(async move { claimed.held_during(work).await });
             running.await.unwrap_or_else(|_| internal("a write ended without an answer").into_response())
         }
     }
 }
 
-fn fingerprint(method: &Method, target: &str, body: &[u8]) -> Fingerprint {
+/// A digest of everything that a request says.
+pub(super) fn fingerprint(method: &Method, target: &str, body: &[u8]) -> Fingerprint {
     let mut digest = Sha256::new();
     for part in [method.as_str().as_bytes(), target.as_bytes(), body] {
         digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
@@ -97,38 +123,19 @@ fn fingerprint(method: &Method, target: &str, body: &[u8]) -> Fingerprint {
     digest.finalize().into()
 }
 
-/// Keeps what had an effect or may have had one; frees the key otherwise.
-async fn settle(claimed: Claimed<Kept>, answer: Response) -> Response {
-    let problem = answer.extensions().get::<Problem>().cloned();
-    let harmless = problem.as_ref().is_some_and(|problem| !problem.maybe_applied());
-    if harmless {
-        claimed.free();
-        return answer;
+/// The first request's answer.
+async fn again(front: &Shared, caller: &Caller, id: OperationId) -> Response {
+    let found = operations::find(front, caller, id).await;
+    match found {
+        Ok(Some(operation)) => match operations::answer_of(&operation) {
+            Some(answer) => replayed(operations::respond(answer)),
+            None => replayed(operations::undecided(&front.base_path, id)),
+        },
+        Ok(None) | Err(_) => not_kept("what became of the first request").into_response(),
     }
-    let (head, body) = answer.into_parts();
-    // Our own answers are in memory already.
-    let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
-    let mut headers = HeaderMap::new();
-    for name in [CONTENT_TYPE, ETAG, LOCATION] {
-        if let Some(value) = head.headers.get(&name) {
-            headers.insert(name, value.clone());
-        }
-    }
-    let kept = Arc::new(Kept { status: head.status, headers, body: body.clone(), problem });
-    claimed.keep(Arc::clone(&kept), body.len(), Instant::now());
-    Response::from_parts(head, Body::from(body))
 }
 
-fn again(kept: &Kept) -> Response {
-    let mut response = match &kept.problem {
-        Some(problem) => problem.clone().into_response(),
-        None => {
-            let mut response = Response::new(Body::from(kept.body.clone()));
-            *response.status_mut() = kept.status;
-            response.headers_mut().extend(kept.headers.clone());
-            response
-        }
-    };
+fn replayed(mut response: Response) -> Response {
     response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     response
 }

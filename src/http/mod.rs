@@ -10,7 +10,10 @@
 //! - [`listen`]: serves a router on a socket; [`ops`]: the other listener
 
 mod access_log;
+mod audit;
 mod auth;
+mod batch;
+mod clerk;
 mod codes;
 mod describe;
 mod docs;
@@ -22,6 +25,7 @@ pub mod listen;
 mod memo;
 mod negotiate;
 pub mod openapi;
+mod operations;
 mod ops;
 mod problem;
 mod query;
@@ -45,11 +49,12 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
+pub use operations::Recovery;
 pub use ops::{Readiness, admin};
 
 use crate::consumers::Consumers;
 use crate::hub::Hub;
-use crate::idempotency::Keys;
+use crate::idempotency::Journal;
 use crate::telemetry::Metrics;
 
 /// What the front works with.
@@ -59,6 +64,8 @@ pub struct Api {
     pub hub: Arc<Hub>,
     /// Who may ask.
     pub consumers: Arc<Consumers>,
+    /// What is known of writes.
+    pub journal: Arc<Journal>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// How it is set up.
@@ -104,13 +111,12 @@ struct Front {
     base_path: Arc<str>,
     memo: memo::Memo,
     origins: Option<headers::Origins>,
-    keys: Arc<Keys<idempotency::Kept>>,
 }
 
 type Shared = Arc<Front>;
 
-/// The router of the public listener.
-pub fn router(api: Api) -> Router {
+/// The router of the public listener, and who follows up what an earlier process left open.
+pub fn router(api: Api) -> (Router, Recovery) {
     with_routes(api, resources::all())
 }
 
@@ -132,7 +138,7 @@ fn stage(paths: Router<Shared>, front: &Shared, settings: &Settings) -> routes::
     routes::Stage(paths.with_state(Arc::clone(front)))
 }
 
-fn with_routes(api: Api, routes: routes::Routes) -> Router {
+fn with_routes(api: Api, mut routes: routes::Routes) -> (Router, Recovery) {
     let base_path: Arc<str> = match api.settings.base_path.trim_matches('/') {
         "" => "".into(),
         path => format!("/{path}").into(),
@@ -145,8 +151,9 @@ fn with_routes(api: Api, routes: routes::Routes) -> Router {
         base_path: Arc::clone(&base_path),
         memo: memo::Memo::new(settings.max_written),
         origins: headers::Origins::of(&settings.cors_origins),
-        keys: Arc::default(),
     });
+    let resumes = Arc::new(routes.take_resumes());
+    let recovery = Recovery { front: Arc::clone(&front), resumes };
     let (protected, documents) = routes.finish(&base_path, |paths| stage(paths, &front, &settings));
     let open = docs::router(&base_path, &settings, openapi::text(documents, &base_path));
 
@@ -184,5 +191,5 @@ fn with_routes(api: Api, routes: routes::Routes) -> Router {
         .layer(stack)
         .with_state(Arc::clone(&front));
     // What memory answers whole does not go through the stack; it is seen, limited and marked all the same.
-    Router::new().fallback_service(shortcut::Shortcut::new(front, stacked))
+    (Router::new().fallback_service(shortcut::Shortcut::new(front, stacked)), recovery)
 }

@@ -14,8 +14,9 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::problem::{Problem, no_such_method, no_such_path, render};
-use super::{guard, headers, request_id};
+use super::{audit, guard, headers, request_id};
 use crate::hub::{Hub, Purge};
+use crate::idempotency::Journal;
 use crate::model::Query;
 use crate::model::query::BadParam;
 use crate::telemetry::Metrics;
@@ -59,7 +60,7 @@ impl Readiness {
 }
 
 /// The router of the admin listener.
-pub fn admin(readiness: Readiness, metrics: Arc<Metrics>, hub: Arc<Hub>) -> Router {
+pub fn admin(readiness: Readiness, metrics: Arc<Metrics>, hub: Arc<Hub>, journal: Arc<Journal>) -> Router {
     let stack = ServiceBuilder::new()
         // Everything below can be found again.
         .layer(from_fn(request_id::layer))
@@ -71,6 +72,7 @@ pub fn admin(readiness: Readiness, metrics: Arc<Metrics>, hub: Arc<Hub>) -> Rout
         .route("/readyz", get(readyz).with_state(readiness))
         .route("/metrics", get(exposition).with_state(metrics))
         .route("/admin/purge", post(purge).with_state(hub))
+        .route("/admin/audit", get(audit::read).with_state(journal))
         .fallback(async || no_such_path())
         .method_not_allowed_fallback(async || no_such_method())
         .layer(stack)

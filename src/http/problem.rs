@@ -38,8 +38,6 @@ struct Facts {
     header: Option<(HeaderName, HeaderValue)>,
     /// What lies behind it; only the log shows it.
     cause: Option<String>,
-    /// Whether a write may have been carried out all the same.
-    maybe_applied: bool,
 }
 
 /// One thing that is wrong with the request.
@@ -97,18 +95,12 @@ impl Problem {
             retry_after: None,
             header: None,
             cause: None,
-            maybe_applied: false,
         }))
     }
 
     /// What went wrong, for programs.
     pub(super) fn code(&self) -> Code {
         self.0.code
-    }
-
-    /// Whether a write may have been carried out all the same.
-    pub(super) fn maybe_applied(&self) -> bool {
-        self.0.maybe_applied || self.0.code == Code::Internal
     }
 
     /// When to ask again, in whole seconds.
@@ -241,6 +233,10 @@ impl From<Failure> for Problem {
                 Code::StaleWrite,
                 "The record is not the one that `If-Match` names. Nothing was written.",
             ),
+            Failure::NotKept => not_kept("the write"),
+            Failure::Partial(_) => {
+                Self::new(Code::UpstreamError, "A part of the CRM could not be asked.").because(failure.to_string())
+            }
             Failure::NotSupported => Self::new(Code::NotSupported, "No configured CRM has such records."),
         }
     }
@@ -257,13 +253,7 @@ impl From<crm::Error> for Problem {
             let _ = write!(cause, "{}{inner}", if cause.is_empty() { "" } else { ": " });
             link = inner.source();
         }
-        let mut sentence = error.sentence();
-        let maybe_applied = error.maybe_applied;
-        if maybe_applied {
-            sentence
-                .push_str(" The write may have been carried out all the same: read before you repeat it.");
-        }
-        let mut problem = Self::new(code, sentence);
+        let mut problem = Self::new(code, error.sentence());
         let invalid = |(pointer, detail): &(String, String)| Invalid {
             pointer: pointer.clone(),
             detail: detail.clone(),
@@ -272,7 +262,6 @@ impl From<crm::Error> for Problem {
         // That memory has no answer says nothing about the CRM.
         problem.0.source = (error.kind != Kind::NotCached).then_some(error.crm);
         problem.0.retryable = retryable;
-        problem.0.maybe_applied = maybe_applied;
         problem.0.retry_after = error.retry_after;
         problem.0.cause = (!cause.is_empty()).then_some(cause);
         problem
@@ -282,6 +271,12 @@ impl From<crm::Error> for Problem {
 /// There is no such record.
 pub(crate) fn not_found() -> Problem {
     Problem::new(Code::NotFound, "There is no such record, or this key may not see it.")
+}
+
+/// The store does not keep or give what a write needs.
+pub(super) fn not_kept(what: &str) -> Problem {
+    let detail = format!("The gateway cannot note or look up {what} at the moment, so nothing was sent. Reads go on.");
+    Problem::new(Code::StorageUnavailable, detail).retry_after(Duration::from_secs(5))
 }
 
 /// There is nothing at that path.

@@ -15,12 +15,14 @@ use utoipa::openapi::path::HttpMethod;
 use super::Shared;
 use super::auth::Caller;
 use super::guard::Deadline;
+use super::operations::resume;
 use super::problem::{Problem, internal, not_found};
 use super::routes::Routes;
 use super::view::fields_of;
 use super::{describe, freshness, read, write};
 use crate::consumers::Consumer;
 use crate::hub::{Answer, Hub, Scope, Shelf};
+use crate::idempotency::Claimed;
 use crate::model::context::{Payer, Reason};
 use crate::model::expand::Kin;
 use crate::model::rehearsal::Rehearsal;
@@ -49,7 +51,7 @@ pub(super) enum Offer {
 
 impl Offer {
     /// Whether the last parameter of the path is the record's own id.
-    fn has_id(self) -> bool {
+    pub(super) fn has_id(self) -> bool {
         matches!(self, Self::Get | Self::Update | Self::Delete | Self::Act)
     }
 
@@ -162,6 +164,9 @@ pub(super) fn mount<R: Resource>(routes: &mut Routes) {
             Offer::Delete => (HttpMethod::Delete, handler!(delete, write::delete::<R>)),
         };
         let operation = describe::operation_of::<R>(*offer, &fields);
+        if matches!(offer, Offer::Create | Offer::Update | Offer::Delete | Offer::Act) {
+            routes.follow_up(method.clone(), offer.path::<R>(), resume::<R>(*offer));
+        }
         match offer {
             Offer::Search => routes.add_question(offer.path::<R>(), handler, operation),
             _ => routes.add(offer.path::<R>(), method, handler, operation),
@@ -190,7 +195,7 @@ pub(super) fn tag<R: Resource>() -> &'static str {
     R::PATH.trim_start_matches('/').split('/').next().unwrap_or_default()
 }
 
-type PathParams = Result<RawPathParams, RawPathParamsRejection>;
+pub(super) type PathParams = Result<RawPathParams, RawPathParamsRejection>;
 
 /// One request to a resource.
 #[derive(Debug)]
@@ -258,6 +263,11 @@ impl Call {
             interest: self.head.extensions.get().cloned().unwrap_or_default(),
             rehearsal: self.rehearsal().cloned(),
         }
+    }
+
+    /// The right to carry it out, for writes.
+    pub(super) fn claimed(&self) -> Option<Arc<Claimed>> {
+        self.head.extensions.get().cloned()
     }
 
     /// Where to note what would be done, when the request is only gone through.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use axum::middleware::from_fn_with_state;
 use axum::routing::MethodRouter;
 use axum::{Extension, Router};
+use http::Method;
 use utoipa::openapi::path::{HttpMethod, Operation};
 use utoipa::openapi::tag::Tag;
 use utoipa::openapi::{RefOr, Schema, tag::TagBuilder};
@@ -13,14 +14,22 @@ use utoipa::openapi::{RefOr, Schema, tag::TagBuilder};
 use super::Shared;
 use super::auth::{Needed, permit};
 use super::describe;
+use super::operations::{Resume, Resumes};
 use crate::consumers::Access;
 
 /// Routes with their documents.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Routes {
     entries: Vec<Entry>,
     tags: Vec<Tag>,
     schemas: BTreeMap<String, RefOr<Schema>>,
+    resumes: Resumes,
+}
+
+impl std::fmt::Debug for Routes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Routes").field("entries", &self.entries).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
@@ -33,6 +42,8 @@ struct Entry {
     question: bool,
     /// Whether it is about another request, and so needs a way to go through that.
     rehearses: bool,
+    /// Whether everybody with a key may ask, because nobody is told of anything but his own.
+    own: bool,
 }
 
 /// What serves all paths but those that are about other requests: the way on which those are gone through.
@@ -56,13 +67,34 @@ impl Routes {
         handler: MethodRouter<Shared>,
         operation: Operation,
     ) {
-        self.entries.push(Entry { path, method, handler, operation, question: false, rehearses: false });
+        self.entries.push(Entry { path, method, handler, operation, question: false, rehearses: false, own: false });
+    }
+
+    /// Adds something of which each sees his own alone: it needs no scope.
+    pub(super) fn add_own(
+        &mut self,
+        path: String,
+        method: HttpMethod,
+        handler: MethodRouter<Shared>,
+        operation: Operation,
+    ) {
+        self.entries.push(Entry { path, method, handler, operation, question: false, rehearses: false, own: true });
+    }
+
+    /// Says how a kind of write is followed up that an earlier process left open.
+    pub(super) fn follow_up(&mut self, method: HttpMethod, path: String, resume: Resume) {
+        self.resumes.insert((method_of(&method), path), resume);
+    }
+
+    /// How writes are followed up.
+    pub(super) fn take_resumes(&mut self) -> Resumes {
+        std::mem::take(&mut self.resumes)
     }
 
     /// Adds a read whose question is too long for a query: a `POST` at a path that ends in a word for it.
     pub(super) fn add_question(&mut self, path: String, handler: MethodRouter<Shared>, operation: Operation) {
         let method = HttpMethod::Post;
-        self.entries.push(Entry { path, method, handler, operation, question: true, rehearses: false });
+        self.entries.push(Entry { path, method, handler, operation, question: true, rehearses: false, own: false });
     }
 
     /// Adds a question about another request. Its handler finds the [`Stage`] among the extensions of its own.
@@ -73,7 +105,7 @@ impl Routes {
         operation: Operation,
     ) {
         let method = HttpMethod::Post;
-        self.entries.push(Entry { path, method, handler, operation, question: true, rehearses: true });
+        self.entries.push(Entry { path, method, handler, operation, question: true, rehearses: true, own: false });
     }
 
     /// Names a group of operations.
@@ -116,7 +148,7 @@ impl Routes {
                 Some((named, _)) if entry.question => named,
                 _ => &entry.path,
             };
-            let needed = Needed::of(named, access, &resources);
+            let needed = if entry.own { Needed::nothing() } else { Needed::of(named, access, &resources) };
             let operation = describe::with_scopes(entry.operation, &needed);
             let guarded = entry.handler.route_layer(from_fn_with_state(needed, permit));
             let path = format!("{base_path}{}", entry.path);
@@ -133,6 +165,19 @@ impl Routes {
         }
         let documents = Documents { operations, tags: self.tags, schemas: self.schemas };
         (router, documents)
+    }
+}
+
+fn method_of(method: &HttpMethod) -> Method {
+    match method {
+        HttpMethod::Get => Method::GET,
+        HttpMethod::Post => Method::POST,
+        HttpMethod::Put => Method::PUT,
+        HttpMethod::Patch => Method::PATCH,
+        HttpMethod::Delete => Method::DELETE,
+        HttpMethod::Head => Method::HEAD,
+        HttpMethod::Options => Method::OPTIONS,
+        HttpMethod::Trace => Method::TRACE,
     }
 }
 

@@ -17,6 +17,7 @@ use super::rendered::Rendered;
 use super::{Api, Readiness, Settings, admin, freshness, resources, with_routes};
 use crate::consumers::{Consumer, Consumers, Scopes, hash};
 use crate::hub::{Hub, Provenance};
+use crate::idempotency::Journal;
 use crate::model::Class;
 use crate::telemetry::Metrics;
 
@@ -67,10 +68,11 @@ fn front(settings: Settings) -> Front {
     routes.add("/boom".to_owned(), HttpMethod::Get, get(boom), Operation::new());
     routes.add("/tagged".to_owned(), HttpMethod::Get, get(tagged), Operation::new());
     routes.add("/slow".to_owned(), HttpMethod::Get, get(slow), Operation::new());
-    let router = with_routes(
+    let (router, _) = with_routes(
         Api {
             hub: Arc::new(Hub::empty()),
             consumers: Arc::new(Consumers::new(consumers)),
+            journal: Journal::in_memory(),
             metrics: Arc::clone(&metrics),
             settings,
         },
@@ -198,7 +200,11 @@ async fn every_route_asks_for_the_scope_that_its_path_names() {
             };
             let answer = send("all").await;
             assert!(answer.status != 403 && answer.status != 401, "{method} {path}");
-            let needed = operation["x-required-scope"].as_str().unwrap().replace("{resource}", "payments");
+            let Some(needed) = operation["x-required-scope"].as_str() else {
+                assert_eq!(path, "/operations/{id}", "of which each sees his own alone");
+                continue;
+            };
+            let needed = needed.replace("{resource}", "payments");
             if needed != "students:read" {
                 let problem = send("students").await.problem("forbidden");
                 let detail = problem["detail"].as_str().unwrap();
@@ -420,7 +426,7 @@ async fn head_is_answered_like_get_without_the_body() {
 #[tokio::test]
 async fn operators_see_life_readiness_and_metrics_and_nothing_else() {
     let (readiness, metrics) = (Readiness::new(), Arc::new(Metrics::new()));
-    let router = admin(readiness.clone(), Arc::clone(&metrics), Arc::new(Hub::empty()));
+    let router = admin(readiness.clone(), Arc::clone(&metrics), Arc::new(Hub::empty()), Journal::in_memory());
     let see = async |path: &str| {
         let request = Request::builder().uri(path).body(Body::empty()).unwrap();
         Answer::of(router.clone().oneshot(request).await.unwrap()).await

@@ -1,35 +1,50 @@
-//! What all writes have in common: the body is read strictly, everything is checked before the CRM is asked, and the
-//! record is shown as it is afterwards.
+//! What all writes have in common: the body is read strictly, everything is checked before the CRM is asked, and what is
+//! carried out is carried out once.
+
+use std::sync::Arc;
 
 use axum::body::Body;
-use axum::response::Response;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH, LOCATION};
+use axum::response::{IntoResponse as _, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, IF_MATCH};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
+use super::clerk::{Reply, view_of};
 use super::codes::Code;
 use super::freshness;
 use super::idempotency::IDEMPOTENCY_KEY;
-use super::problem::{Problem, no_such_path, not_found};
-use super::read::unwritable;
+use super::operations;
+use super::problem::{Problem, internal, no_such_path, not_found};
 use super::rendered::{etag, is_named};
-use super::resource::{Call, Draft, Filter, Offer, Resource, tag};
-use super::view::{self, View};
-use crate::consumers::{Access, Consumer};
-use crate::hub::{Answer, Failure, Provenance, Scope};
+use super::request_id::RequestId;
+use super::resource::{Answered, Call, Draft, Filter, Offer, Resource};
+use crate::consumers::Consumer;
+use crate::hub::{Deed, Failure, Outcome, Provenance, Scope};
+use crate::idempotency::{Claimed, Request};
 use crate::model::draft::BadField;
-use crate::model::{Entity, Fields, Query, Record, RecordId};
+use crate::model::{Ctx, Entity, Fields, Query, Record, RecordId};
 
 /// The longest `Idempotency-Key`.
 const LONGEST_KEY: usize = 255;
 
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
 /// What a write says, read and checked.
-struct Asked<R: Resource> {
+pub(super) struct Asked<R: Resource> {
     filter: Filter<R>,
     id: Option<RecordId>,
     draft: Draft<R>,
+    /// The body as it came.
+    given: Map<String, Value>,
     validate_only: bool,
     headers: HeaderMap,
+}
+
+impl<R: Resource> Asked<R> {
+    /// What the body says, as text.
+    pub(super) fn text(&self) -> String {
+        serde_json::to_string(&self.given).unwrap_or_default()
+    }
 }
 
 /// `POST`: a new record.
@@ -38,22 +53,31 @@ pub(super) async fn create<R: Resource>(call: Call, body: Body) -> Result<Respon
     let consumer = &caller.0.consumer;
     let asked = read::<R>(&call, body, true).await?;
     if asked.validate_only {
-        let scope = Scope { visible: consumer.branches.clone(), ..Scope::default() };
-        call.front.api.hub.check::<R::Record>(&scope, &asked.filter, &asked.draft)?;
+        check(&call, consumer, &asked)?;
         return Ok(valid());
     }
     let ctx = call.circumstances(consumer);
-    let (scope, _) = call.scope::<R>(&ctx, consumer, Vec::new()).await?;
+    make(&call, &ctx, &asked, call.claimed()).await
+}
+
+/// Finds what is wrong with a new record as far as can be told without asking a CRM.
+pub(super) fn check<R: Resource>(call: &Call, consumer: &Consumer, asked: &Asked<R>) -> Result<(), Problem> {
+    let scope = Scope { visible: consumer.branches.clone(), ..Scope::default() };
+    Ok(call.front.api.hub.check::<R::Record>(&scope, &asked.filter, &asked.draft)?)
+}
+
+/// Makes a record.
+pub(super) async fn make<R: Resource>(
+    call: &Call,
+    ctx: &Ctx,
+    asked: &Asked<R>,
+    claimed: Option<Arc<Claimed>>,
+) -> Answered {
+    let caller = call.caller()?;
+    let (scope, _) = call.scope::<R>(ctx, &caller.0.consumer, Vec::new()).await?;
+    let deed = deed::<R>(call, ctx, asked, claimed)?;
     let hub = &call.front.api.hub;
-    let made = hub.create::<R::Record>(&ctx, &scope, &asked.filter, &asked.draft).await?;
-    let path = call.head.uri.path().trim_end_matches('/');
-    let location = HeaderValue::try_from(format!("{path}/{}", made.value.id)).ok();
-    let mut response = shown::<R>(&made, consumer, StatusCode::CREATED)?;
-    // Where the record can be read again.
-    if let Some(location) = location.filter(|_| R::OFFERS.contains(&Offer::Get)) {
-        response.headers_mut().insert(LOCATION, location);
-    }
-    Ok(response)
+    answered(call, hub.create::<R::Record>(ctx, &scope, &asked.filter, &asked.draft, deed).await?)
 }
 
 /// `PATCH`, and actions on a record: its changes.
@@ -67,10 +91,10 @@ pub(super) async fn change<R: Resource>(call: Call, body: Body) -> Result<Respon
     let ctx = call.circumstances(consumer);
     let (scope, _) = call.scope::<R>(&ctx, consumer, Vec::new()).await?;
     let id = asked.id.as_ref().ok_or_else(not_found)?;
+    let deed = deed::<R>(&call, &ctx, &asked, call.claimed())?;
     let hub = &call.front.api.hub;
     let check = |record: &Record<R::Record>| matches(&asked.headers, record, consumer);
-    let changed = hub.update(&ctx, &scope, &asked.filter, id, &asked.draft, check).await?;
-    shown::<R>(&changed, consumer, StatusCode::OK)
+    answered(&call, hub.update(&ctx, &scope, (&asked.filter, id), &asked.draft, check, deed).await?)
 }
 
 /// `DELETE`: the end of a record.
@@ -84,13 +108,57 @@ pub(super) async fn delete<R: Resource>(call: Call, body: Body) -> Result<Respon
     let ctx = call.circumstances(consumer);
     let (scope, _) = call.scope::<R>(&ctx, consumer, Vec::new()).await?;
     let id = asked.id.as_ref().ok_or_else(not_found)?;
+    let deed = deed::<R>(&call, &ctx, &asked, call.claimed())?;
     let hub = &call.front.api.hub;
     let check = |record: &Record<R::Record>| matches(&asked.headers, record, consumer);
-    let provenance = hub.delete::<R::Record>(&ctx, &scope, &asked.filter, id, check).await?;
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    timing(&mut response, &provenance);
-    Ok(response)
+    answered(&call, hub.delete::<R::Record>(&ctx, &scope, (&asked.filter, id), check, deed).await?)
+}
+
+/// The write as it is carried out; none where it is only gone through.
+fn deed<R: Resource>(
+    call: &Call,
+    ctx: &Ctx,
+    asked: &Asked<R>,
+    claimed: Option<Arc<Claimed>>,
+) -> Result<Option<Deed<R::Record>>, Problem> {
+    if ctx.rehearsal.is_some() {
+        return Ok(None);
+    }
+    let claimed = claimed.ok_or_else(|| internal("a write is mounted outside the layer of idempotency"))?;
+    let path = call.head.uri.path();
+    let path = path.strip_prefix(&*call.front.base_path).unwrap_or(path);
+    let request_id = call.head.extensions.get::<RequestId>().map_or("", RequestId::as_str);
+    let member = Arc::clone(&call.caller()?.0);
+    let clerk = Reply::<R>::new(&call.front.base_path, Some(member), call.offer, path, request_id);
+    let request = Request {
+        id: request_id.to_owned(),
+        method: call.head.method.to_string(),
+        path: path.to_owned(),
+        route: call.offer.path::<R>(),
+        body: asked.given.clone().into(),
+    };
+    let asynchronous = freshness::responds_async(&asked.headers);
+    Ok(Some(Deed { claimed, request, clerk: Arc::new(clerk), asynchronous }))
+}
+
+/// What is answered to a write.
+fn answered(call: &Call, outcome: Outcome) -> Answered {
+    Ok(match outcome {
+        Outcome::Done(answer, provenance) => {
+            let mut response = operations::respond(&answer);
+            timing(&mut response, &provenance);
+            response
+        }
+        Outcome::Undecided(id) => {
+            let mut response = operations::undecided(&call.front.base_path, id);
+            if freshness::responds_async(&call.head.headers) {
+                let applied = HeaderValue::from_static("respond-async");
+                response.headers_mut().insert(PREFERENCE_APPLIED, applied);
+            }
+            response
+        }
+        Outcome::Supposed => StatusCode::OK.into_response(),
+    })
 }
 
 /// Reads everything there is to read; what is wrong is told before any quota is spent.
@@ -106,16 +174,31 @@ async fn read<R: Resource>(call: &Call, body: Body, new: bool) -> Result<Asked<R
     let validate_only = read_query(call.head.uri.query().unwrap_or_default())?;
     let headers = call.head.headers.clone();
     check_key(&headers, R::KEYED && new)?;
+    let mut given = Map::new();
     let draft = if call.offer == Offer::Delete {
         Draft::<R>::default()
     } else {
-        let given = read_body(&headers, body, call.offer).await?;
-        let mut fields = if new { Fields::of_new(given) } else { Fields::of_change(given) };
+        given = read_body(&headers, body, call.offer).await?;
+        let mut fields = if new { Fields::of_new(given.clone()) } else { Fields::of_change(given.clone()) };
         let draft = R::draft(&mut fields);
         fields.finish(&call.fields).map_err(bad_fields)?;
         draft
     };
-    Ok(Asked { filter, id, draft, validate_only, headers })
+    Ok(Asked { filter, id, draft, given, validate_only, headers })
+}
+
+/// Reads one of several new records; `pointer` leads to it in the body.
+pub(super) fn read_part<R: Resource>(
+    call: &Call,
+    given: Map<String, Value>,
+    pointer: &str,
+) -> Result<Asked<R>, Vec<BadField>> {
+    let mut fields = Fields::of_new(given.clone());
+    let draft = R::draft(&mut fields);
+    let below = |bad: BadField| BadField { pointer: format!("{pointer}{}", bad.pointer), ..bad };
+    fields.finish(&call.fields).map_err(|bad| bad.into_iter().map(below).collect::<Vec<_>>())?;
+    let (filter, headers) = (Filter::<R>::default(), call.head.headers.clone());
+    Ok(Asked { filter, id: None, draft, given, validate_only: false, headers })
 }
 
 /// The parameters of writes, for reading and for the API document.
@@ -125,7 +208,7 @@ pub(super) fn declare(query: &mut Query) -> bool {
         .unwrap_or_default()
 }
 
-fn read_query(text: &str) -> Result<bool, Problem> {
+pub(super) fn read_query(text: &str) -> Result<bool, Problem> {
     let mut query = Query::parse(text);
     let validate_only = declare(&mut query);
     query.finish().map_err(Problem::bad_query)?;
@@ -133,7 +216,7 @@ fn read_query(text: &str) -> Result<bool, Problem> {
 }
 
 /// An `Idempotency-Key` must be one that can be kept, and must be there where a write demands it.
-fn check_key(headers: &HeaderMap, needed: bool) -> Result<(), Problem> {
+pub(super) fn check_key(headers: &HeaderMap, needed: bool) -> Result<(), Problem> {
     let bad = |detail: String| Err(Problem::bad_header("Idempotency-Key", detail));
     match headers.get(&IDEMPOTENCY_KEY) {
         None if needed => {
@@ -187,7 +270,7 @@ pub(super) async fn read_body(
     }
 }
 
-fn bad_fields(bad: Vec<BadField>) -> Problem {
+pub(super) fn bad_fields(bad: Vec<BadField>) -> Problem {
     Problem::bad_fields(bad.into_iter().map(|bad| (bad.pointer, bad.detail)).collect())
 }
 
@@ -208,36 +291,8 @@ fn matches<E: Entity>(headers: &HeaderMap, record: &Record<E>, consumer: &Consum
     }
 }
 
-fn view_of<E: Entity>(consumer: &Consumer) -> Result<View, Problem> {
-    View::new(None, false, view::hidden::<E>(&consumer.mask), Vec::new())
-}
-
-/// The record as it is after the write.
-fn shown<R: Resource>(
-    answer: &Answer<std::sync::Arc<Record<R::Record>>>,
-    consumer: &Consumer,
-    status: StatusCode,
-) -> Result<Response, Problem> {
-    // Who may only write learns which record it was, and nothing of what is in it.
-    let view = if consumer.scopes.allow(tag::<R>(), Access::Read) {
-        view_of::<R::Record>(consumer)?
-    } else {
-        let only = ["id", "source", "source_id"].map(std::sync::Arc::from).to_vec();
-        View::new(Some(only), false, Vec::new(), Vec::new())?
-    };
-    let body = view.one(&answer.value).map_err(unwritable)?;
-    let tag = etag(&body);
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(ETAG, tag);
-    timing(&mut response, &answer.provenance);
-    Ok(response)
-}
-
 /// What `validate_only` answers when nothing is wrong.
-fn valid() -> Response {
+pub(super) fn valid() -> Response {
     let mut response = Response::new(Body::from(r#"{"valid":true}"#));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -1,5 +1,6 @@
 //! One gateway made of two CRMs: which record lives where, what is remembered, and how many sequences become one list.
 
+mod deeds;
 mod desk;
 pub mod discovered;
 mod gather;
@@ -9,6 +10,7 @@ mod kin;
 mod mark;
 mod marks;
 mod nested;
+mod outcome;
 mod pages;
 pub mod shelf;
 mod snapshots;
@@ -23,6 +25,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use deeds::{Clerk, Deed, Outcome};
 pub use discovered::Discovery;
 pub use journal::Witness;
 pub use kin::Names;
@@ -143,7 +146,7 @@ impl Hub {
         let policy = (parts.policy)(E::RESOURCE);
         self.useful = self.useful.max(policy.kept());
         let shelf: Shelf<E> = Shelf::new(Arc::clone(parts.desk), sources, policy, Arc::clone(&self.around));
-        self.shelves.insert(TypeId::of::<E>(), Box::new(shelf));
+        self.shelves.insert(TypeId::of::<E>(), Box::new(Arc::new(shelf)));
         self
     }
 
@@ -151,7 +154,7 @@ impl Hub {
     ///
     /// # Panics
     /// If the kind is not in the list above; every resource that is mounted is asked for it once, so tests find out.
-    pub fn shelf<E: Entity>(&self) -> &Shelf<E> {
+    pub fn shelf<E: Entity>(&self) -> &Arc<Shelf<E>> {
         let shelf = self.shelves.get(&TypeId::of::<E>()).and_then(|shelf| shelf.downcast_ref());
         shelf.unwrap_or_else(|| panic!("the hub has no shelf for {}", E::RESOURCE))
     }
@@ -344,4 +347,10 @@ pub enum Failure {
     /// The record is not the one that the consumer had in mind.
     #[error("the record has changed")]
     Stale,
+    /// A write cannot be noted, so it was not begun.
+    #[error("the write cannot be noted")]
+    NotKept,
+    /// Only a part could be asked for: why not all.
+    #[error("not all could be asked: {0}")]
+    Partial(String),
 }

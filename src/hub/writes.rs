@@ -7,12 +7,12 @@ use futures_util::future::join_all;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout_at;
 
-use super::desk::{PRECISION, Trip, abandoned};
+use super::deeds::{Act, Deed, Outcome, Target};
+use super::desk::Trip;
 use super::journal::Journal;
-use super::{Answer, Failure, Hub, Provenance, Scope, Shelf, suppose};
-use crate::crm::{self, Place, Source, Write, Written};
-use crate::model::context::{Freshness, Reason};
-use crate::model::rehearsal::Rehearsal;
+use super::{Answer, Failure, Hub, Scope, Shelf, suppose};
+use crate::crm::{self, Place, Source, Write};
+use crate::model::context::Freshness;
 use crate::model::student::{Student, StudentFilter};
 use crate::model::{Ctx, Draft, Entity, Record, RecordId, Source as CrmName};
 
@@ -29,18 +29,19 @@ impl Hub {
     ) -> Result<(), Failure> {
         let shelf = self.shelf::<E>();
         shelf.branch_of_draft(scope, draft)?;
-        shelf.home()?.create(draft, &Place { filter, branch: None, hidden: Vec::new(), student: None })?;
+        shelf.home()?.create(draft, &Place::at(filter))?;
         Ok(())
     }
 
-    /// Makes a record. What the consumer may not see it cannot write to.
+    /// Makes a record. What the consumer may not see it cannot write to. Without a deed it is only gone through.
     pub async fn create<E: Entity>(
         &self,
         ctx: &Ctx,
         scope: &Scope,
         filter: &E::Filter,
         draft: &E::Draft,
-    ) -> Result<Answer<Arc<Record<E>>>, Failure> {
+        deed: Option<Deed<E>>,
+    ) -> Result<Outcome, Failure> {
         self.check::<E>(scope, filter, draft)?;
         let shelf = self.shelf::<E>();
         let source = shelf.home()?;
@@ -58,13 +59,20 @@ impl Hub {
         if branch.is_none() && (draft.branch_field().is_some() || source.needs_branches(filter)) {
             branch = shelf.only_branch(ctx, scope, source, draft.branch_field()).await?;
         }
-        let place = Place { filter, branch, hidden: Vec::new(), student: student.as_deref() };
+        let mark = deed.as_ref().map(|deed| deed.claimed.operation().to_string());
+        let place = Place { branch, student: student.as_deref(), mark: mark.as_deref(), ..Place::at(filter) };
         let write = source.create(draft, &place)?;
-        let written = match &ctx.rehearsal {
-            Some(rehearsal) => shelf.rehearse_write(rehearsal, ctx, source, &write, None)?,
-            None => shelf.send(ctx, source, &write, (Target::New, None)).await?,
+        let Some(deed) = deed else { return shelf.rehearse_write(ctx, filter, source, &write).await };
+        let act = Act {
+            source: Arc::clone(source),
+            write,
+            target: Target::New,
+            turn: None,
+            path: filter.clone(),
+            trail: E::trail(filter, draft),
+            branch,
         };
-        shelf.shown(ctx, scope, filter, written, write.id.as_ref()).await
+        shelf.perform(ctx, act, deed).await
     }
 
     /// Changes a record. `check` sees it as it is now and may refuse.
@@ -72,11 +80,11 @@ impl Hub {
         &self,
         ctx: &Ctx,
         scope: &Scope,
-        filter: &E::Filter,
-        id: &RecordId,
+        (filter, id): (&E::Filter, &RecordId),
         draft: &E::Draft,
         check: impl FnOnce(&Record<E>) -> Result<(), Failure>,
-    ) -> Result<Answer<Arc<Record<E>>>, Failure> {
+        deed: Option<Deed<E>>,
+    ) -> Result<Outcome, Failure> {
         let shelf = self.shelf::<E>();
         shelf.branch_of_draft(scope, draft)?;
         let turn = shelf.turn(ctx, id).await?;
@@ -85,21 +93,16 @@ impl Hub {
             check(&before.value)?;
         }
         if *draft == E::Draft::default() {
-            return Ok(before);
+            return Ok(match deed {
+                Some(deed) => Outcome::Done(deed.clerk.done(Some(&before.value)), before.provenance),
+                None => Outcome::Supposed,
+            });
         }
         self.sees(ctx, scope, draft).await?;
         let branch = shelf.branch_of(scope, &before.value);
         let hidden = shelf.hidden_branches(scope, &before.value);
-        let write = source.update(&before.value, draft, &Place { filter, branch, hidden, student: None })?;
-        let written = match &ctx.rehearsal {
-            Some(rehearsal) => shelf.rehearse_write(rehearsal, ctx, source, &write, Some(&before.value))?,
-            None => {
-                shelf
-                    .send(ctx, source, &write, (Target::Changed(Arc::clone(&before.value)), Some(turn)))
-                    .await?
-            }
-        };
-        shelf.shown(ctx, scope, filter, written, Some(id)).await
+        let write = source.update(&before.value, draft, &Place { branch, hidden, ..Place::at(filter) })?;
+        shelf.write_to(ctx, (filter, branch), source, write, (before.value, turn), Target::Changed, deed).await
     }
 
     /// Removes a record. `check` sees it as it is now and may refuse.
@@ -107,10 +110,10 @@ impl Hub {
         &self,
         ctx: &Ctx,
         scope: &Scope,
-        filter: &E::Filter,
-        id: &RecordId,
+        (filter, id): (&E::Filter, &RecordId),
         check: impl FnOnce(&Record<E>) -> Result<(), Failure>,
-    ) -> Result<Provenance, Failure> {
+        deed: Option<Deed<E>>,
+    ) -> Result<Outcome, Failure> {
         let shelf = self.shelf::<E>();
         let turn = shelf.turn(ctx, id).await?;
         let (source, before) = shelf.current(ctx, scope, filter, id).await?;
@@ -118,17 +121,8 @@ impl Hub {
             check(&before.value)?;
         }
         let branch = shelf.branch_of(scope, &before.value);
-        let place = Place { filter, branch, hidden: Vec::new(), student: None };
-        let write = source.delete(&before.value, &place)?;
-        let written = match &ctx.rehearsal {
-            Some(rehearsal) => shelf.rehearse_write(rehearsal, ctx, source, &write, Some(&before.value))?,
-            None => {
-                shelf
-                    .send(ctx, source, &write, (Target::Removed(Arc::clone(&before.value)), Some(turn)))
-                    .await?
-            }
-        };
-        Ok(Provenance { queued: written.queued, upstream: written.took, ..Provenance::default() })
+        let write = source.delete(&before.value, &Place { branch, ..Place::at(filter) })?;
+        shelf.write_to(ctx, (filter, branch), source, write, (before.value, turn), Target::Removed, deed).await
     }
 
     /// Refuses a write that refers to what the consumer may not see. Who sees all branches leaves it to the CRM whether
@@ -175,32 +169,13 @@ impl Hub {
     }
 }
 
-/// What is written to: the record as it was.
-enum Target<E> {
-    New,
-    Changed(Arc<Record<E>>),
-    Removed(Arc<Record<E>>),
-}
-
-/// A call that writes, as if it asked.
-fn question_of(write: &Write) -> crm::Question {
-    crm::Question {
-        key: String::new(),
-        call: Arc::clone(&write.call),
-        at: crm::Position(0),
-        overlap: 0,
-        exact: true,
-        parent: write.parent,
-    }
-}
-
 /// Whether what a record holds is only supposed, so that there is nothing to compare it with.
 fn is_supposed(ctx: &Ctx, id: &RecordId) -> bool {
     ctx.rehearsal.as_ref().is_some_and(|rehearsal| rehearsal.is_supposed(id))
 }
 
 impl<E: Entity> Shelf<E> {
-    fn home(&self) -> Result<&Arc<dyn Source<E>>, Failure> {
+    pub(super) fn home(&self) -> Result<&Arc<dyn Source<E>>, Failure> {
         let source = self.sources.iter().find(|source| source.crm() == HOME).or(self.sources.first());
         source.ok_or(Failure::NotSupported)
     }
@@ -303,101 +278,49 @@ impl<E: Entity> Shelf<E> {
         Ok((source, before))
     }
 
-    /// Makes the call, on a task of its own: a caller who leaves does not stop a write half way. One that has not left yet
-    /// stays unmade when everybody in `ctx.interest` has. Only that task decides it, so nothing is sent after it said so.
-    /// Whatever becomes of the call, nothing that was known before is believed afterwards.
-    async fn send(
-        &self,
+    /// Writes to a record that was just read.
+    async fn write_to(
+        self: &Arc<Self>,
         ctx: &Ctx,
+        (path, branch): (&E::Filter, Option<u64>),
         source: &Arc<dyn Source<E>>,
-        write: &Write,
-        (target, turn): (Target<E>, Option<OwnedMutexGuard<()>>),
-    ) -> Result<Written<E>, crm::Error> {
-        let deadline = ctx.deadline;
-        let ctx = Arc::new(Ctx { reason: Reason::Write, ..ctx.clone() });
-        let (source, write, desk) = (Arc::clone(source), write.clone(), Arc::clone(&self.desk));
-        let task = tokio::spawn(async move {
-            let outcome = tokio::select! {
-                biased;
-                outcome = source.write(&ctx, &write) => outcome,
-                () = ctx.interest.lost() => Err(abandoned(source.crm())),
-            };
-            match &outcome {
-                Ok(written) => match (&target, &written.record) {
-                    (Target::New, after) => desk.written(None, after.as_ref()).await,
-                    (Target::Changed(before), Some(after)) => desk.written(Some(before), Some(after)).await,
-                    (Target::Removed(before), _) => desk.written(Some(before), None).await,
-                    (Target::Changed(..), None) => desk.written::<E>(None, None).await,
-                },
-                // Whatever it did, nobody knows to what.
-                Err(error) if error.sent => desk.written::<E>(None, None).await,
-                Err(_) => {}
-            }
-            drop(turn);
-            outcome.inspect_err(|error| super::desk::told(error, write.call.operation))
-        });
-        let crm = self.sources.first().map_or(HOME, |source| source.crm());
-        match timeout_at(deadline + PRECISION, task).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => {
-                Err(crm::Error::new(crm, crm::Kind::Failed, "the call ended without a result").of_write())
-            }
-            // It goes on, on its own.
-            Err(_) => {
-                let detail = "no answer to the write before the request's deadline";
-                Err(crm::Error::new(crm, crm::Kind::Timeout, detail).of_write())
-            }
-        }
+        write: Write,
+        (before, turn): (Arc<Record<E>>, OwnedMutexGuard<()>),
+        target: fn(Arc<Record<E>>) -> Target<E>,
+        deed: Option<Deed<E>>,
+    ) -> Result<Outcome, Failure> {
+        let Some(deed) = deed else { return self.rehearse_write(ctx, path, source, &write).await };
+        let act = Act {
+            source: Arc::clone(source),
+            write,
+            target: target(before),
+            turn: Some(turn),
+            path: path.clone(),
+            trail: path.clone(),
+            branch,
+        };
+        self.perform(ctx, act, deed).await
     }
 
-    /// What [`Shelf::send`] would do. CRMs show the record they wrote, but for one that they keep below another.
-    fn rehearse_write(
+    /// What [`Shelf::perform`] would do. CRMs show the record they wrote, but for one that they keep below another, which is
+    /// read again.
+    async fn rehearse_write(
         &self,
-        rehearsal: &Rehearsal,
         ctx: &Ctx,
+        path: &E::Filter,
         source: &Arc<dyn Source<E>>,
         write: &Write,
-        before: Option<&Record<E>>,
-    ) -> Result<Written<E>, crm::Error> {
+    ) -> Result<Outcome, Failure> {
+        let Some(rehearsal) = &ctx.rehearsal else { return Err(Failure::NotKept) };
         let trip = Trip::new(ctx, 1);
         suppose::call(rehearsal, &trip, source.crm(), (&*write.call).into()).map_err(crm::Error::of_write)?;
         let generation = self.desk.cache.latest() + rehearsal.tick();
         for resource in E::TOUCHES.iter().copied().chain([E::RESOURCE, "history"]) {
             rehearsal.written(resource, generation);
         }
-        let record = match (before, &write.id) {
-            (Some(before), _) => Some(before.clone()),
-            (None, Some(_)) => None,
-            (None, None) => source.sketch(&question_of(write), Rehearsal::number(0, generation)),
-        };
-        Ok(Written { record, queued: Duration::ZERO, took: Duration::ZERO })
-    }
-
-    /// The record as the CRM shows it after the write; read again where it did not show it.
-    async fn shown(
-        &self,
-        ctx: &Ctx,
-        scope: &Scope,
-        filter: &E::Filter,
-        written: Written<E>,
-        id: Option<&RecordId>,
-    ) -> Result<Answer<Arc<Record<E>>>, Failure> {
-        let provenance =
-            Provenance { queued: written.queued, upstream: written.took, ..Provenance::default() };
-        match (written.record, id) {
-            (Some(record), _) => Ok(Answer { value: Arc::new(record), provenance, witness: None }),
-            (None, Some(id)) => {
-                // Whatever becomes of this, the write was made.
-                let ctx = Ctx { freshness: Freshness::default(), ..ctx.clone() };
-                self.get(&ctx, scope, filter, id).await.map_err(|_| {
-                    let detail = "the CRM took the write, but the record could not be read afterwards";
-                    crm::Error::new(HOME, crm::Kind::Unreadable, detail).of_write().into()
-                })
-            }
-            (None, None) => {
-                let detail = "the CRM took the record but does not show it; read the list to find it";
-                Err(crm::Error::new(HOME, crm::Kind::Unreadable, detail).of_write().into())
-            }
+        if let Some(id) = &write.id {
+            self.get(ctx, &Scope::default(), path, id).await?;
         }
+        Ok(Outcome::Supposed)
     }
 }

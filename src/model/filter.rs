@@ -109,6 +109,11 @@ pub fn contains(text: &str, part: &str) -> bool {
     text.to_lowercase().contains(&part.to_lowercase())
 }
 
+/// The longest word of a text: what is looked for where the CRM may write the rest of it another way.
+pub fn longest_word(text: &str) -> Option<String> {
+    text.split_whitespace().max_by_key(|word| word.chars().count()).map(str::to_owned)
+}
+
 /// Whether a record changed since then; one that does not tell may have.
 pub fn changed_since(since: Option<Timestamp>, updated_at: Option<Moment>) -> bool {
     since.is_none_or(|since| updated_at.is_none_or(|at| at.timestamp() >= since))

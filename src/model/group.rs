@@ -8,7 +8,9 @@ use utoipa::ToSchema;
 
 use super::draft::{Change, Custom, Draft, Fields, Positive, Short};
 use super::expand::{Expand, Kin, to};
-use super::filter::{Archived, Between, between, changed_since, chooses_among, contains, fits, narrows};
+use super::filter::{
+    Archived, Between, between, changed_since, chooses_among, contains, fits, longest_word, narrows,
+};
 use super::reference::Book;
 use super::{Entity, Filter, Order, Query, Record, RecordId};
 
@@ -179,6 +181,11 @@ impl Entity for Group {
     ];
     // A group that ends takes its members, its timetable and its planned lessons along.
     const TOUCHES: &'static [&'static str] = &["members", "schedules", "lessons", "calendars", "students"];
+
+    fn trail(_: &GroupFilter, draft: &GroupDraft) -> GroupFilter {
+        let q = draft.name.value().and_then(|name| longest_word(&name.0));
+        GroupFilter { archived: Archived::All, q, ..GroupFilter::default() }
+    }
 
     fn order() -> Order<Self> {
         Order::OneAfterTheOther

@@ -2,10 +2,12 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::draft::Change;
 use super::expand::{Expand, Kin, to, within};
 use super::filter::{Between, between, changed_since, chooses_among, fits, narrows};
 use super::lesson_draft::LessonDraft;
@@ -239,6 +241,23 @@ impl Entity for Lesson {
             ]
         });
         calendars.chain(students).collect()
+    }
+
+    fn trail(_: &LessonFilter, draft: &LessonDraft) -> LessonFilter {
+        let first = |ids: &Change<Vec<RecordId>>| ids.value().and_then(|ids| ids.first()).cloned();
+        // In no zone is it another day than the one before or after.
+        let day = draft.date.value().copied();
+        let starts_at = draft.starts_at.value().map(|at| TimeZone::UTC.to_datetime(*at).date());
+        let day = day.or(starts_at);
+        LessonFilter {
+            days: Between {
+                from: day.and_then(|day| day.yesterday().ok()),
+                to: day.and_then(|day| day.tomorrow().ok()),
+            },
+            student_id: first(&draft.students).filter(|_| first(&draft.groups).is_none()),
+            group_id: first(&draft.groups),
+            ..LessonFilter::default()
+        }
     }
 
     fn order() -> Order<Self> {

@@ -274,6 +274,11 @@ impl Entity for Payment {
         student.flat_map(touched).collect()
     }
 
+    fn trail(path: &PaymentFilter, draft: &PaymentDraft) -> PaymentFilter {
+        let student_id = draft.student.value().cloned();
+        PaymentFilter { source: Some(Source::AlfaCrm), student_id, ..path.clone() }
+    }
+
     fn order() -> Order<Self> {
         Order::Merged(|a, b| newest_first(a.data.date, b.data.date))
     }

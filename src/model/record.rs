@@ -127,6 +127,12 @@ pub trait Entity: Debug + Clone + Serialize + ToSchema + Send + Sync + 'static {
         None
     }
 
+    /// A filter that the record made of a draft surely fits, and few others: where it is looked for. `path` says what it
+    /// hangs on.
+    fn trail(path: &Self::Filter, _draft: &Self::Draft) -> Self::Filter {
+        path.clone()
+    }
+
     /// How the sequences of a list are joined.
     fn order() -> Order<Self>;
 

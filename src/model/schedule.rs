@@ -240,6 +240,11 @@ impl Entity for Schedule {
         Some(student.chain(group).chain(teachers).collect())
     }
 
+    fn trail(_: &ScheduleFilter, draft: &ScheduleDraft) -> ScheduleFilter {
+        let (group_id, student_id) = (draft.group.value().cloned(), draft.student.value().cloned());
+        ScheduleFilter { group_id, student_id, teacher_id: None }
+    }
+
     fn order() -> Order<Self> {
         Order::OneAfterTheOther
     }

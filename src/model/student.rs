@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::expand::{Expand, Kin, to};
-use super::filter::{Archived, Between, between, changed_since, chooses_among, contains, fits, narrows};
+use super::filter::{
+    Archived, Between, between, changed_since, chooses_among, contains, fits, longest_word, narrows,
+};
 use super::reference::Book;
 use super::student_draft::StudentDraft;
 use super::{Entity, Filter, Moment, Money, Order, Query, Record, RecordId};
@@ -383,6 +385,11 @@ impl Entity for Student {
         to("customer_reject", "customer_reject_id", Kin::Entry(Book::CustomerRejects)),
         to("assigned_user", "assigned_user_id", Kin::Entry(Book::Users)),
     ];
+
+    fn trail(_: &StudentFilter, draft: &StudentDraft) -> StudentFilter {
+        let q = draft.name.value().and_then(|name| longest_word(&name.0));
+        StudentFilter { stage: StageFilter::All, archived: Archived::All, q, ..StudentFilter::default() }
+    }
 
     fn order() -> Order<Self> {
         Order::OneAfterTheOther

@@ -172,6 +172,11 @@ impl Entity for Task {
         to("branches", "branch_ids", Kin::Entry(Book::Branches)),
     ];
 
+    fn trail(_: &TaskFilter, draft: &TaskDraft) -> TaskFilter {
+        let assigned_user_id = draft.assigned.value().and_then(|assigned| assigned.first()).cloned();
+        TaskFilter { assigned_user_id, ..TaskFilter::default() }
+    }
+
     fn order() -> Order<Self> {
         // Every branch is a sequence of its own, and a task may be in several.
         Order::Merged(|a, b| newest_first(a.created_at, b.created_at))

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::draft::{Change, Custom, Draft, Fields, Object, Short, Word};
 use super::expand::{Expand, Kin, to};
-use super::filter::{Archived, chooses_among, contains};
+use super::filter::{Archived, chooses_among, contains, longest_word};
 use super::people::{self, ContactsDraft};
 use super::reference::Book;
 use super::student::{Contacts, Gender};
@@ -124,6 +124,11 @@ impl Entity for Teacher {
     type Filter = TeacherFilter;
     type Draft = TeacherDraft;
     const EXPANDS: &'static [Expand] = &[to("branches", "branch_ids", Kin::Entry(Book::Branches))];
+
+    fn trail(_: &TeacherFilter, draft: &TeacherDraft) -> TeacherFilter {
+        let q = draft.name.value().and_then(|name| longest_word(&name.0));
+        TeacherFilter { archived: Archived::All, q, ..TeacherFilter::default() }
+    }
 
     fn order() -> Order<Self> {
         Order::OneAfterTheOther

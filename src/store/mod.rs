@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError};
+use redb::{Database, ReadOnlyTable, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError};
 use tokio::sync::oneshot;
 
 pub use open::OpenError;
@@ -62,6 +62,8 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     db: Database,
     place: Arc<str>,
+    /// Whether writing may wait for a disk.
+    on_disk: bool,
     queue: Mutex<Queue>,
 }
 
@@ -83,13 +85,13 @@ impl Store {
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
         let file = Self::file_in(directory);
         let db = open::in_file(directory, &file)?;
-        Ok(Self::over(db, file.display().to_string().into()))
+        Ok(Self::over(db, file.display().to_string().into(), true))
     }
 
     /// A store that ends with the process.
     pub fn in_memory() -> Self {
         let db = open::in_memory().expect("memory takes whatever is written");
-        Self::over(db, "in memory".into())
+        Self::over(db, "in memory".into(), false)
     }
 
     /// The file of the store in a directory.
@@ -97,8 +99,8 @@ impl Store {
         directory.join("gateway.redb")
     }
 
-    fn over(db: Database, place: Arc<str>) -> Self {
-        Self(Arc::new(Inner { db, place, queue: Mutex::default() }))
+    fn over(db: Database, place: Arc<str>, on_disk: bool) -> Self {
+        Self(Arc::new(Inner { db, place, on_disk, queue: Mutex::default() }))
     }
 
     /// Makes all these changes or none; when it has returned without an error, they are on the disk. They are made also
@@ -113,9 +115,12 @@ impl Store {
             queue.orders.push(Order { changes, kept });
             !std::mem::replace(&mut queue.writing, true)
         };
-        if begins {
+        if begins && self.0.on_disk {
             let inner = Arc::clone(&self.0);
             tokio::task::spawn_blocking(move || inner.write());
+        } else if begins {
+            // Memory keeps nobody waiting.
+            self.0.write();
         }
         outcome.await.unwrap_or_else(|_| Err(self.0.failed("the writer crashed")))
     }
@@ -127,32 +132,56 @@ impl Store {
 
     /// The value of a key. It may wait for the disk.
     pub fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        let failed = |cause: redb::Error| self.0.failed(cause);
-        let reading = self.0.db.begin_read().map_err(|error| failed(error.into()))?;
-        match reading.open_table(table.definition()) {
-            Ok(table) => {
-                let value = table.get_owned(key).map_err(|error| failed(error.into()))?;
-                Ok(value.map(|value| value.value().to_vec()))
-            }
-            Err(TableError::TableDoesNotExist(_)) => Ok(None),
-            Err(error) => Err(failed(error.into())),
-        }
+        let Some(table) = self.table(table)? else { return Ok(None) };
+        let value = table.get(key).map_err(|error| self.0.failed(redb::Error::from(error)))?;
+        Ok(value.map(|value| value.value().to_vec()))
     }
 
     /// Shows every key with its value, in the order of the keys. It waits for the disk.
     pub fn scan(&self, table: Table, mut see: impl FnMut(&[u8], &[u8])) -> Result<(), Error> {
         let failed = |cause: redb::Error| self.0.failed(cause);
-        let reading = self.0.db.begin_read().map_err(|error| failed(error.into()))?;
-        let table = match reading.open_table(table.definition()) {
-            Ok(table) => table,
-            Err(TableError::TableDoesNotExist(_)) => return Ok(()),
-            Err(error) => return Err(failed(error.into())),
-        };
+        let Some(table) = self.table(table)? else { return Ok(()) };
         for entry in table.iter().map_err(|error| failed(error.into()))? {
             let (key, value) = entry.map_err(|error| failed(error.into()))?;
             see(key.value(), value.value());
         }
         Ok(())
+    }
+
+    /// Shows keys with their values from the last to the first, beginning before `before`, as long as `see` says to go on.
+    /// It waits for the disk.
+    pub fn scan_back(
+        &self,
+        table: Table,
+        before: Option<&[u8]>,
+        mut see: impl FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), Error> {
+        let failed = |cause: redb::Error| self.0.failed(cause);
+        let Some(table) = self.table(table)? else { return Ok(()) };
+        let range = match before {
+            Some(before) => table.range::<&[u8]>(..before),
+            None => table.range::<&[u8]>(..),
+        };
+        for entry in range.map_err(|error| failed(error.into()))?.rev() {
+            let (key, value) = entry.map_err(|error| failed(error.into()))?;
+            if !see(key.value(), value.value()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// A table as it is now; nothing if nobody has written to it.
+    fn table(
+        &self,
+        table: Table,
+    ) -> Result<Option<ReadOnlyTable<&'static [u8], &'static [u8]>>, Error> {
+        let reading = self.0.db.begin_read().map_err(|error| self.0.failed(redb::Error::from(error)))?;
+        match reading.open_table(table.definition()) {
+            Ok(table) => Ok(Some(table)),
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => Err(self.0.failed(redb::Error::from(error))),
+        }
     }
 }
 

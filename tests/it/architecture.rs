@@ -66,7 +66,7 @@ const PARTS: &[Part] = &[
     },
     Part {
         name: "hub",
-        may: &["model", "telemetry", "crm", "cache", "store"],
+        may: &["model", "telemetry", "crm", "cache", "store", "idempotency"],
         because: "The hub makes one gateway of any CRMs; it knows the port and never an adapter.",
     },
     Part {
@@ -88,6 +88,7 @@ const PARTS: &[Part] = &[
             "upstream",
             "cache",
             "store",
+            "idempotency",
             "consumers",
             "crm",
             "crm::alfa",

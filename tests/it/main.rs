@@ -15,6 +15,8 @@
 //! * `narrowing`: what fits a filter is found in a wider list that memory holds
 //! * `restart`: what a gateway knows from the one before it, and what it reads ahead
 //! * `idempotency`: a write with a key of its own is carried out once
+//! * `operations`: what became of a write that nobody knows of is found out, whatever is written; the log of writes
+//! * `batch`: several payments in one request
 //! * `explain`: what a request is told to cost is what it costs
 //! * `joining`: who joins a call that others wait for keeps terms of its own
 //! * `gather`: reads by id that come together, and names, are one call
@@ -38,6 +40,7 @@ mod payments_by_day;
 mod support;
 
 mod architecture;
+mod batch;
 mod cache;
 mod chaos;
 mod cli;
@@ -52,6 +55,7 @@ mod idempotency;
 mod joining;
 mod narrowing;
 mod offered;
+mod operations;
 mod openapi;
 mod program;
 mod quota;

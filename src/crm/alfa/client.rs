@@ -30,6 +30,7 @@ pub(super) struct Client {
     session: Arc<Session>,
     dialect: Dialect,
     page_size: u32,
+    mark: config::Mark,
 }
 
 impl Client {
@@ -44,7 +45,7 @@ impl Client {
             zone: config.timezone.clone(),
             currency: Some(config.currency.as_str().into()),
         };
-        Self { upstream, session, dialect, page_size: config.page_size }
+        Self { upstream, session, dialect, page_size: config.page_size, mark: config.mark.clone() }
     }
 
     /// See [`Session::sign_in_needed`].
@@ -54,6 +55,11 @@ impl Client {
 
     pub(super) fn upstream(&self) -> &Upstream {
         &self.upstream
+    }
+
+    /// How a record that was made is found again.
+    pub(super) fn mark(&self) -> &config::Mark {
+        &self.mark
     }
 
     pub(super) fn dialect(&self) -> &Dialect {

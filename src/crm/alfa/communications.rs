@@ -30,6 +30,7 @@ impl Model for Communications {
         update: Some("communication/update"),
         ..Calls::reads("communication/index")
     };
+    const TEXT: Option<(&'static str, usize)> = Some(("comment", 2048));
 
     fn branching(_: &CommunicationFilter) -> Branching {
         Branching::Any

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::filter::{dotted, joined, ours};
 use crate::crm::error::Kind;
+use crate::crm::mark;
 use crate::crm::{Error, Write};
 use crate::model::draft::{Change, Custom, Short, Sum};
 use crate::model::query::shown;
@@ -34,6 +35,7 @@ pub(super) struct Form {
     body: Map<String, Value>,
     names: Vec<(&'static str, &'static str)>,
     refused: Vec<(String, String)>,
+    marked: bool,
 }
 
 impl Form {
@@ -50,6 +52,7 @@ impl Form {
             body: Map::new(),
             names: Vec::new(),
             refused: Vec::new(),
+            marked: false,
         }
     }
 
@@ -242,6 +245,16 @@ impl Form {
         self.body.contains_key(key)
     }
 
+    /// Writes a mark behind the text that is sent as `key`, if both are not longer than `most` characters.
+    pub(super) fn mark(&mut self, key: &str, most: usize, mark: &str) {
+        let text = self.body.get(key).and_then(Value::as_str).unwrap_or_default();
+        let marked = mark::behind(text, mark);
+        if marked.chars().count() <= most {
+            self.body.insert(key.to_owned(), marked.into());
+            self.marked = true;
+        }
+    }
+
     fn must_be_ours(&mut self, id: &RecordId, name: &str) {
         if !ours(id) {
             self.refused.push((format!("/{name}"), format!("is `{id}`, which is no record of this CRM")));
@@ -268,7 +281,8 @@ impl Form {
             body: Some(Value::Object(self.body).to_string().into()),
             safe: false,
         };
-        Ok(Write { call: call.into(), parent: self.parent, id: self.id, names: self.names })
+        let Self { parent, id, names, marked, .. } = self;
+        Ok(Write { call: call.into(), parent, id, names, marked })
     }
 }
 

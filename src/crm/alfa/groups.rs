@@ -22,6 +22,8 @@ impl Model for Groups {
         update: Some("group/update"),
         delete: Some("group/delete"),
     };
+    const TEXT: Option<(&'static str, usize)> = Some(("note", 255));
+    const CUSTOM: bool = true;
     const ID_LISTS: bool = true;
 
     fn ask(filter: &GroupFilter, body: &mut Body) {

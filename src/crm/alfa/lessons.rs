@@ -27,6 +27,8 @@ impl Model for Lessons {
         update: Some("lesson/update"),
         ..Calls::reads("lesson/index")
     };
+    const TEXT: Option<(&'static str, usize)> = Some(("note", 10_000));
+    const CUSTOM: bool = true;
 
     fn status(lesson: &Lesson) -> Option<u64> {
         STATUSES.iter().find(|(status, _)| *status == lesson.status).map(|(_, code)| *code)

@@ -12,6 +12,7 @@ mod groups;
 mod history;
 mod lesson_form;
 mod lessons;
+mod likeness;
 mod members;
 mod messages;
 mod model;

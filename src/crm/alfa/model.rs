@@ -2,21 +2,29 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use jiff::civil::Date;
+use serde_json::Value;
 
 use super::client::{Client, List};
 use super::filter::{Body, ours};
 use super::form::Form;
+use super::likeness::likeness;
+use crate::config::MarkField;
 use crate::crm::error::{no_such_write, on_the_way};
 use crate::crm::wire::Row;
 use crate::crm::{
-    Asked, Branches, Error, Extent, Find, Lane, Place, Position, Question, Source, Via, Write, Written,
+    Asked, Branches, Error, Extent, Find, Lane, Likeness, Place, Position, Question, Source, Via, Write,
+    Written,
 };
 use crate::model::{Ctx, Entity, Record, RecordId, Source as CrmName};
+
+/// Characters that surely fit into a field of the account's own.
+const CUSTOM_TEXT: usize = 255;
 
 /// The filter of a model's records.
 pub(super) type Filter<M> = <<M as Model>::Record as Entity>::Filter;
@@ -40,6 +48,12 @@ pub(super) trait Model: Send + Sync + 'static {
 
     /// Whether its lists come whole, without pages.
     const WHOLE: bool = false;
+
+    /// The free text of its rows and the most characters it takes: where the mark of a new record is written.
+    const TEXT: Option<(&'static str, usize)> = None;
+
+    /// Whether its rows may have fields of the account's own (section 8.4 of the reference).
+    const CUSTOM: bool = false;
 
     /// The status by which a record is listed, where every status is a list of its own.
     fn status(_record: &Self::Record) -> Option<u64> {
@@ -175,6 +189,15 @@ impl<M: Model> Of<M> {
         let mut body = Body::new(&self.0.dialect().zone);
         M::ask(filter, &mut body);
         body
+    }
+
+    /// The field into which the mark of a new record is written, and the most characters it takes.
+    fn marked_field(&self) -> Option<(String, usize)> {
+        match &self.0.mark().field {
+            MarkField::Note => M::TEXT.map(|(key, most)| (key.to_owned(), most)),
+            MarkField::Custom(key) => M::CUSTOM.then(|| (key.clone(), CUSTOM_TEXT)),
+            MarkField::Nowhere => None,
+        }
     }
 
     fn form(
@@ -341,7 +364,18 @@ impl<M: Model> Source<M::Record> for Of<M> {
     fn create(&self, draft: &Draft<M>, place: &Place<'_, Filter<M>>) -> Result<Write, Error> {
         let mut form = self.form(M::CALLS.create, None, place)?;
         M::write(draft, None, place, &mut form);
+        if let (Some(mark), Some((key, most))) = (place.mark, self.marked_field()) {
+            form.mark(&key, most, mark);
+        }
         form.finish()
+    }
+
+    fn likeness(&self, sent: &Value, mark: &str, record: &Record<M::Record>) -> Likeness {
+        likeness(sent, mark, self.marked_field().as_ref().map(|(key, _)| key.as_str()), &record.raw.value())
+    }
+
+    fn settles_after(&self) -> Duration {
+        self.0.mark().settle
     }
 
     fn update(

@@ -19,6 +19,8 @@ impl Model for Payments {
     type Record = Payment;
     const CALLS: Calls =
         Calls { create: Some("pay/create"), update: Some("pay/update"), ..Calls::reads("pay/index") };
+    const TEXT: Option<(&'static str, usize)> = Some(("note", 10_000));
+    const CUSTOM: bool = true;
 
     /// The journal was only ever seen with a branch in its path (section 3.1).
     fn branching(_: &PaymentFilter) -> Branching {

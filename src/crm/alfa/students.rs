@@ -34,6 +34,8 @@ impl Model for Students {
         update: Some("customer/update"),
         ..Calls::reads("customer/index")
     };
+    const TEXT: Option<(&'static str, usize)> = Some(("note", 10_000));
+    const CUSTOM: bool = true;
     const ID_LISTS: bool = true;
 
     fn ask(filter: &StudentFilter, body: &mut Body) {

@@ -20,6 +20,7 @@ impl Model for Subscriptions {
         update: Some("customer-tariff/update"),
         delete: Some("customer-tariff/delete"),
     };
+    const TEXT: Option<(&'static str, usize)> = Some(("note", 10_000));
 
     /// The same rows come for each branch of the student.
     fn branching(_: &SubscriptionFilter) -> Branching {

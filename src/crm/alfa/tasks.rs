@@ -17,6 +17,7 @@ impl Model for Tasks {
     type Record = Task;
     const CALLS: Calls =
         Calls { create: Some("task/create"), update: Some("task/update"), ..Calls::reads("task/index") };
+    const TEXT: Option<(&'static str, usize)> = Some(("text", 10_000));
 
     fn branching(_: &TaskFilter) -> Branching {
         Branching::Each

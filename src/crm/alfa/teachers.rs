@@ -23,6 +23,8 @@ impl Model for Teachers {
         update: Some("teacher/update"),
         ..Calls::reads("teacher/index")
     };
+    const TEXT: Option<(&'static str, usize)> = Some(("note", 10_000));
+    const CUSTOM: bool = true;
     const ID_LISTS: bool = true;
 
     fn ask(filter: &TeacherFilter, body: &mut Body) {

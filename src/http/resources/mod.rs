@@ -24,8 +24,11 @@ mod tariffs;
 mod tasks;
 mod teachers;
 
+pub(super) use payments::Payments;
+
 use super::resource::mount;
 use super::routes::Routes;
+use super::{batch, operations};
 
 /// Everything under the API's paths.
 pub(super) fn all() -> Routes {
@@ -63,6 +66,8 @@ pub(super) fn all() -> Routes {
     mount::<bonus::BonusPoints>(&mut routes);
     mount::<history::History>(&mut routes);
     mount::<messages::Messages>(&mut routes);
+    batch::mount(&mut routes);
+    operations::mount(&mut routes);
     search::mount(&mut routes);
     schema::mount(&mut routes);
     quota::mount(&mut routes);

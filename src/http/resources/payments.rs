@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::http::resource::{Offer, Resource};
 use crate::model::payment::Payment;
 
-pub(super) struct Payments;
+pub(in crate::http) struct Payments;
 
 impl Resource for Payments {
     type Record = Payment;

@@ -197,6 +197,7 @@ impl Setup {
         let instead = Instead { alfacrm: to_alfa, cryptocrm: to_crypto, demo_key: None, store, clock };
         let routers = app::build(&config, instead).expect("nothing is listened on");
         routers.readiness.ready();
+        tokio::spawn(routers.unfinished.follow_up());
         TestApp {
             alfa,
             crypto,
