@@ -15,6 +15,7 @@
 //! * `narrowing`: what fits a filter is found in a wider list that memory holds
 //! * `restart`: what a gateway knows from the one before it, and what it reads ahead
 //! * `idempotency`: a write with a key of its own is carried out once
+//! * `payments_under_chaos`: a payment is made once and not lost, whatever the CRM does and whenever the gateway dies
 //! * `explain`: what a request is told to cost is what it costs
 //! * `joining`: who joins a call that others wait for keeps terms of its own
 //! * `gather`: reads by id that come together, and names, are one call
@@ -53,6 +54,7 @@ mod joining;
 mod narrowing;
 mod offered;
 mod openapi;
+mod payments_under_chaos;
 mod program;
 mod quota;
 mod resources;
