@@ -1,7 +1,7 @@
 # What people and CI run, by the same names. Needs Rust and make; `make help` lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults check openapi bench bench-scheduler bench-day bench-memory fuzz image tools peers fuzztools
+.PHONY: help run test faults check openapi bench bench-scheduler bench-day bench-memory chaos fuzz image tools peers fuzztools
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ bench-day: tools ## Lives through a day of school traffic in virtual time, in mi
 
 bench-memory: tools ## Fills the cache and compares what the process takes with cache.max_size, in a minute; fails when it is off
 	cargo bench --locked --bench memory
+
+chaos: tools ## Kills the gateway over and over while thousands pay and the CRM fails, in minutes; CHAOS_PAYMENTS=10000, CHAOS_SEED=1
+	cargo bench --locked --bench chaos
 
 # Without a sanitizer it works with the stable compiler; there is no unsafe code here that one would watch.
 FUZZ := --sanitizer none --codegen-units 16

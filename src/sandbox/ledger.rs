@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::fault::Fault;
+
 /// One call as the CRM saw it.
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -25,6 +27,21 @@ pub struct Entry {
     pub status: u16,
     /// How long the CRM's own limiter held it back.
     pub delayed: Duration,
+    /// What went wrong with it.
+    pub fault: Option<Fault>,
+    /// The row it made, also when that was never told to anybody.
+    pub made: Option<Made>,
+}
+
+/// A row that a call made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// When, counted from the start of the simulator.
+    pub at: Duration,
+    /// What it is, as the CRM's log names it: `Pay`.
+    pub entity: String,
+    /// Its id.
+    pub id: u64,
 }
 
 /// The list of calls. Cheap to share behind an `Arc`.
@@ -55,6 +72,28 @@ impl Ledger {
             entry.status = status;
             entry.delayed = delayed;
         }
+    }
+
+    /// Notes what goes wrong with call `number`.
+    pub fn struck(&self, number: usize, fault: Fault) {
+        if let Some(entry) = self.lock().get_mut(number) {
+            entry.fault = Some(fault);
+        }
+    }
+
+    /// Notes the row that call `number` makes now.
+    pub fn made(&self, number: usize, entity: &str, id: u64) {
+        let made = Made { at: self.started.elapsed(), entity: entity.to_owned(), id };
+        if let Some(entry) = self.lock().get_mut(number) {
+            entry.made = Some(made);
+        }
+    }
+
+    /// The call that made a row: `maker("Pay", 7)`. None for rows that were there from the start.
+    pub fn maker(&self, entity: &str, id: u64) -> Option<Entry> {
+        let made =
+            |entry: &&Entry| entry.made.as_ref().is_some_and(|made| made.entity == entity && made.id == id);
+        self.lock().iter().find(made).cloned()
     }
 
     /// A copy of all calls so far.

@@ -17,6 +17,7 @@
 //! * `idempotency`: a write with a key of its own is carried out once
 //! * `operations`: what became of a write that nobody knows of is found out, whatever is written; the log of writes
 //! * `batch`: several payments in one request
+//! * `payments_under_chaos`: a payment is made once and not lost, whatever the CRM does and whenever the gateway dies
 //! * `explain`: what a request is told to cost is what it costs
 //! * `joining`: who joins a call that others wait for keeps terms of its own
 //! * `gather`: reads by id that come together, and names, are one call
@@ -57,6 +58,7 @@ mod narrowing;
 mod offered;
 mod operations;
 mod openapi;
+mod payments_under_chaos;
 mod program;
 mod quota;
 mod resources;

@@ -2,6 +2,7 @@
 //! webhooks.
 
 use jiff::civil::DateTime;
+use tokio::time::Instant;
 
 use super::cell::Cell;
 use super::row::Row;
@@ -18,7 +19,10 @@ pub(super) const API_USER: u64 = 2;
 pub(super) struct Desk<'a> {
     pub(super) store: &'a mut Store,
     pub(super) switches: &'a Switches,
+    /// What the CRM's clock shows.
     pub(super) now: DateTime,
+    /// The same moment, for measuring.
+    pub(super) at: Instant,
     /// What happened, for webhooks.
     pub(super) events: Vec<Event>,
 }

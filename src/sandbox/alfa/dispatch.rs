@@ -42,6 +42,8 @@ pub(super) async fn serve(crm: Crm, request: Request) -> Response {
         operation: operation.clone(),
         status: 0,
         delayed: Duration::ZERO,
+        fault: None,
+        made: None,
     });
     let switches = crm.current();
     let Some(wait) = crm.admit(&switches) else {
@@ -51,16 +53,35 @@ pub(super) async fn serve(crm: Crm, request: Request) -> Response {
     if !wait.is_zero() {
         sleep(wait).await;
     }
-    let course = misbehave::before(crm.inner.faults.strike(&operation)).await;
-    let response = match course {
+    let fault = crm.inner.faults.strike(&operation);
+    if let Some(fault) = &fault {
+        crm.inner.ledger.struck(number, fault.clone());
+    }
+    let call = route.map(|call| Call { query: parse_query(&query), ..call });
+    let carry_out = {
+        let crm = crm.clone();
+        move || match answer(&crm, number, &parts.method, &parts.headers, call, sent) {
+            Ok(value) => (200, value.to_string()),
+            Err(refusal) => {
+                let (status, value) = refusal.answer(&crm.current());
+                (status, value.to_string())
+            }
+        }
+    };
+    let response = match misbehave::before(fault).await {
         Course::Instead(response) => *response,
         Course::Through(after) => {
-            let call = route.map(|call| Call { query: parse_query(&query), ..call });
-            let (status, value) = match answer(&crm, &parts.method, &parts.headers, call, sent) {
-                Ok(value) => (200, value),
-                Err(refusal) => refusal.answer(&crm.current()),
-            };
-            misbehave::after(after, status, value.to_string())
+            let (status, text) = carry_out();
+            misbehave::after(after, status, text).await
+        }
+        Course::Late(time) => {
+            // On a task of its own, which a caller who hangs up does not end.
+            let carried_out = tokio::spawn(async move {
+                sleep(time).await;
+                carry_out()
+            });
+            let (status, text) = carried_out.await.expect("no call panics");
+            misbehave::after(None, status, text).await
         }
     };
     let status = if misbehave::hangs_up(&response) { 0 } else { response.status().as_u16() };
@@ -70,6 +91,7 @@ pub(super) async fn serve(crm: Crm, request: Request) -> Response {
 
 fn answer(
     crm: &Crm,
+    number: usize,
     method: &Method,
     headers: &HeaderMap,
     call: Option<Call>,
@@ -106,9 +128,19 @@ fn answer(
         return Ok(json!({"token": token}));
     }
     let mut store = crm.store();
-    let mut desk =
-        Desk { store: &mut store, switches: &switches, now: crm.inner.clock.now(), events: Vec::new() };
+    let mut desk = Desk {
+        store: &mut store,
+        switches: &switches,
+        now: crm.inner.clock.now(),
+        at: now,
+        events: Vec::new(),
+    };
     let answer = actions::perform(&mut desk, action, &call);
+    if matches!(action, Action::Create(_) | Action::LeadForm)
+        && let Some(created) = desk.events.iter().find(|event| event.event == "create")
+    {
+        crm.inner.ledger.made(number, created.entity, created.id);
+    }
     crm.inner.hooks.fire(&desk.events, &switches);
     answer
 }

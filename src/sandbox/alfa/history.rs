@@ -116,7 +116,8 @@ fn note(
         .with("fields_new", Cell::Json(Box::new(map_or_list(&new))))
         .with("fields_rel", Cell::Json(Box::new(json!([]))))
         .with("date_time", desk.now);
-    desk.store.table_mut(Model::Log).insert(entry);
+    let logged = desk.store.table_mut(Model::Log).insert(entry);
+    desk.store.births.note(desk.at, Model::Log, logged);
     desk.events.push(Event { branch, event, entity, id, old, new, user: API_USER, at: desk.now });
 }
 

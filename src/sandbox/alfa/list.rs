@@ -92,6 +92,10 @@ fn tests<'a>(desk: &'a Desk<'_>, model: Model, call: &'a Call) -> Vec<Test<'a>> 
             tests.extend(filter::test(spec, known, value));
         }
     }
+    let young = desk.store.births.younger(desk.at, desk.switches.index_lag, model);
+    if !young.is_empty() {
+        tests.push(Box::new(move |row| !young.contains(&row.id)));
+    }
     let branch = call.branch;
     if branch.is_some() || desk.switches.branches.is_some() {
         tests.push(Box::new(move |row| desk.linked(row, branch)));

@@ -25,6 +25,8 @@ pub(super) enum Course {
     Instead(Box<Response>),
     /// Carry the operation out, then spoil the answer so.
     Through(Option<Fault>),
+    /// Carry the operation out after this long, whoever waits for it.
+    Late(Duration),
 }
 
 /// The half of a fault that comes before the operation.
@@ -35,6 +37,7 @@ pub(super) async fn before(fault: Option<Fault>) -> Course {
             sleep(time).await;
             return Course::Through(None);
         }
+        Some(Fault::Late(time)) => return Course::Late(time),
         Some(Fault::Hang) => pending().await,
         Some(Fault::DropBefore) => hang_up(),
         Some(Fault::Status { code, body, content_type, retry_after }) => {
@@ -61,6 +64,7 @@ pub(super) async fn before(fault: Option<Fault>) -> Course {
         Some(Fault::Endless) => respond(200, JSON, endless()),
         Some(
             after @ (Fault::DropAfter
+            | Fault::HangAfter
             | Fault::StatusAfter { .. }
             | Fault::DropMidBody
             | Fault::Truncated
@@ -72,9 +76,10 @@ pub(super) async fn before(fault: Option<Fault>) -> Course {
 }
 
 /// The half that comes after it.
-pub(super) fn after(fault: Option<Fault>, status: u16, text: String) -> Response {
+pub(super) async fn after(fault: Option<Fault>, status: u16, text: String) -> Response {
     let half = text.len() / 2;
     match fault {
+        Some(Fault::HangAfter) => pending().await,
         Some(Fault::DropAfter) => hang_up(),
         Some(Fault::StatusAfter { code }) => respond(
             code,

@@ -31,6 +31,7 @@ mod errors;
 mod fill;
 mod filter;
 mod history;
+mod lag;
 mod limiter;
 mod list;
 mod misbehave;

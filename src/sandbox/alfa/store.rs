@@ -6,6 +6,7 @@ use std::cmp::Reverse;
 use jiff::civil::DateTime;
 
 use super::cell::Cell;
+use super::lag::Births;
 use super::row::Row;
 use super::schema::{Model, Order, SPECS};
 
@@ -129,11 +130,17 @@ pub(super) struct Store {
     tables: Vec<Table>,
     /// The last attendance row's id; they live inside lessons.
     pub(super) last_detail: u64,
+    /// The rows that were created through the API.
+    pub(super) births: Births,
 }
 
 impl Store {
     pub(super) fn new() -> Self {
-        Self { tables: SPECS.iter().map(|_| Table::new()).collect(), last_detail: 0 }
+        Self {
+            tables: SPECS.iter().map(|_| Table::new()).collect(),
+            last_detail: 0,
+            births: Births::default(),
+        }
     }
 
     pub(super) fn table(&self, model: Model) -> &Table {

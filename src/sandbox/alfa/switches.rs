@@ -156,6 +156,9 @@ pub struct Switches {
     pub webhook_delivery: WebhookDelivery,
     /// The language of messages.
     pub message_language: Language,
+    /// How long lists do not show a row that was just created through the API. Not at all by default: nobody recorded it
+    /// of AlfaCRM, but search indexes behind such lists do lag.
+    pub index_lag: Duration,
     /// Models the API user's role has no right to: 403.
     pub denied: BTreeSet<String>,
     /// The branches the API user may see; `None` is all. Others answer 403.
@@ -187,6 +190,7 @@ impl Default for Switches {
             webhook_fields_rel: true,
             webhook_delivery: WebhookDelivery::Once,
             message_language: Language::Ru,
+            index_lag: Duration::ZERO,
             denied: BTreeSet::new(),
             branches: None,
             credentials: Credentials::default(),

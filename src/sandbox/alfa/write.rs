@@ -160,7 +160,10 @@ fn store(desk: &mut Desk<'_>, old: Option<&Row>, mut row: Row) -> Row {
             table.change(id, |stored| *stored = row.clone());
             row.id = id;
         }
-        None => row.id = table.insert(row.clone()),
+        None => {
+            row.id = table.insert(row.clone());
+            desk.store.births.note(desk.at, spec.model, row.id);
+        }
     }
     row
 }

@@ -38,6 +38,9 @@ pub(super) async fn receive(State(crm): State<Crm>, request: Request) -> Respons
 
     let number = crm.ledger().received(entry(&crm, &parts, body.as_ref(), operation));
     let fault = crm.faults().strike(operation);
+    if let Some(fault) = &fault {
+        crm.ledger().struck(number, fault.clone());
+    }
     let answered = misbehave::answer(fault, switches.error_shape, || {
         serve(&crm, &switches, endpoint, &parts, body)
             .unwrap_or_else(|refusal| refusal.answer(switches.error_shape))
@@ -95,5 +98,7 @@ fn entry(crm: &Crm, parts: &Parts, body: Option<&Bytes>, operation: &str) -> Ent
         operation: operation.to_owned(),
         status: 0,
         delayed: Duration::ZERO,
+        fault: None,
+        made: None,
     }
 }

@@ -32,11 +32,16 @@ pub(super) async fn answer(
         return carry_out().send();
     };
     match fault {
-        Fault::Latency(latency) => {
+        // All its calls read, so it is the same whether one goes on when nobody waits.
+        Fault::Latency(latency) | Fault::Late(latency) => {
             tokio::time::sleep(latency).await;
             carry_out().send()
         }
         Fault::Hang => std::future::pending().await,
+        Fault::HangAfter => {
+            carry_out();
+            std::future::pending().await
+        }
         Fault::DropBefore => hang_up(),
         Fault::DropAfter => {
             carry_out();

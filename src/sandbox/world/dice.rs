@@ -3,11 +3,11 @@
 
 /// A seeded source of numbers (SplitMix64).
 #[derive(Debug)]
-pub(super) struct Dice(u64);
+pub(in crate::sandbox) struct Dice(u64);
 
 impl Dice {
     /// Dice for one topic of one world: topics do not disturb each other.
-    pub(super) fn new(seed: u64, topic: u64) -> Self {
+    pub(in crate::sandbox) fn new(seed: u64, topic: u64) -> Self {
         let mut dice = Self(seed ^ topic.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         dice.roll();
         dice
@@ -22,7 +22,7 @@ impl Dice {
     }
 
     /// From 0 to `limit - 1`.
-    pub(super) fn below(&mut self, limit: usize) -> usize {
+    pub(in crate::sandbox) fn below(&mut self, limit: usize) -> usize {
         let limit = u64::try_from(limit.max(1)).unwrap_or(u64::MAX);
         usize::try_from(self.roll() % limit).unwrap_or(0)
     }

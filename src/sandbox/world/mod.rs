@@ -4,7 +4,7 @@
 //! agree with each other. A balance is what was paid minus what was charged, whoever is in a lesson was in its group
 //! that day, and nothing is conducted in the future.
 
-mod dice;
+pub(super) mod dice;
 mod lessons;
 mod money;
 mod names;

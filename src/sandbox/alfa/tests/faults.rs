@@ -87,3 +87,48 @@ async fn an_answer_can_be_late_or_never_come() {
     let hanging = strike(&caller, Fault::Hang);
     assert!(tokio::time::timeout(Duration::from_secs(3600), hanging).await.is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_call_may_have_been_carried_out() {
+    let caller = Caller::new().await;
+    let count = caller.crm.count("customer");
+    caller.crm.faults().next(Some("customer/create"), 1, Fault::HangAfter);
+    let hanging = caller.send("POST", "1/customer/create", LEAD.to_owned());
+    assert!(tokio::time::timeout(Duration::from_secs(3600), hanging).await.is_err());
+    assert_eq!(caller.crm.count("customer"), count + 1);
+    let last = caller.crm.ledger().entries().pop().expect("a call");
+    assert_eq!((last.status, last.fault), (0, Some(Fault::HangAfter)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_call_is_carried_out_also_when_its_caller_has_left() {
+    let caller = Caller::new().await;
+    let count = caller.crm.count("customer");
+    let late = Fault::Late(Duration::from_secs(4));
+    caller.crm.faults().next(Some("customer/create"), 2, late);
+    let start = tokio::time::Instant::now();
+    let (status, answer) = read(caller.send("POST", "1/customer/create", LEAD.to_owned()).await).await;
+    assert_eq!((status, start.elapsed().as_secs()), (200, 4), "{answer}");
+    let leaving = caller.send("POST", "1/customer/create", LEAD.to_owned());
+    assert!(tokio::time::timeout(Duration::from_secs(1), leaving).await.is_err());
+    assert_eq!(caller.crm.count("customer"), count + 1, "not yet");
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(caller.crm.count("customer"), count + 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_ledger_knows_which_call_made_a_row_and_when() {
+    let caller = Caller::new().await;
+    tokio::time::advance(Duration::from_secs(5)).await;
+    caller.crm.faults().next(Some("customer/create"), 1, Fault::DropAfter);
+    caller.send("POST", "1/customer/create", LEAD.to_owned()).await;
+    let newest =
+        caller.crm.rows("customer").iter().filter_map(|row| row["id"].as_u64()).max().expect("a row");
+    let maker = caller.crm.ledger().maker("Customer", newest).expect("a call made it");
+    assert_eq!(maker.operation, "customer/create");
+    assert_eq!(maker.fault, Some(Fault::DropAfter));
+    assert_eq!(maker.made.expect("a row").at.as_secs(), 5);
+    assert!(caller.crm.ledger().maker("Customer", 101).is_none(), "it was there before");
+    caller.call("1/customer/create", json!({"name": ""})).await;
+    assert_eq!(caller.crm.ledger().entries().pop().expect("a call").made, None);
+}

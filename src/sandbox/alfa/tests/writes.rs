@@ -487,3 +487,24 @@ async fn a_slot_of_the_timetable_becomes_planned_lessons_of_the_coming_weeks() {
     let card = customer(&caller, made["id"].as_u64().expect("an id"));
     assert_eq!(card["next_lesson_date"], "2026-02-22 12:00:00");
 }
+
+#[tokio::test(start_paused = true)]
+async fn lists_show_a_new_row_when_their_index_has_caught_up() {
+    let caller = Caller::new().await;
+    caller.crm.switches(|switches| switches.index_lag = Duration::from_secs(2));
+    let lead = json!({"name": "Лид", "legal_type": 1, "is_study": 0, "branch_ids": [1]});
+    let id = caller.write("1/customer/create", lead).await["id"].clone();
+    let asked = json!({"id": [id], "is_study": 0});
+    let logged = json!({"entity": "Customer", "entity_id": id});
+    for (after, seen) in [(0, 0), (1, 0), (1, 1)] {
+        tokio::time::advance(Duration::from_secs(after)).await;
+        assert_eq!(caller.total("1/customer/index", asked.clone()).await, seen);
+        assert_eq!(caller.total("1/log/index", logged.clone()).await, seen);
+    }
+    // It is there all the while: a write finds it.
+    caller.crm.switches(|switches| switches.index_lag = Duration::from_secs(3600));
+    assert_eq!(caller.total("1/customer/index", asked.clone()).await, 0);
+    caller.write(&format!("1/customer/update?id={id}"), json!({"note": "seen"})).await;
+    caller.crm.switches(|switches| switches.index_lag = Duration::ZERO);
+    assert_eq!(caller.items("1/customer/index", asked).await[0]["note"], "seen");
+}
