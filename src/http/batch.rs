@@ -64,6 +64,8 @@ struct Outcome {
 /// Adds the path.
 pub(super) fn mount(routes: &mut Routes) {
     describe::plain_schemas::<Results>(routes);
+    // Those of the parts hold a payment without what every record has.
+    describe::schemas::<Payment>(routes);
     let example = Payments::example(Offer::Create);
     let operation = describe::batch::<Payments>(
         ("create_payments", "Create several payments", "PaymentBatchResult"),

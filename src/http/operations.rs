@@ -26,7 +26,7 @@ use super::resource::{self, Call, Offer, Resource};
 use super::routes::Routes;
 use crate::idempotency::{Answer, Operation, OperationId, Stage, StoreError};
 use crate::model::context::{Class, Payer};
-use crate::model::Fields;
+use crate::model::{Fields, Query};
 
 const PATH: &str = "/operations/{id}";
 /// When to ask again what became of a write.
@@ -115,6 +115,7 @@ pub(super) fn mount(routes: &mut Routes) {
 
 async fn read(call: &Call) -> Result<Response, Problem> {
     let caller = call.caller()?;
+    Query::parse(call.head.uri.query().unwrap_or_default()).finish().map_err(Problem::bad_query)?;
     let id = call.path.as_ref().ok().and_then(|path| path.iter().next()).map(|(_, id)| id.to_owned());
     let id: OperationId = id.and_then(|id| id.parse().ok()).ok_or_else(not_found)?;
     let found = find(&call.front, &caller, id).await.map_err(|_| not_kept("the operation"))?;

@@ -30,8 +30,10 @@ const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Records on a page of a search, and pages of one.
 const PAGE: usize = 200;
 const PAGES: usize = 50;
-/// How far the CRM's clock may be off.
-const SKEW: SignedDuration = SignedDuration::from_mins(5);
+/// How far the CRM's clock may be off without anybody being asked.
+const SKEW: SignedDuration = SignedDuration::from_mins(15);
+/// How far it may be off, in the wrong zone included, without anything being believed that is not so.
+const WORST_SKEW: SignedDuration = SignedDuration::from_hours(26);
 
 /// What a write would have left behind, and where.
 pub(super) struct Search<E: Entity> {
@@ -43,6 +45,14 @@ pub(super) struct Search<E: Entity> {
     begun: Timestamp,
     /// Whether the CRM said that it did it.
     certain: bool,
+}
+
+/// Records that show all that was sent.
+struct Alike<E> {
+    /// Not older than the write.
+    new: Vec<Arc<Record<E>>>,
+    /// Older, but not by so much that it is sure.
+    recent: Vec<Arc<Record<E>>>,
 }
 
 /// What a look found.
@@ -236,7 +246,7 @@ impl<E: Entity> Shelf<E> {
     }
 
     async fn look_for_new(&self, ctx: &Ctx, search: &Search<E>) -> Result<Seen<E>, Failure> {
-        let mut alike: Vec<Arc<Record<E>>> = Vec::new();
+        let mut alike = Alike { new: Vec::new(), recent: Vec::new() };
         let mut page = PageRequest { limit: PAGE, cursor: None };
         for _ in 0..PAGES {
             let answer = self.list(ctx, &search.scope(), &search.trail, &page).await?;
@@ -248,8 +258,8 @@ impl<E: Entity> Shelf<E> {
             for record in found.items {
                 match search.likeness(&record) {
                     Likeness::Marked => return Ok(Seen::Record(record)),
-                    Likeness::Alike if search.may_have_made(&record) => alike.push(record),
-                    Likeness::Alike | Likeness::Other => {}
+                    Likeness::Alike => search.sort(record, &mut alike),
+                    Likeness::Other => {}
                 }
             }
             page.cursor = found.next_cursor;
@@ -258,7 +268,7 @@ impl<E: Entity> Shelf<E> {
             }
         }
         // Not all was seen, so nothing follows from not having seen it.
-        Ok(Seen::Unclear(search.evidence("the list that it would be in is too long to be searched", &alike)))
+        Ok(Seen::Unclear(search.evidence("the list that it would be in is too long to be searched", &alike.new)))
     }
 }
 
@@ -274,23 +284,36 @@ impl<E: Entity> Search<E> {
         Scope { wanted: wanted.into_iter().collect(), ..Scope::default() }
     }
 
-    /// Whether a record that looks like it can be it: not older than the write, and not known to be another's.
-    fn may_have_made(&self, record: &Record<E>) -> bool {
-        let old = record.created_at.is_some_and(|at| at.timestamp() + SKEW < self.begun);
-        !old && !self.claimed.is_of_another(E::RESOURCE, &record.id.to_string())
+    /// Keeps a record that looks like it and can be it: not much older than the write, and not known to be another's.
+    fn sort(&self, record: Arc<Record<E>>, alike: &mut Alike<E>) {
+        if self.claimed.is_of_another(E::RESOURCE, &record.id.to_string()) {
+            return;
+        }
+        let older = |by: SignedDuration| record.created_at.is_some_and(|at| at.timestamp() + by < self.begun);
+        if !older(SKEW) {
+            alike.new.push(record);
+        } else if !older(WORST_SKEW) {
+            alike.recent.push(record);
+        }
     }
 
     /// What follows from records that look like it and carry no mark.
-    fn judge(&self, mut alike: Vec<Arc<Record<E>>>) -> Seen<E> {
-        match (alike.len(), self.intent.marked) {
-            (0, _) => Seen::Nothing,
-            (1, false) if !self.claimed.has_rivals() => Seen::Record(alike.remove(0)),
-            (_, false) => Seen::Unclear(self.evidence("there are several that may be it", &alike)),
-            (_, true) => {
-                let reason = "there is one like it, but without the mark that the gateway wrote";
-                Seen::Unclear(self.evidence(reason, &alike))
-            }
+    fn judge(&self, mut alike: Alike<E>) -> Seen<E> {
+        if !self.intent.marked && alike.new.len() == 1 && !self.claimed.has_rivals() {
+            return Seen::Record(alike.new.remove(0));
         }
+        let found: Vec<Arc<Record<E>>> = alike.new.into_iter().chain(alike.recent).collect();
+        if found.is_empty() {
+            return Seen::Nothing;
+        }
+        Seen::Unclear(self.evidence(
+            if self.intent.marked {
+                "there is one like it, but without the mark that the gateway wrote"
+            } else {
+                "there are some that may be it and may not"
+            },
+            &found,
+        ))
     }
 
     fn evidence(&self, reason: &str, found: &[Arc<Record<E>>]) -> Value {

@@ -36,7 +36,7 @@ const PARTS: &[Part] = &[
     },
     Part {
         name: "idempotency",
-        may: &[],
+        may: &["store"],
         because: "What makes two requests the same is decided by whoever serves them.",
     },
     Part {

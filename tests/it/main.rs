@@ -17,6 +17,7 @@
 //! * `idempotency`: a write with a key of its own is carried out once
 //! * `operations`: what became of a write that nobody knows of is found out, whatever is written; the log of writes
 //! * `batch`: several payments in one request
+//! * `crash_points`: a payment is made once, whichever await the gateway dies at
 //! * `payments_under_chaos`: a payment is made once and not lost, whatever the CRM does and whenever the gateway dies
 //! * `explain`: what a request is told to cost is what it costs
 //! * `joining`: who joins a call that others wait for keeps terms of its own
@@ -47,6 +48,7 @@ mod chaos;
 mod cli;
 mod config;
 mod coverage;
+mod crash_points;
 mod day;
 mod documents;
 mod explain;

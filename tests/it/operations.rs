@@ -9,14 +9,14 @@ use http::Method;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::support::app::wall;
+use crate::support::app::same_as_the_crms;
 use crate::support::{Answer, Asker, Setup, TestApp};
 
 /// How long a record that is not to be found may still appear, by default.
 const SETTLE: Duration = Duration::from_secs(30);
 
 fn setup() -> Setup {
-    Setup::new().students(40).projects(3).in_no_hurry()
+    Setup::new().students(40).projects(3).in_no_hurry().kept_in(Store::in_memory(), same_as_the_crms())
 }
 
 /// A student of one branch.
@@ -191,16 +191,22 @@ async fn a_field_for_marks_that_the_crm_does_not_keep_makes_no_false_failure() {
     assert_eq!(review["evidence"]["candidates"].as_array().unwrap().len(), 1, "{review}");
 }
 
+/// The first row of a model in the first branch.
+fn in_branch_one(app: &TestApp, model: &str) -> String {
+    let here = |row: &Value| row["branch_ids"].as_array().is_some_and(|branches| branches.contains(&json!(1)));
+    format!("alfa-{}", app.alfa.rows(model).into_iter().find(here).unwrap()["id"])
+}
+
 /// A write of each kind that makes a record: its call, path and body.
 fn kinds(app: &TestApp) -> Vec<(&'static str, String, Value)> {
     let student = format!("alfa-{}", student(app));
-    let group = format!("alfa-{}", app.alfa.rows("group")[0]["id"]);
+    let (group, tariff) = (in_branch_one(app, "group"), in_branch_one(app, "tariff"));
     let task = format!("alfa-{}", app.alfa.rows("task")[0]["id"]);
     let lesson = json!({
-        "starts_at": "2026-03-02T15:00:00+03:00", "duration_minutes": 60, "lesson_type_id": "alfa-1", "subject_id": "alfa-1",
+        "starts_at": "2026-03-02T15:00:00+03:00", "duration_minutes": 60, "lesson_type_id": "alfa-2", "subject_id": "alfa-2",
         "group_ids": [group], "branch_id": "alfa-1", "topic": "Новое",
     });
-    let subscription = json!({"tariff_id": "alfa-1", "from": "2026-03-01", "to": "2026-03-31"});
+    let subscription = json!({"tariff_id": tariff, "from": "2026-03-01", "to": "2026-03-31"});
     let text = json!({"text": "Позвонить родителям"});
     let points = json!({"points": 7, "note": "за участие"});
     vec![
@@ -257,8 +263,8 @@ async fn every_kind_of_record_that_was_not_made_is_said_not_to_be() {
 #[tokio::test(start_paused = true)]
 async fn members_and_slots_are_known_by_what_was_sent() {
     let app = setup().start();
-    let group = app.alfa.rows("group")[0]["id"].clone();
-    let path = format!("/groups/alfa-{group}/members");
+    let group = in_branch_one(&app, "group");
+    let path = format!("/groups/{group}/members");
     let members = app.owner().walk(&path).await;
     let inside = |id: &str| members.iter().any(|member| member["student_id"] == id);
     let outside = app.owner().walk("/students").await;
@@ -268,7 +274,7 @@ async fn members_and_slots_are_known_by_what_was_sent() {
     let made = app.owner().send(Method::POST, &path, Some(&body)).await;
     assert_eq!((made.status, &made.json["student_id"]), (201, &new["id"]), "{}", made.text);
     let slot = json!({
-        "group_id": format!("alfa-{group}"), "lesson_type_id": "alfa-1", "subject_id": "alfa-1", "weekdays": ["SUNDAY"],
+        "group_id": group, "lesson_type_id": "alfa-2", "subject_id": "alfa-2", "weekdays": ["SUNDAY"],
         "starts_at": "07:15", "ends_at": "08:15", "valid_from": "2026-03-01", "branch_id": "alfa-1",
     });
     app.alfa.faults().next(Some("regular-lesson/create"), 1, Fault::DropAfter);
@@ -289,8 +295,9 @@ async fn what_became_of_a_change_and_of_a_removal_is_seen_in_the_record() {
     assert_eq!(known(&app.owner(), &told).await["status"], "FAILED");
     assert_eq!(app.owner().no_cache().get(&path).await.json["note"], "изменено");
     let subscriptions = format!("{path}/subscriptions");
-    let body = json!({"tariff_id": "alfa-1", "from": "2026-03-01", "to": "2026-03-31"});
+    let body = json!({"tariff_id": in_branch_one(&app, "tariff"), "from": "2026-03-01", "to": "2026-03-31"});
     let made = app.owner().send(Method::POST, &subscriptions, Some(&body)).await;
+    assert_eq!(made.status, 201, "{}", made.text);
     let one = format!("{subscriptions}/{}", made.json["id"].as_str().unwrap());
     app.alfa.faults().next(Some("customer-tariff/delete"), 1, Fault::DropBefore);
     let told = app.owner().send(Method::DELETE, &one, None).await;
@@ -330,7 +337,7 @@ async fn whoever_does_not_wait_asks_later() {
 
 #[tokio::test(start_paused = true)]
 async fn a_gateway_finds_out_what_the_one_before_it_left_open() {
-    let setup = setup().kept_in(Store::in_memory(), wall());
+    let setup = setup();
     let first = setup.clone().start();
     let before = first.alfa.count("pay");
     // Two that the first gateway cannot find out: lists show nothing new while it lives.
@@ -358,7 +365,7 @@ async fn a_gateway_finds_out_what_the_one_before_it_left_open() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_is_given_again_by_the_next_gateway_for_three_days() {
-    let setup = setup().kept_in(Store::in_memory(), wall());
+    let setup = setup();
     let first = setup.clone().start();
     let (before, body) = (first.alfa.count("pay"), payment(&first, "100.00"));
     let paid = pay(&first, "k", &body).await;

@@ -34,9 +34,9 @@ use serde_json::Value;
 use super::support::app::ids;
 use super::support::{Setup, TestApp};
 
-/// A small school, nothing to wait for.
+/// A small school, nothing to wait for. What is written carries no marks, so that it can be compared with what was sent.
 pub(crate) fn school() -> TestApp {
-    Setup::new().students(60).projects(40).in_no_hurry().start()
+    Setup::new().students(60).projects(40).in_no_hurry().set("alfacrm.mark.field", "\"none\"").start()
 }
 
 /// One filter and what fits it.

@@ -359,35 +359,3 @@ async fn a_refusal_of_the_crm_names_our_fields() {
         assert_eq!(app.alfa.count("pay"), before);
     }
 }
-
-/// A write is made once: what may have been carried out is said to be so and never sent again.
-#[tokio::test(start_paused = true)]
-async fn an_unknown_outcome_is_told_and_nothing_is_sent_twice() {
-    let html = || Fault::Status {
-        code: 503,
-        body: "<html>busy</html>".to_owned(),
-        content_type: "text/html",
-        retry_after: None,
-    };
-    for (fault, booked) in [
-        (Fault::DropAfter, 1),
-        (Fault::StatusAfter { code: 500 }, 1),
-        (Fault::Truncated, 1),
-        (Fault::Hang, 0),
-        (html(), 0),
-    ] {
-        let app = Setup::new().students(60).projects(4).in_no_hurry().start();
-        let student = student(&app, &[1]);
-        let before = app.alfa.count("pay");
-        let list = format!("/payments?student_id=alfa-{student}&source=alfacrm");
-        let known = app.owner().walk(&list).await.len();
-        app.alfa.faults().next(Some("pay/create"), usize::MAX, fault.clone());
-        let answer = pay(&app.owner(), &payment(student)).await;
-        assert!((500..600).contains(&answer.status), "{fault:?}: {}", answer.text);
-        assert_eq!(answer.json["retryable"], false, "{fault:?}: {}", answer.text);
-        assert!(answer.text.contains("may have been carried out"), "{fault:?}: {}", answer.text);
-        assert_eq!(app.alfa.ledger().count_operation("pay/create"), 1, "{fault:?}");
-        assert_eq!(app.alfa.count("pay"), before + booked, "{fault:?}");
-        assert_eq!(app.owner().walk(&list).await.len(), known + booked, "{fault:?}: a read tells the truth");
-    }
-}

@@ -38,6 +38,13 @@ pub(crate) fn wall() -> Clock {
     Arc::new(move || at + jiff::SignedDuration::try_from(began.elapsed()).unwrap())
 }
 
+/// A clock that shows what the CRMs' own show, as it should.
+pub(crate) fn same_as_the_crms() -> Clock {
+    let at = NOW.in_tz("Europe/Moscow").unwrap().timestamp();
+    let began = tokio::time::Instant::now();
+    Arc::new(move || at + jiff::SignedDuration::try_from(began.elapsed()).unwrap())
+}
+
 /// What the CRMs' clocks show when a test begins.
 pub(crate) const NOW: DateTime = date(2026, 2, 20).at(10, 0, 0, 0);
 

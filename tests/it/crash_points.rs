@@ -1,0 +1,153 @@
+//! A payment is made once and not lost, whichever await the gateway dies at. Time, tasks and the store are all in one
+//! thread here, so every point at which some task waits can be visited: the runtime runs so many steps and is dropped with
+//! all that was under way, as a process that is killed. The next gateway finds the store as it was.
+
+use std::time::Duration;
+
+use crm_gateway::sandbox::fault::Fault;
+use crm_gateway::sandbox::{alfa, crypto};
+use http::Method;
+use serde_json::{Value, json};
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::yield_now;
+use tokio::time::{advance, sleep};
+
+use crate::support::app::same_as_the_crms;
+use crate::support::{Answer, Setup, TestApp};
+use crm_gateway::store::Store;
+
+/// Steps after which time goes on by a millisecond.
+const STEPS_A_MILLISECOND: usize = 4;
+/// More steps than a payment takes.
+const ENOUGH: usize = 4_000;
+
+/// A school and the store of its gateways.
+struct World {
+    setup: Setup,
+    alfa: alfa::Crm,
+    crypto: crypto::Crm,
+    student: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        let runtime = runtime();
+        let _inside = runtime.enter();
+        let setup = Setup::new().students(10).projects(1).in_no_hurry();
+        let setup = setup.kept_in(Store::in_memory(), same_as_the_crms());
+        let (alfa, crypto) = setup.crms();
+        let alone = |row: &Value| row["branch_ids"].as_array().is_some_and(|branches| branches.len() == 1);
+        let student = alfa.rows("customer").into_iter().find(alone).unwrap()["id"].as_u64().unwrap();
+        Self { setup, alfa, crypto, student }
+    }
+
+    fn start(&self) -> TestApp {
+        self.setup.clone().start_with(self.alfa.clone(), self.crypto.clone())
+    }
+
+    fn payment(&self, number: usize) -> Value {
+        let student = format!("alfa-{}", self.student);
+        json!({"student_id": student, "amount": format!("{number}.00"), "date": "2026-02-20", "account_id": "alfa-1"})
+    }
+
+    /// The payments of that number in the CRM.
+    fn made(&self, number: usize) -> Vec<u64> {
+        let amount = format!("{number}.00");
+        let rows = self.alfa.rows("pay").into_iter();
+        rows.filter(|row| row["income"] == amount.as_str()).map(|row| row["id"].as_u64().unwrap()).collect()
+    }
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().start_paused(true).event_interval(1).build().unwrap()
+}
+
+async fn pay(app: &TestApp, number: usize, body: &Value) -> Answer {
+    let key = format!("payment-{number}");
+    app.owner().with("idempotency-key", &key).send(Method::POST, "/payments", Some(body)).await
+}
+
+/// A gateway takes a payment and dies after so many steps. What it answered, if it came to that, and whether it did.
+fn first_life(world: &World, number: usize, steps: usize) -> Option<Answer> {
+    let runtime = runtime();
+    let answer = runtime.block_on(async {
+        let app = world.start();
+        let body = world.payment(number);
+        let asking = tokio::spawn(async move { pay(&app, number, &body).await });
+        for step in 0..steps {
+            if asking.is_finished() {
+                return asking.await.ok();
+            }
+            if step % STEPS_A_MILLISECOND == 0 {
+                advance(Duration::from_millis(1)).await;
+            } else {
+                yield_now().await;
+            }
+        }
+        None
+    });
+    // Everything that was under way ends here, wherever it was.
+    drop(runtime);
+    answer
+}
+
+/// The next gateway: the payer sends the same again until it is known what became of it.
+fn second_life(world: &World, number: usize) -> Answer {
+    let runtime = runtime();
+    runtime.block_on(async {
+        let app = world.start();
+        let body = world.payment(number);
+        for _ in 0..200 {
+            let answer = pay(&app, number, &body).await;
+            if answer.status == 201 {
+                return answer;
+            }
+            let waits = matches!(answer.status, 202 | 409 | 502 | 503 | 504);
+            assert!(waits, "{number}: {} {}", answer.status, answer.text);
+            sleep(Duration::from_secs(1)).await;
+        }
+        panic!("{number}: it is not known after 200 s what became of the payment");
+    })
+}
+
+/// Dies at every step until a payment is through; `fault` is what the CRM does to each first call that makes one.
+fn at_every_step(fault: Option<&Fault>) -> usize {
+    let world = World::new();
+    for steps in 1..ENOUGH {
+        let number = 1_000 + steps;
+        if let Some(fault) = fault {
+            world.alfa.faults().next(Some("pay/create"), 1, fault.clone());
+        }
+        let first = first_life(&world, number, steps);
+        world.alfa.faults().clear();
+        let told = first.as_ref().filter(|answer| answer.status == 201).map(|answer| answer.json["id"].clone());
+        let last = second_life(&world, number);
+        let made = world.made(number);
+        assert_eq!(made.len(), 1, "step {steps}: made {} times", made.len());
+        assert_eq!(last.json["id"], format!("alfa-{}", made[0]), "step {steps}");
+        if let Some(told) = told {
+            assert_eq!(told, last.json["id"], "step {steps}: it was told before");
+            assert_eq!(last.header("idempotency-replayed"), "true", "step {steps}");
+        }
+        if first.is_some() {
+            return steps;
+        }
+    }
+    panic!("a payment takes more than {ENOUGH} steps");
+}
+
+#[test]
+fn a_gateway_may_die_at_any_step_of_a_payment() {
+    let steps = at_every_step(None);
+    assert!(steps > 20, "a payment has more than {steps} steps");
+}
+
+#[test]
+fn a_gateway_may_die_at_any_step_of_a_payment_whose_answer_was_lost() {
+    at_every_step(Some(&Fault::DropAfter));
+}
+
+#[test]
+fn a_gateway_may_die_at_any_step_of_a_payment_that_did_not_arrive() {
+    at_every_step(Some(&Fault::DropBefore));
+}
