@@ -162,8 +162,7 @@ pub fn build(config: &Config, instead: Instead) -> Result<Routers, StartError> {
         demo_key: instead.demo_key,
     };
     let readiness = Readiness::new();
-    let admin =
-        http::admin(readiness.clone(), Arc::clone(&metrics), Arc::clone(&hub), Arc::clone(&journal));
+    let admin = http::admin(readiness.clone(), Arc::clone(&metrics), Arc::clone(&hub), Arc::clone(&journal));
     let api = Api { hub: Arc::clone(&hub), consumers: Arc::clone(&consumers), journal, metrics, settings };
     let (public, recovery) = http::router(api);
     Ok(Routers { public, admin, readiness, consumers, hub, unfinished: Unfinished { recovery, open } })

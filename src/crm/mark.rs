@@ -49,7 +49,9 @@ mod tests {
 
     #[test]
     fn other_brackets_are_text() {
-        for text in ["", "]", "[gw:]", "[gw:short]", "a [gw:0123456789abcdeF]", "[gw:0123456789abcdef] b", "ы]"] {
+        for text in
+            ["", "]", "[gw:]", "[gw:short]", "a [gw:0123456789abcdeF]", "[gw:0123456789abcdef] b", "ы]"]
+        {
             assert_eq!((in_text(text), without(text)), (None, text));
         }
     }

@@ -271,7 +271,9 @@ pub fn flag(value: &Value) -> Result<Option<bool>, Unread> {
 pub fn text(value: &Value) -> Result<Option<String>, Unread> {
     match value {
         Value::Null => Ok(None),
-        Value::String(text) => Ok(Some(mark::without(text)).filter(|text| !text.is_empty()).map(str::to_owned)),
+        Value::String(text) => {
+            Ok(Some(mark::without(text)).filter(|text| !text.is_empty()).map(str::to_owned))
+        }
         Value::Number(number) => Ok(Some(number.to_string())),
         _ => Err(Unread),
     }

@@ -11,8 +11,8 @@ use serde_json::json;
 
 use super::problem::{Problem, not_kept};
 use super::query::Limit;
-use crate::idempotency::{Journal, StoreError};
 use crate::idempotency::audit::{Entry, Place};
+use crate::idempotency::{Journal, StoreError};
 use crate::model::Query;
 
 /// Entries on a page, unless asked for another number, and at most.

@@ -153,7 +153,8 @@ async fn outcome(call: &Call, answer: Response) -> Outcome {
 
 fn items_of(given: &mut Map<String, Value>) -> Result<Vec<Value>, Problem> {
     let unknown = given.keys().filter(|key| *key != "items");
-    let bad = |pointer: &str, detail: &str| BadField { pointer: pointer.to_owned(), detail: detail.to_owned() };
+    let bad =
+        |pointer: &str, detail: &str| BadField { pointer: pointer.to_owned(), detail: detail.to_owned() };
     let mut wrong: Vec<BadField> =
         unknown.map(|key| bad(&format!("/{key}"), "is not known; there is `items`")).collect();
     let items = match given.remove("items") {

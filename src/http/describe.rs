@@ -164,9 +164,7 @@ pub(super) fn operation_of<R: Resource>(offer: Offer, fields: &[String]) -> Oper
             .parameter(cache_control())
             .response("304", Ref::new("#/components/responses/NotModified"));
     } else {
-        operation = operation
-            .parameters(Some(parameters_of_writes::<R>(offer)))
-            .response("202", undecided());
+        operation = operation.parameters(Some(parameters_of_writes::<R>(offer))).response("202", undecided());
     }
     if matches!(offer, Offer::Create | Offer::Update | Offer::Act) {
         operation = operation.request_body(Some(body::<R>(offer)));

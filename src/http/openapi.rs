@@ -138,12 +138,7 @@ const HEADERS: &[(&str, Type, &str, &str)] = &[
     ),
     ("RateLimit", Type::String, "What is left of the key's own limit now.", "\"consumer\";r=99;t=1"),
     ("RateLimit-Policy", Type::String, "The key's own limit: requests in seconds.", "\"consumer\";q=100;w=1"),
-    (
-        "Location",
-        Type::String,
-        "Where to ask what became of the write.",
-        "/operations/01kj5yv8000000007",
-    ),
+    ("Location", Type::String, "Where to ask what became of the write.", "/operations/01kj5yv8000000007"),
     ("Retry-After", Type::Integer, "Seconds after which repeating may help.", "2"),
     (
         "Server-Timing",

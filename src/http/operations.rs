@@ -218,7 +218,9 @@ impl Recovery {
             async move {
                 match known {
                     Some(resume) => resume(front, operation).await,
-                    None => tracing::error!(operation = %operation.id, "an open write is of no kind that is known"),
+                    None => {
+                        tracing::error!(operation = %operation.id, "an open write is of no kind that is known")
+                    }
                 }
             }
         };
@@ -276,7 +278,10 @@ mod tests {
     #[test]
     fn the_parameters_of_a_path_are_found_again() {
         assert_eq!(values("/students/{id}/subscriptions", "/students/alfa-7/subscriptions"), ["alfa-7"]);
-        assert_eq!(values("/groups/{id}/members/{member_id}", "/groups/alfa-1/members/alfa-2"), ["alfa-1", "alfa-2"]);
+        assert_eq!(
+            values("/groups/{id}/members/{member_id}", "/groups/alfa-1/members/alfa-2"),
+            ["alfa-1", "alfa-2"]
+        );
         assert!(values("/payments", "/payments").is_empty());
     }
 }

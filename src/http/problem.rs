@@ -234,9 +234,8 @@ impl From<Failure> for Problem {
                 "The record is not the one that `If-Match` names. Nothing was written.",
             ),
             Failure::NotKept => not_kept("the write"),
-            Failure::Partial(_) => {
-                Self::new(Code::UpstreamError, "A part of the CRM could not be asked.").because(failure.to_string())
-            }
+            Failure::Partial(_) => Self::new(Code::UpstreamError, "A part of the CRM could not be asked.")
+                .because(failure.to_string()),
             Failure::NotSupported => Self::new(Code::NotSupported, "No configured CRM has such records."),
         }
     }
@@ -275,7 +274,8 @@ pub(crate) fn not_found() -> Problem {
 
 /// The store does not keep or give what a write needs.
 pub(super) fn not_kept(what: &str) -> Problem {
-    let detail = format!("The gateway cannot note or look up {what} at the moment, so nothing was sent. Reads go on.");
+    let detail =
+        format!("The gateway cannot note or look up {what} at the moment, so nothing was sent. Reads go on.");
     Problem::new(Code::StorageUnavailable, detail).retry_after(Duration::from_secs(5))
 }
 

@@ -67,7 +67,15 @@ impl Routes {
         handler: MethodRouter<Shared>,
         operation: Operation,
     ) {
-        self.entries.push(Entry { path, method, handler, operation, question: false, rehearses: false, own: false });
+        self.entries.push(Entry {
+            path,
+            method,
+            handler,
+            operation,
+            question: false,
+            rehearses: false,
+            own: false,
+        });
     }
 
     /// Adds something of which each sees his own alone: it needs no scope.
@@ -78,7 +86,15 @@ impl Routes {
         handler: MethodRouter<Shared>,
         operation: Operation,
     ) {
-        self.entries.push(Entry { path, method, handler, operation, question: false, rehearses: false, own: true });
+        self.entries.push(Entry {
+            path,
+            method,
+            handler,
+            operation,
+            question: false,
+            rehearses: false,
+            own: true,
+        });
     }
 
     /// Says how a kind of write is followed up that an earlier process left open.
@@ -94,7 +110,15 @@ impl Routes {
     /// Adds a read whose question is too long for a query: a `POST` at a path that ends in a word for it.
     pub(super) fn add_question(&mut self, path: String, handler: MethodRouter<Shared>, operation: Operation) {
         let method = HttpMethod::Post;
-        self.entries.push(Entry { path, method, handler, operation, question: true, rehearses: false, own: false });
+        self.entries.push(Entry {
+            path,
+            method,
+            handler,
+            operation,
+            question: true,
+            rehearses: false,
+            own: false,
+        });
     }
 
     /// Adds a question about another request. Its handler finds the [`Stage`] among the extensions of its own.
@@ -105,7 +129,15 @@ impl Routes {
         operation: Operation,
     ) {
         let method = HttpMethod::Post;
-        self.entries.push(Entry { path, method, handler, operation, question: true, rehearses: true, own: false });
+        self.entries.push(Entry {
+            path,
+            method,
+            handler,
+            operation,
+            question: true,
+            rehearses: true,
+            own: false,
+        });
     }
 
     /// Names a group of operations.

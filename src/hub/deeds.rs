@@ -100,7 +100,13 @@ impl<E: Entity> Act<E> {
                 }
             },
             branch: self.branch,
-            sent: self.write.call.body.as_deref().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default(),
+            sent: self
+                .write
+                .call
+                .body
+                .as_deref()
+                .and_then(|body| serde_json::from_slice(body).ok())
+                .unwrap_or_default(),
             marked: self.write.marked,
             parents_own: self.write.id.as_ref().map(ToString::to_string),
         }
@@ -157,8 +163,12 @@ impl<E: Entity> Shelf<E> {
         let ctx = Arc::new(Ctx { reason: Reason::Write, ..ctx.clone() });
         let (waiting, told) = oneshot::channel();
         let claimed = Arc::clone(&deed.claimed);
-        let teller =
-            Teller { waiting: Some(waiting), claimed: Arc::clone(&claimed), ctx: Arc::clone(&ctx), stays: None };
+        let teller = Teller {
+            waiting: Some(waiting),
+            claimed: Arc::clone(&claimed),
+            ctx: Arc::clone(&ctx),
+            stays: None,
+        };
         tokio::spawn(Arc::clone(self).carry_out(ctx, act, deed, teller));
         match timeout_at(until, told).await {
             Ok(Ok(outcome)) => outcome,
@@ -259,13 +269,17 @@ impl<E: Entity> Shelf<E> {
                 (Stage::NeedsReview { evidence }, Ok(Outcome::Undecided(claimed.operation())))
             }
         };
-        let mut pause = Duration::from_millis(500);
+        let (mut pause, mut failed) = (Duration::from_millis(500), false);
         while let Err(error) = claimed.decide(stage.clone()).await {
             tracing::error!(%error, operation = %claimed.operation(), "what became of a write cannot be noted");
             // Not told before it is kept: a crash now must not lead to another answer later.
             teller.undecided();
             sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            (pause, failed) = ((pause * 2).min(LONGEST_PAUSE), true);
+        }
+        if failed {
+            // What the write outdated was not noted either.
+            self.desk.written::<E>(None, None).await;
         }
         teller.tell(told);
     }

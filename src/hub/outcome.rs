@@ -70,7 +70,8 @@ enum Seen<E> {
 impl<E: Entity> Search<E> {
     pub(super) fn of(act: &Act<E>, claimed: &Arc<Claimed>, certain: bool) -> Self {
         let known = claimed.intended_operation();
-        let (intent, begun) = known.map(|known| (known.intent, known.at)).expect("it was intended before it was sent");
+        let (intent, begun) =
+            known.map(|known| (known.intent, known.at)).expect("it was intended before it was sent");
         Self {
             source: Arc::clone(&act.source),
             intent,
@@ -122,7 +123,9 @@ impl Hub {
 fn asked_anew(provenance: &Provenance) -> Result<(), Failure> {
     match provenance.cache {
         CacheUse::Hit | CacheUse::Collapsed | CacheUse::Miss => Ok(()),
-        CacheUse::Stale | CacheUse::StaleIfError(_) => Err(Failure::Partial("the CRM cannot answer".to_owned())),
+        CacheUse::Stale | CacheUse::StaleIfError(_) => {
+            Err(Failure::Partial("the CRM cannot answer".to_owned()))
+        }
     }
 }
 
@@ -156,7 +159,8 @@ impl<E: Entity> Shelf<E> {
                 Ok(Seen::Gone) => return Decision::Done(None),
                 Ok(Seen::Unclear(evidence)) if looked >= settled => return Decision::Review(evidence),
                 Ok(Seen::Nothing) if looked >= settled && search.certain => {
-                    let reason = "the CRM said that it carried the write out, but what it wrote is not to be found";
+                    let reason =
+                        "the CRM said that it carried the write out, but what it wrote is not to be found";
                     return Decision::Review(search.evidence(reason, &[]));
                 }
                 Ok(Seen::Nothing) if looked >= settled => {
@@ -196,7 +200,8 @@ impl<E: Entity> Shelf<E> {
                     Likeness::Alike | Likeness::Marked => Seen::Record(now),
                     Likeness::Other if now.raw.value() == *before => Seen::Nothing,
                     Likeness::Other => {
-                        let reason = "the record has changed, but it does not show all that was to be written";
+                        let reason =
+                            "the record has changed, but it does not show all that was to be written";
                         Seen::Unclear(search.evidence(reason, &[now]))
                     }
                 })
@@ -212,12 +217,7 @@ impl<E: Entity> Shelf<E> {
     }
 
     /// The record of an id as it is now.
-    async fn now(
-        &self,
-        ctx: &Ctx,
-        search: &Search<E>,
-        id: &str,
-    ) -> Result<Option<Arc<Record<E>>>, Failure> {
+    async fn now(&self, ctx: &Ctx, search: &Search<E>, id: &str) -> Result<Option<Arc<Record<E>>>, Failure> {
         let Ok(id) = id.parse::<RecordId>() else { return Ok(None) };
         match self.get(ctx, &Scope::default(), &search.path, &id).await {
             Ok(found) => {
@@ -230,12 +230,7 @@ impl<E: Entity> Shelf<E> {
     }
 
     /// What is its parent's own cannot be told from what it was before: only the CRM's word says that it was written to.
-    async fn look_at_parents_own(
-        &self,
-        ctx: &Ctx,
-        search: &Search<E>,
-        id: &str,
-    ) -> Result<Seen<E>, Failure> {
+    async fn look_at_parents_own(&self, ctx: &Ctx, search: &Search<E>, id: &str) -> Result<Seen<E>, Failure> {
         match self.now(ctx, search, id).await? {
             Some(record) if search.certain => Ok(Seen::Record(record)),
             found => {
@@ -268,7 +263,9 @@ impl<E: Entity> Shelf<E> {
             }
         }
         // Not all was seen, so nothing follows from not having seen it.
-        Ok(Seen::Unclear(search.evidence("the list that it would be in is too long to be searched", &alike.new)))
+        Ok(Seen::Unclear(
+            search.evidence("the list that it would be in is too long to be searched", &alike.new),
+        ))
     }
 }
 

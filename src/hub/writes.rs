@@ -102,7 +102,9 @@ impl Hub {
         let branch = shelf.branch_of(scope, &before.value);
         let hidden = shelf.hidden_branches(scope, &before.value);
         let write = source.update(&before.value, draft, &Place { branch, hidden, ..Place::at(filter) })?;
-        shelf.write_to(ctx, (filter, branch), source, write, (before.value, turn), Target::Changed, deed).await
+        shelf
+            .write_to(ctx, (filter, branch), source, write, (before.value, turn), Target::Changed, deed)
+            .await
     }
 
     /// Removes a record. `check` sees it as it is now and may refuse.
@@ -122,7 +124,9 @@ impl Hub {
         }
         let branch = shelf.branch_of(scope, &before.value);
         let write = source.delete(&before.value, &Place { branch, ..Place::at(filter) })?;
-        shelf.write_to(ctx, (filter, branch), source, write, (before.value, turn), Target::Removed, deed).await
+        shelf
+            .write_to(ctx, (filter, branch), source, write, (before.value, turn), Target::Removed, deed)
+            .await
     }
 
     /// Refuses a write that refers to what the consumer may not see. Who sees all branches leaves it to the CRM whether

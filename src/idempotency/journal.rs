@@ -129,11 +129,7 @@ impl std::fmt::Debug for Claimed {
 impl Journal {
     /// What `store` holds, and the operations whose outcome is to be found out, the oldest first. The audit log takes
     /// `audit` bytes at most. Waits for the disk.
-    pub fn open(
-        store: Store,
-        clock: Clock,
-        audit: u64,
-    ) -> Result<(Arc<Self>, Vec<Operation>), store::Error> {
+    pub fn open(store: Store, clock: Clock, audit: u64) -> Result<(Arc<Self>, Vec<Operation>), store::Error> {
         let mut state = State::default();
         let mut open = Vec::new();
         store.scan(OPERATIONS, |_, value| {
@@ -331,7 +327,9 @@ impl Claimed {
     pub fn is_of_another(&self, resource: &str, record: &str) -> bool {
         let state = self.journal.state();
         let others = state.operations.iter().filter(|(id, _)| **id != self.operation);
-        others.into_iter().any(|(_, known)| known.wrote.0 == resource && known.wrote.1.as_deref() == Some(record))
+        others
+            .into_iter()
+            .any(|(_, known)| known.wrote.0 == resource && known.wrote.1.as_deref() == Some(record))
     }
 
     /// Whether the same was to be sent by another operation of which nobody knows what became.

@@ -21,10 +21,10 @@ pub mod operation;
 
 use std::time::Duration;
 
+pub use crate::store::Error as StoreError;
 pub use audit::Audit;
 pub use claim::{Fingerprint, Key};
 pub use journal::{Claim, Claimed, Clock, Failed, Journal};
-pub use crate::store::Error as StoreError;
 pub use operation::{Answer, Deed, Intent, Operation, OperationId, Request, Stage};
 
 /// How long an operation and its key are remembered.

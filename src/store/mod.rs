@@ -5,15 +5,18 @@
 //! There is one writer at a time. Whatever is handed in while it works goes into its next transaction together, so many
 //! callers share one wait for the disk.
 
+mod frail;
 mod open;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bytes::Bytes;
 use redb::{Database, ReadOnlyTable, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError};
 use tokio::sync::oneshot;
 
+pub use frail::Frail;
 pub use open::OpenError;
 
 /// The tables, by their owners' names.
@@ -60,11 +63,24 @@ pub struct Store(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    db: Database,
-    place: Arc<str>,
-    /// Whether writing may wait for a disk.
-    on_disk: bool,
+    /// None while it could not be opened again after a failure.
+    db: RwLock<Option<Database>>,
+    place: Place,
+    name: Arc<str>,
+    /// Whether it failed, so that it must be opened again before it can be written to.
+    failed: AtomicBool,
     queue: Mutex<Queue>,
+}
+
+/// Where the bytes are.
+#[derive(Debug)]
+enum Place {
+    /// In a file of a directory.
+    File(PathBuf, PathBuf),
+    /// In memory, where nothing is waited for.
+    Memory,
+    /// In memory that may be full.
+    Frail(Frail),
 }
 
 #[derive(Debug, Default)]
@@ -85,13 +101,20 @@ impl Store {
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
         let file = Self::file_in(directory);
         let db = open::in_file(directory, &file)?;
-        Ok(Self::over(db, file.display().to_string().into(), true))
+        let name = file.display().to_string();
+        Ok(Self::over(db, Place::File(directory.to_owned(), file), &name))
     }
 
     /// A store that ends with the process.
     pub fn in_memory() -> Self {
         let db = open::in_memory().expect("memory takes whatever is written");
-        Self::over(db, "in memory".into(), false)
+        Self::over(db, Place::Memory, "in memory")
+    }
+
+    /// A store on a disk that can be full.
+    pub fn on_frail(disk: Frail) -> Result<Self, OpenError> {
+        let db = open::on_frail(&disk)?;
+        Ok(Self::over(db, Place::Frail(disk), "in memory"))
     }
 
     /// The file of the store in a directory.
@@ -99,8 +122,9 @@ impl Store {
         directory.join("gateway.redb")
     }
 
-    fn over(db: Database, place: Arc<str>, on_disk: bool) -> Self {
-        Self(Arc::new(Inner { db, place, on_disk, queue: Mutex::default() }))
+    fn over(db: Database, place: Place, name: &str) -> Self {
+        let (db, failed) = (RwLock::new(Some(db)), AtomicBool::new(false));
+        Self(Arc::new(Inner { db, place, name: name.into(), failed, queue: Mutex::default() }))
     }
 
     /// Makes all these changes or none; when it has returned without an error, they are on the disk. They are made also
@@ -115,19 +139,21 @@ impl Store {
             queue.orders.push(Order { changes, kept });
             !std::mem::replace(&mut queue.writing, true)
         };
-        if begins && self.0.on_disk {
-            let inner = Arc::clone(&self.0);
-            tokio::task::spawn_blocking(move || inner.write());
-        } else if begins {
+        match (&self.0.place, begins) {
+            (_, false) => {}
+            (Place::File(..), true) => {
+                let inner = Arc::clone(&self.0);
+                tokio::task::spawn_blocking(move || inner.write());
+            }
             // Memory keeps nobody waiting.
-            self.0.write();
+            (Place::Memory | Place::Frail(_), true) => self.0.write(),
         }
         outcome.await.unwrap_or_else(|_| Err(self.0.failed("the writer crashed")))
     }
 
     /// As [`Store::commit`], while nobody is served yet: it waits for the disk where it is called.
     pub fn commit_at_once(&self, changes: &[Change]) -> Result<(), Error> {
-        self.0.transaction(changes.iter()).map_err(|cause| self.0.failed(cause))
+        self.0.transaction(changes.iter())
     }
 
     /// The value of a key. It may wait for the disk.
@@ -172,11 +198,10 @@ impl Store {
     }
 
     /// A table as it is now; nothing if nobody has written to it.
-    fn table(
-        &self,
-        table: Table,
-    ) -> Result<Option<ReadOnlyTable<&'static [u8], &'static [u8]>>, Error> {
-        let reading = self.0.db.begin_read().map_err(|error| self.0.failed(redb::Error::from(error)))?;
+    fn table(&self, table: Table) -> Result<Option<ReadOnlyTable<&'static [u8], &'static [u8]>>, Error> {
+        let db = self.0.db.read().unwrap_or_else(PoisonError::into_inner);
+        let db = db.as_ref().ok_or_else(|| self.0.failed("it could not be opened again"))?;
+        let reading = db.begin_read().map_err(|error| self.0.failed(redb::Error::from(error)))?;
         match reading.open_table(table.definition()) {
             Ok(table) => Ok(Some(table)),
             Err(TableError::TableDoesNotExist(_)) => Ok(None),
@@ -200,7 +225,7 @@ impl Inner {
                 std::mem::take(&mut queue.orders)
             };
             let changes = orders.iter().flat_map(|order| &order.changes);
-            let outcome = self.transaction(changes).map_err(|cause| self.failed(cause));
+            let outcome = self.transaction(changes);
             for order in orders {
                 // Who left does not want to know.
                 let _ = order.kept.send(outcome.clone());
@@ -208,8 +233,31 @@ impl Inner {
         }
     }
 
-    fn transaction<'a>(&self, changes: impl Iterator<Item = &'a Change>) -> Result<(), redb::Error> {
-        let writing = self.db.begin_write()?;
+    /// After a failure the database takes nothing any more until it is opened again: with the next changes that is tried.
+    fn transaction<'a>(&self, changes: impl Iterator<Item = &'a Change>) -> Result<(), Error> {
+        if self.failed.load(Ordering::SeqCst) {
+            let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
+            // Its lock on the file goes first.
+            *db = None;
+            *db = match &self.place {
+                Place::File(directory, file) => Some(open::in_file(directory, file)),
+                Place::Frail(disk) => Some(open::on_frail(disk)),
+                Place::Memory => None,
+            }
+            .transpose()
+            .map_err(|error| self.failed(error))?;
+            self.failed.store(false, Ordering::SeqCst);
+        }
+        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let db = db.as_ref().ok_or_else(|| self.failed("it could not be opened again"))?;
+        Self::write_into(db, changes).map_err(|cause| {
+            self.failed.store(!matches!(self.place, Place::Memory), Ordering::SeqCst);
+            self.failed(cause)
+        })
+    }
+
+    fn write_into<'a>(db: &Database, changes: impl Iterator<Item = &'a Change>) -> Result<(), redb::Error> {
+        let writing = db.begin_write()?;
         for change in changes {
             let mut table = writing.open_table(change.table.definition())?;
             match &change.value {
@@ -222,7 +270,7 @@ impl Inner {
     }
 
     fn failed(&self, cause: impl ToString) -> Error {
-        Error { place: Arc::clone(&self.place), cause: cause.to_string().into() }
+        Error { place: Arc::clone(&self.name), cause: cause.to_string().into() }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {

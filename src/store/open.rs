@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use redb::backends::InMemoryBackend;
 use redb::{Builder, Database, DatabaseError, ReadableTable as _, StorageError};
 
-use super::Table;
+use super::{Frail, Table};
 
 /// What the tables mean. A gateway that gives one of them another meaning counts this up.
 const FORMAT: u8 = 1;
@@ -81,6 +81,14 @@ pub(super) fn in_file(directory: &Path, file: &Path) -> Result<Database, OpenErr
 /// A database without a file.
 pub(super) fn in_memory() -> Result<Database, DatabaseError> {
     builder().create_with_backend(InMemoryBackend::new())
+}
+
+/// A database on a disk in memory.
+pub(super) fn on_frail(disk: &Frail) -> Result<Database, OpenError> {
+    let file = Path::new("in memory");
+    let db = builder().create_with_backend(disk.clone()).map_err(|error| refused(file, error))?;
+    check_format(file, &db)?;
+    Ok(db)
 }
 
 fn builder() -> Builder {

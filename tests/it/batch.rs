@@ -76,16 +76,19 @@ async fn if_one_is_invalid_none_is_sent() {
     bad["colour"] = json!("RED");
     let answer = pay(&app, "batch", &[payment(&app, "1.00"), bad]).await;
     assert_eq!((answer.status, answer.code()), (422, "validation_failed"), "{}", answer.text);
-    let pointers: Vec<&str> =
-        answer.json["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect();
+    let pointers: Vec<&str> = answer.json["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| error["pointer"].as_str().unwrap())
+        .collect();
     assert!(pointers.contains(&"/items/1/amount") && pointers.contains(&"/items/1/colour"), "{pointers:?}");
     assert_eq!(app.calls(), 0);
-    for (body, pointer) in [(json!({"items": []}), "/items"), (json!({"items": 7}), "/items"), (json!({}), "/items")] {
-        let answer = app
-            .owner()
-            .with("idempotency-key", "k")
-            .send(Method::POST, "/payments/batch", Some(&body))
-            .await;
+    for (body, pointer) in
+        [(json!({"items": []}), "/items"), (json!({"items": 7}), "/items"), (json!({}), "/items")]
+    {
+        let answer =
+            app.owner().with("idempotency-key", "k").send(Method::POST, "/payments/batch", Some(&body)).await;
         assert_eq!((answer.status, &answer.json["errors"][0]["pointer"]), (422, &json!(pointer)));
     }
     let keyless = app.owner().send(Method::POST, "/payments/batch", Some(&json!({"items": []}))).await;

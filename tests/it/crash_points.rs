@@ -120,7 +120,8 @@ fn at_every_step(fault: Option<&Fault>) -> usize {
         }
         let first = first_life(&world, number, steps);
         world.alfa.faults().clear();
-        let told = first.as_ref().filter(|answer| answer.status == 201).map(|answer| answer.json["id"].clone());
+        let told =
+            first.as_ref().filter(|answer| answer.status == 201).map(|answer| answer.json["id"].clone());
         let last = second_life(&world, number);
         let made = world.made(number);
         assert_eq!(made.len(), 1, "step {steps}: made {} times", made.len());

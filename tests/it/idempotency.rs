@@ -145,3 +145,24 @@ async fn a_payment_without_a_key_or_with_a_bad_one_is_refused() {
     assert_eq!((long.status, long.code()), (400, "invalid_request"));
     assert_eq!(app.calls(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_lasts_as_long_as_the_work() {
+    let app =
+        Setup::new().students(40).projects(3).in_no_hurry().set("alfacrm.request_timeout", "\"3m\"").start();
+    let path = format!("/students/alfa-{}", app.alfa.rows("customer")[0]["id"]);
+    // The record is read first, which takes longer than a claim lasts that nobody holds on.
+    app.alfa.faults().next(Some("customer/index"), 1, Fault::Latency(Duration::from_secs(100)));
+    let body = json!({"note": "долго"});
+    let change = async |key: &str| {
+        app.owner().with("idempotency-key", key).send(Method::PATCH, &path, Some(&body)).await
+    };
+    let twin = async {
+        tokio::time::sleep(Duration::from_secs(70)).await;
+        change("k8").await
+    };
+    let (first, twin) = futures_util::future::join(change("k8"), twin).await;
+    assert_eq!((twin.status, twin.code()), (409, "in_progress"), "{}", twin.text);
+    assert_eq!(first.status, 200, "{}", first.text);
+    assert_eq!(app.alfa.ledger().count_operation("customer/update"), 1);
+}

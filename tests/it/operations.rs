@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crm_gateway::sandbox::fault::Fault;
-use crm_gateway::store::Store;
+use crm_gateway::store::{Frail, Store};
 use http::Method;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -62,7 +62,10 @@ async fn a_payment_whose_answer_was_lost_is_found_and_answered_as_if_nothing_had
         assert_eq!(paid.json["note"], "за март");
         assert_eq!(paid.header("location"), format!("/payments/{}", paid.json["id"].as_str().unwrap()));
         let again = pay(&app, key, &payment(&app, "100.00")).await;
-        assert_eq!((again.status, &again.json, again.header("idempotency-replayed")), (201, &paid.json, "true"));
+        assert_eq!(
+            (again.status, &again.json, again.header("idempotency-replayed")),
+            (201, &paid.json, "true")
+        );
     }
     assert_eq!((app.alfa.count("pay"), creates(&app, "pay/create")), (before + 4, 4));
 }
@@ -87,7 +90,10 @@ async fn a_payment_that_did_not_arrive_is_undecided_until_that_is_sure_and_may_t
     sleep(Duration::from_secs(10)).await;
     let failed = known(&app.owner(), &told).await;
     assert_eq!(failed["status"], "FAILED");
-    assert_eq!((&failed["problem"]["code"], &failed["problem"]["retryable"]), (&json!("upstream_error"), &json!(true)));
+    assert_eq!(
+        (&failed["problem"]["code"], &failed["problem"]["retryable"]),
+        (&json!("upstream_error"), &json!(true))
+    );
     assert_eq!((app.alfa.count("pay"), creates(&app, "pay/create")), (before, 1));
     let repeated = pay(&app, "k", &body).await;
     assert_eq!((repeated.status, repeated.header("idempotency-replayed")), (201, ""), "{}", repeated.text);
@@ -105,7 +111,10 @@ async fn a_payment_that_lists_show_late_is_not_given_up_before() {
     assert_eq!(known(&app.owner(), &told).await["status"], "PENDING");
     sleep(Duration::from_secs(15)).await;
     let found = known(&app.owner(), &told).await;
-    assert_eq!((&found["status"], &found["record"]["amount"]["amount"]), (&json!("SUCCEEDED"), &json!("100.00")));
+    assert_eq!(
+        (&found["status"], &found["record"]["amount"]["amount"]),
+        (&json!("SUCCEEDED"), &json!("100.00"))
+    );
     let again = pay(&app, "k", &body).await;
     assert_eq!((again.status, &again.json["id"]), (201, &found["record"]["id"]));
     assert_eq!((app.alfa.count("pay"), creates(&app, "pay/create")), (before + 1, 1));
@@ -121,7 +130,11 @@ async fn an_outcome_is_known_soon_after_the_crm_is_back() {
     app.alfa.faults().next(Some("pay/index"), usize::MAX, gone);
     let told = pay(&app, "k", &body).await;
     sleep(Duration::from_secs(600)).await;
-    assert_eq!(known(&app.owner(), &told).await["status"], "PENDING", "nothing follows from not being able to look");
+    assert_eq!(
+        known(&app.owner(), &told).await["status"],
+        "PENDING",
+        "nothing follows from not being able to look"
+    );
     app.alfa.faults().clear();
     sleep(Duration::from_secs(60)).await;
     assert_eq!(known(&app.owner(), &told).await["status"], "SUCCEEDED");
@@ -144,12 +157,20 @@ async fn the_mark_is_written_into_the_crm_and_not_shown() {
     let app = setup().start();
     let paid = pay(&app, "k", &payment(&app, "100.00")).await;
     assert_eq!(paid.json["note"], "за март");
-    let row = app.alfa.rows("pay").into_iter().find(|row| json!(row["id"].to_string()) == paid.json["source_id"]).unwrap();
+    let row = app
+        .alfa
+        .rows("pay")
+        .into_iter()
+        .find(|row| json!(row["id"].to_string()) == paid.json["source_id"])
+        .unwrap();
     let note = row["note"].as_str().unwrap();
     assert!(note.starts_with("за март [gw:") && note.ends_with(']'), "{note}");
     let path = format!("/payments/{}?include=raw", paid.json["id"].as_str().unwrap());
     let read = app.owner().get(&path).await;
-    assert_eq!((read.json["note"].as_str(), read.json["raw"]["note"].as_str()), (Some("за март"), Some(note)));
+    assert_eq!(
+        (read.json["note"].as_str(), read.json["raw"]["note"].as_str()),
+        (Some("за март"), Some(note))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -159,7 +180,9 @@ async fn without_marks_a_payment_is_known_by_what_was_sent_and_what_fits_several
     app.alfa.faults().next(Some("pay/create"), 1, Fault::DropAfter);
     let found = pay(&app, "one", &body).await;
     assert_eq!(found.status, 201, "{}", found.text);
-    assert!(app.alfa.rows("pay").iter().all(|row| !row["note"].as_str().unwrap_or_default().contains("[gw:")));
+    assert!(
+        app.alfa.rows("pay").iter().all(|row| !row["note"].as_str().unwrap_or_default().contains("[gw:"))
+    );
     // The first is known to be another's, so it is not taken for the second.
     app.alfa.faults().next(Some("pay/create"), 1, Fault::DropBefore);
     let lost = pay(&app, "two", &body).await;
@@ -193,7 +216,8 @@ async fn a_field_for_marks_that_the_crm_does_not_keep_makes_no_false_failure() {
 
 /// The first row of a model in the first branch.
 fn in_branch_one(app: &TestApp, model: &str) -> String {
-    let here = |row: &Value| row["branch_ids"].as_array().is_some_and(|branches| branches.contains(&json!(1)));
+    let here =
+        |row: &Value| row["branch_ids"].as_array().is_some_and(|branches| branches.contains(&json!(1)));
     format!("alfa-{}", app.alfa.rows(model).into_iter().find(here).unwrap()["id"])
 }
 
@@ -210,12 +234,24 @@ fn kinds(app: &TestApp) -> Vec<(&'static str, String, Value)> {
     let text = json!({"text": "Позвонить родителям"});
     let points = json!({"points": 7, "note": "за участие"});
     vec![
-        ("customer/create", "/students".to_owned(), json!({"name": "Новикова Ольга", "branch_ids": ["alfa-1"]})),
+        (
+            "customer/create",
+            "/students".to_owned(),
+            json!({"name": "Новикова Ольга", "branch_ids": ["alfa-1"]}),
+        ),
         ("lesson/create", "/lessons".to_owned(), lesson),
         ("group/create", "/groups".to_owned(), json!({"name": "Новая группа", "branch_ids": ["alfa-1"]})),
-        ("teacher/create", "/teachers".to_owned(), json!({"name": "Учителев Пётр", "branch_ids": ["alfa-1"]})),
+        (
+            "teacher/create",
+            "/teachers".to_owned(),
+            json!({"name": "Учителев Пётр", "branch_ids": ["alfa-1"]}),
+        ),
         ("customer-tariff/create", format!("/students/{student}/subscriptions"), subscription),
-        ("task/create", "/tasks".to_owned(), json!({"title": "Сделать", "text": "Что-нибудь", "branch_ids": ["alfa-1"]})),
+        (
+            "task/create",
+            "/tasks".to_owned(),
+            json!({"title": "Сделать", "text": "Что-нибудь", "branch_ids": ["alfa-1"]}),
+        ),
         ("communication/create", format!("/students/{student}/communications"), text.clone()),
         ("communication/create", format!("/tasks/{task}/communications"), text),
         ("bonus/bonus-add", format!("/students/{student}/bonus"), points),
@@ -319,7 +355,10 @@ async fn whoever_does_not_wait_asks_later() {
     assert_eq!(known(&app.owner(), &told).await["status"], "PENDING");
     sleep(Duration::from_secs(5)).await;
     let done = known(&app.owner(), &told).await;
-    assert_eq!((&done["status"], &done["record"]["amount"]["amount"]), (&json!("SUCCEEDED"), &json!("100.00")));
+    assert_eq!(
+        (&done["status"], &done["record"]["amount"]["amount"]),
+        (&json!("SUCCEEDED"), &json!("100.00"))
+    );
     assert_eq!(app.alfa.count("pay"), before + 1);
     // What the CRM refuses is told there too.
     let mut bad = payment(&app, "100.00");
@@ -332,7 +371,10 @@ async fn whoever_does_not_wait_asks_later() {
         .await;
     sleep(Duration::from_secs(5)).await;
     let failed = known(&app.owner(), &told).await;
-    assert_eq!((&failed["status"], &failed["problem"]["code"]), (&json!("FAILED"), &json!("validation_failed")));
+    assert_eq!(
+        (&failed["status"], &failed["problem"]["code"]),
+        (&json!("FAILED"), &json!("validation_failed"))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -397,7 +439,10 @@ async fn operators_see_who_wrote_what_and_what_it_was_before() {
     let outcomes: Vec<&str> = entries.iter().map(|entry| entry["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["FAILED", "SUCCEEDED", "SUCCEEDED"], "the newest first: {}", log.text);
     let change = &entries[1];
-    assert_eq!((&change["consumer"], &change["request_id"], &change["method"]), (&json!("owner"), &json!("change-1"), &json!("PATCH")));
+    assert_eq!(
+        (&change["consumer"], &change["request_id"], &change["method"]),
+        (&json!("owner"), &json!("change-1"), &json!("PATCH"))
+    );
     assert_eq!((&change["path"], &change["resource"]), (&json!(path), &json!("students")));
     assert_ne!(change["before"]["note"], "после");
     assert_eq!(change["after"]["note"], "после");
@@ -410,4 +455,86 @@ async fn operators_see_who_wrote_what_and_what_it_was_before() {
     assert_eq!((rest.items().len(), rest.next_cursor()), (1, None));
     assert_eq!(app.operator().get("/admin/audit?who=me").await.status, 400);
     assert_eq!(app.owner().get("/admin/audit").await.status, 404, "it is not for consumers");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_refuses_writes_and_answers_reads() {
+    let disk = Frail::default();
+    let app = setup().kept_in(Store::on_frail(disk.clone()).unwrap(), same_as_the_crms()).start();
+    let before = app.alfa.count("pay");
+    assert_eq!(pay(&app, "good", &payment(&app, "1.00")).await.status, 201);
+    disk.fill(true);
+    let refused = pay(&app, "full", &payment(&app, "2.00")).await;
+    assert_eq!((refused.status, refused.code()), (503, "storage_unavailable"), "{}", refused.text);
+    assert_eq!((refused.header("retry-after"), &refused.json["retryable"]), ("5", &json!(true)));
+    assert_eq!(app.owner().get("/students?limit=3").await.items().len(), 3);
+    assert_eq!(app.owner().get("/payments?limit=3").await.items().len(), 3);
+    assert_eq!(creates(&app, "pay/create"), 1, "what cannot be noted is not sent");
+    disk.fill(false);
+    assert_eq!(pay(&app, "full", &payment(&app, "2.00")).await.status, 201, "there is room again");
+    // What became of a write is told when it is kept, not before.
+    app.alfa.faults().next(Some("pay/create"), 1, Fault::Latency(Duration::from_secs(3)));
+    let paying = tokio::spawn({
+        let (owner, body) = (app.owner(), payment(&app, "3.00"));
+        async move { owner.with("idempotency-key", "late").send(Method::POST, "/payments", Some(&body)).await }
+    });
+    while creates(&app, "pay/create") < 3 {
+        sleep(Duration::from_millis(100)).await;
+    }
+    disk.fill(true);
+    let told = paying.await.unwrap();
+    assert_eq!(told.status, 202, "{}", told.text);
+    disk.fill(false);
+    sleep(SETTLE * 2).await;
+    let found = known(&app.owner(), &told).await;
+    assert_eq!(
+        (&found["status"], &found["record"]["amount"]["amount"]),
+        (&json!("SUCCEEDED"), &json!("3.00"))
+    );
+    assert_eq!(app.alfa.count("pay"), before + 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_memory_gives_in_place_of_a_failing_crm_is_no_look() {
+    let app = setup().start();
+    app.alfa.switches(|switches| switches.index_lag = Duration::from_secs(20));
+    app.alfa.faults().next(Some("pay/create"), 1, Fault::DropAfter);
+    // The first look finds nothing, and that is remembered; then the CRM cannot be asked any more.
+    let told = pay(&app, "k", &payment(&app, "100.00")).await;
+    let gone = Fault::Status { code: 503, body: String::new(), content_type: "text/html", retry_after: None };
+    app.alfa.faults().next(Some("pay/index"), usize::MAX, gone);
+    sleep(SETTLE * 3).await;
+    assert_eq!(known(&app.owner(), &told).await["status"], "PENDING");
+    app.alfa.faults().clear();
+    sleep(SETTLE * 2).await;
+    assert_eq!(known(&app.owner(), &told).await["status"], "SUCCEEDED");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_equal_payments_without_marks_of_which_one_arrived_are_for_people() {
+    let app = setup().set("alfacrm.mark.field", "\"none\"").start();
+    let (before, body) = (app.alfa.count("pay"), payment(&app, "100.00"));
+    app.alfa.switches(|switches| switches.index_lag = Duration::from_secs(5));
+    app.alfa.faults().next(Some("pay/create"), 1, Fault::DropAfter);
+    app.alfa.faults().next(Some("pay/create"), 1, Fault::DropBefore);
+    let twins = futures_util::future::join(pay(&app, "one", &body), pay(&app, "two", &body)).await;
+    sleep(SETTLE * 2).await;
+    for twin in [twins.0, twins.1] {
+        assert_eq!(known(&app.owner(), &twin).await["status"], "NEEDS_REVIEW");
+    }
+    assert_eq!(app.alfa.count("pay"), before + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_dies_often_decides_all_the_same() {
+    let setup = setup();
+    let mut app = setup.clone().start();
+    app.alfa.faults().next(Some("pay/create"), 1, Fault::DropBefore);
+    let told = pay(&app, "k", &payment(&app, "100.00")).await;
+    for _ in 0..5 {
+        sleep(SETTLE / 3).await;
+        app = setup.clone().start_with(app.alfa.clone(), app.crypto.clone());
+    }
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(known(&app.owner(), &told).await["status"], "FAILED");
 }

@@ -57,7 +57,9 @@ fn same(sent: &Value, shown: &Value) -> bool {
         },
         _ => {
             let (sent, shown) = (plain(sent), plain(shown));
-            sent == shown || amount(&sent).is_some_and(|sent| amount(&shown) == Some(sent)) || moment(&sent, &shown)
+            sent == shown
+                || amount(&sent).is_some_and(|sent| amount(&shown) == Some(sent))
+                || moment(&sent, &shown)
         }
     }
 }
@@ -79,7 +81,8 @@ fn amount(text: &str) -> Option<Decimal> {
 
 /// A day or a time of day is the same as the moment that has it.
 fn moment(sent: &str, shown: &str) -> bool {
-    let is_part = |sent: &str| (sent.len() == 5 && sent.as_bytes()[2] == b':') || sent.parse::<Date>().is_ok();
+    let is_part =
+        |sent: &str| (sent.len() == 5 && sent.as_bytes()[2] == b':') || sent.parse::<Date>().is_ok();
     is_part(sent) && shown.split(' ').any(|part| part == sent || part.strip_suffix(":00") == Some(sent))
 }
 
@@ -99,7 +102,12 @@ mod tests {
             "subject_ids": ["2", "1"], "e_date": "2026-06-30", "time_from": "2026-02-25 17:00:00", "branch_ids": 1, "balance": "9",
         });
         assert_eq!(likeness(&sent, "other", None, &row), Likeness::Alike);
-        for (key, other) in [("customer_id", json!(102)), ("income", json!("1250.01")), ("subject_ids", json!([1])), ("note", json!("y"))] {
+        for (key, other) in [
+            ("customer_id", json!(102)),
+            ("income", json!("1250.01")),
+            ("subject_ids", json!([1])),
+            ("note", json!("y")),
+        ] {
             let mut row = row.clone();
             row[key] = other;
             assert_eq!(likeness(&sent, "other", None, &row), Likeness::Other, "{key}");
