@@ -28,8 +28,10 @@ use super::resources::Payments;
 use super::routes::Routes;
 use super::view::fields_of;
 use super::write::{self, Asked, bad_fields, check_key, read_body, read_query};
+use crate::model::Ctx;
 use crate::model::context::Class;
 use crate::model::draft::BadField;
+use crate::model::interest::Interest;
 use crate::model::payment::Payment;
 
 pub(super) const PATH: &str = "/payments/batch";
@@ -113,16 +115,21 @@ async fn create(call: Call, body: Body) -> Answered {
     let call = Arc::new(call);
     let base = key(&call.head.headers).unwrap_or_default().to_owned();
     let answers = parts.into_iter().enumerate().map(|(at, part)| {
-        let (call, ctx, caller) = (Arc::clone(&call), ctx.clone(), caller.clone());
+        let (call, caller) = (Arc::clone(&call), caller.clone());
+        // One that was sent keeps nobody from giving up another.
+        let ctx = Ctx { interest: Interest::default(), ..ctx.clone() };
+        let caller_waits = ctx.interest.join(None);
         // No consumer can send a key with a space in it.
         let key = format!("{base} {at}");
         let print = fingerprint(&call.head.method, PATH, part.text().as_bytes());
         async move {
             let front = Arc::clone(&call.front);
-            once(&front, &caller, Some(key), print, async move |claimed| {
+            let answer = once(&front, &caller, Some(key), print, async move |claimed| {
                 write::make(&call, &ctx, &part, Some(claimed)).await.into_response()
             })
-            .await
+            .await;
+            drop(caller_waits);
+            answer
         }
     });
     let answers = join_all(answers).await;

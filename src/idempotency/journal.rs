@@ -132,9 +132,12 @@ impl Journal {
     pub fn open(store: Store, clock: Clock, audit: u64) -> Result<(Arc<Self>, Vec<Operation>), store::Error> {
         let mut state = State::default();
         let mut open = Vec::new();
+        let mut unread = 0;
         store.scan(OPERATIONS, |_, value| {
-            // What another version wrote, which this one cannot read, is left where it is.
-            let Ok(operation) = serde_json::from_slice::<Operation>(value) else { return };
+            let Ok(operation) = serde_json::from_slice::<Operation>(value) else {
+                unread += 1;
+                return;
+            };
             state.know(&operation, value.len(), true);
             if let (Some(key), fingerprint) = (&operation.key, operation.fingerprint) {
                 let key = Key { consumer: operation.consumer.as_str().into(), text: key.as_str().into() };
@@ -146,6 +149,13 @@ impl Journal {
                 open.push(operation);
             }
         })?;
+        if unread > 0 {
+            // What another version wrote is left where it is.
+            tracing::error!(
+                unread,
+                "the store holds writes that this version cannot read: nobody follows them up"
+            );
+        }
         // Noted once: a process that ends again soon must not begin to wait anew each time.
         let now = clock();
         let mut left = Vec::new();
@@ -276,7 +286,7 @@ impl State {
     fn tidy(&mut self, consumer: &str, now: Timestamp) -> Vec<Change> {
         let kept = i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX);
         let oldest = u64::try_from(now.as_millisecond().saturating_sub(kept)).unwrap_or_default();
-        let decided = |known: &Known| matches!(known.progress, Progress::Succeeded | Progress::Failed);
+        let decided = |known: &Known| known.progress != Progress::Pending;
         let old = self.operations.range(..OperationId::new(oldest, 0));
         let mut gone: Vec<OperationId> = old.filter(|(_, known)| decided(known)).map(|(id, _)| *id).collect();
         let mut too_much = self.sizes.get(consumer).copied().unwrap_or_default().saturating_sub(SIZE);

@@ -3,13 +3,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crm_gateway::sandbox::crypto::Table;
-use crm_gateway::sandbox::fault::Fault;
 use http::Method;
 use serde_json::{Value, json};
 
 use super::{case, days, every_filter, middle_day, pick, round_trip, same, school, snapshot, text};
 use crate::support::app::ids;
-use crate::support::{Answer, Asker, Setup, TestApp};
+use crate::support::{Answer, Asker, TestApp};
 
 fn amount(record: &Value) -> f64 {
     record["amount"]["amount"].as_str().and_then(|text| text.parse().ok()).unwrap_or(f64::NAN)
