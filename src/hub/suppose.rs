@@ -356,6 +356,7 @@ impl<E: Entity> Ask<'_, E> {
         let length = told.unwrap_or_else(|| match supposes {
             Supposed::Likely => likely(),
             Supposed::Empty => 0,
+            Supposed::Single => 1,
             Supposed::Full => FULL,
         });
         let length = length.min(LONGEST);

@@ -1,6 +1,7 @@
 //! Who waits for a call, on what terms, and whether anybody still does. A call that nobody waits for any more is not
 //! sent; one that was sent is seen through, because its answer is paid for.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -27,20 +28,31 @@ struct Shared {
 struct Party {
     members: Vec<Member>,
     /// The number of whoever joined last.
-    last: u64,
+    last: u32,
     /// Those who joined until then have been judged.
-    judged: u64,
-    sent: bool,
-    expected: Option<Instant>,
+    judged: u32,
+    turn: Turn,
+}
+
+/// The turn of the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Turn {
+    /// Nobody knows yet.
+    #[default]
+    Unknown,
+    Expected(Instant),
+    /// It has left.
+    Had,
 }
 
 #[derive(Debug)]
 struct Member {
-    number: u64,
+    number: u32,
     /// Whether the call is not given up as long as this one waits.
     keeps: bool,
     terms: Option<Terms>,
-    refused: Option<Refused>,
+    /// Apart, because many may wait and few are refused.
+    refused: Option<Box<Refused>>,
 }
 
 /// On what terms somebody waits.
@@ -81,7 +93,7 @@ impl Refused {
 #[derive(Debug)]
 pub struct Waiting {
     interest: Interest,
-    number: u64,
+    number: u32,
 }
 
 impl Terms {
@@ -130,26 +142,25 @@ impl Interest {
     }
 
     /// The terms of all who were not refused; they count as judged, so [`Self::joined`] completes for later ones only.
-    pub fn all(&self) -> Vec<(u64, Terms)> {
+    pub fn all(&self) -> Vec<(u32, Terms)> {
         self.since(0)
     }
 
     /// The terms of those who joined since they were last asked for.
-    pub fn newcomers(&self) -> Vec<(u64, Terms)> {
+    pub fn newcomers(&self) -> Vec<(u32, Terms)> {
         let judged = self.party().judged;
         self.since(judged)
     }
 
     /// Completes when somebody has joined on terms who was not judged.
-    pub async fn joined(&self) {
-        let newcomers = || self.party().has_newcomers().then_some(());
-        known(&self.0.changed, newcomers).await;
+    pub fn joined(&self) -> impl Future<Output = ()> {
+        known(&self.0.changed, || self.party().has_newcomers().then_some(()))
     }
 
     /// Tells one of those who wait that it cannot be served on its terms.
-    pub fn refuse(&self, number: u64, why: Refused) {
+    pub fn refuse(&self, number: u32, why: Refused) {
         if let Some(member) = self.party().members.iter_mut().find(|member| member.number == number) {
-            member.refused = Some(why);
+            member.refused = Some(Box::new(why));
         }
         self.0.refused.notify_waiters();
     }
@@ -171,27 +182,30 @@ impl Interest {
 
     /// Notes when the turn of the call is expected.
     pub fn expect_turn(&self, at: Instant) {
-        self.party().expected = Some(at);
+        self.party().turn = Turn::Expected(at);
     }
 
-    /// When the turn of the call is expected; `None` while nobody knows.
+    /// When the turn of the call is expected; `None` while nobody knows, and when it has left.
     pub fn expected_turn(&self) -> Option<Instant> {
-        self.party().expected
+        match self.party().turn {
+            Turn::Expected(at) => Some(at),
+            Turn::Unknown | Turn::Had => None,
+        }
     }
 
     /// Whether the call has left for the CRM.
     pub fn is_sent(&self) -> bool {
-        self.party().sent
+        self.party().turn == Turn::Had
     }
 
     /// Notes that the call has left for the CRM.
     pub fn sent(&self) {
-        self.party().sent = true;
+        self.party().turn = Turn::Had;
     }
 
     /// Notes that what was sent came to nothing and waits to be sent again.
     pub fn not_sent(&self) {
-        self.party().sent = false;
+        self.party().turn = Turn::Unknown;
         self.0.changed.notify_waiters();
     }
 
@@ -200,7 +214,7 @@ impl Interest {
         known(&self.0.changed, || self.party().is_lost().then_some(())).await;
     }
 
-    fn since(&self, number: u64) -> Vec<(u64, Terms)> {
+    fn since(&self, number: u32) -> Vec<(u32, Terms)> {
         let mut party = self.party();
         party.judged = party.last;
         let accepted = party.accepted().filter(|(joined, _)| *joined > number);
@@ -213,7 +227,7 @@ impl Interest {
 }
 
 impl Party {
-    fn accepted(&self) -> impl Iterator<Item = (u64, &Terms)> {
+    fn accepted(&self) -> impl Iterator<Item = (u32, &Terms)> {
         let accepted = self.members.iter().filter(|member| member.refused.is_none());
         accepted.filter_map(|member| Some((member.number, member.terms.as_ref()?)))
     }
@@ -223,11 +237,11 @@ impl Party {
     }
 
     fn is_lost(&self) -> bool {
-        !self.sent && self.members.iter().all(|member| !member.keeps)
+        self.turn != Turn::Had && self.members.iter().all(|member| !member.keeps)
     }
 
-    fn refused(&self, number: u64) -> Option<Refused> {
-        self.members.iter().find(|member| member.number == number)?.refused
+    fn refused(&self, number: u32) -> Option<Refused> {
+        self.members.iter().find(|member| member.number == number)?.refused.as_deref().copied()
     }
 }
 
@@ -240,16 +254,18 @@ impl Waiting {
 }
 
 /// What `look` finds, looking again whenever something changes.
-async fn known<T>(changed: &Notify, look: impl Fn() -> Option<T>) -> T {
-    loop {
-        let change = changed.notified();
-        tokio::pin!(change);
-        // Listening begins before looking, so that nothing is missed.
-        change.as_mut().enable();
-        if let Some(found) = look() {
-            return found;
+#[allow(clippy::manual_async_fn, reason = "an `async fn` keeps its arguments twice, and many may wait")]
+fn known<T>(changed: &Notify, look: impl Fn() -> Option<T>) -> impl Future<Output = T> {
+    async move {
+        loop {
+            let mut change = pin!(changed.notified());
+            // Listening begins before looking, so that nothing is missed.
+            change.as_mut().enable();
+            if let Some(found) = look() {
+                return found;
+            }
+            change.await;
         }
-        change.await;
     }
 }
 
@@ -273,7 +289,7 @@ mod tests {
     use crate::model::Class;
     use futures_util::FutureExt as _;
 
-    fn terms(max_wait: u64) -> Terms {
+    fn terms(max_wait: u32) -> Terms {
         let payer = Payer { consumer: "somebody".into(), class: Class::Batch, weight: 1 };
         let since = Instant::now();
         let deadline = since + Duration::from_secs(30);

@@ -48,6 +48,8 @@ pub enum Supposed {
     Likely,
     /// Nothing.
     Empty,
+    /// A single record: whether a page that is not full is the last, not every CRM tells.
+    Single,
     /// More than any request reads.
     Full,
 }

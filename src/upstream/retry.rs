@@ -73,12 +73,15 @@ where
     fn call(&mut self, attempt: Attempt) -> Self::Future {
         let mut inner = self.0.clone();
         Box::pin(async move {
-            let outcome = inner.call(attempt.clone()).await;
-            if !worth_repeating(&attempt, &outcome) {
-                return outcome;
-            }
-            // Apart, because many may wait for their first attempt and few for another.
-            Box::pin(again(inner, attempt, outcome)).await
+            // Many may wait for their first attempt and few for another: what only those need is not kept for all.
+            let another = {
+                let outcome = inner.call(attempt.clone()).await;
+                if !worth_repeating(&attempt, &outcome) {
+                    return outcome;
+                }
+                Box::pin(again(inner, attempt, outcome))
+            };
+            another.await
         })
     }
 }

@@ -281,8 +281,8 @@ impl School {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_requests_in_use_99_in_100_cost_what_was_foretold_and_of_the_first_hundred_85() {
-    // A gateway that has just started knows nothing yet; it is told apart from one that is in use.
+async fn in_use_99_of_100_requests_cost_what_was_foretold_and_at_any_time_of_those_that_were_no_estimate() {
+    // A gateway that has just started knows nothing yet, and says so: its estimates are told apart.
     const FIRST: usize = 100;
     const REQUESTS: usize = 1000;
     let app = Setup::new().students(300).projects(60).in_no_hurry().start();
@@ -292,7 +292,7 @@ async fn of_requests_in_use_99_in_100_cost_what_was_foretold_and_of_the_first_hu
     let mut consumers: Vec<_> =
         askers.into_iter().map(|(asker, part)| (asker, part, School::of(&app), Vec::new())).collect();
     let mut wrong = Vec::new();
-    let mut cost = 0;
+    let (mut cost, mut estimates) = (0, [0; 2]);
     for number in 0..FIRST + REQUESTS {
         let which = usize::from(!dice.percent(consumers[0].1));
         let (asker, _, school, before) = &mut consumers[which];
@@ -306,14 +306,17 @@ async fn of_requests_in_use_99_in_100_cost_what_was_foretold_and_of_the_first_hu
         settle().await;
         let spent = app.calls() - calls;
         let foretold = told["calls"].as_u64().unwrap() + told["refreshes"].as_u64().unwrap();
+        let estimated = told["estimated"].as_bool().unwrap();
+        estimates[usize::from(number >= FIRST)] += usize::from(estimated);
         cost += spent;
         if foretold != spent as u64 {
             let (method, path, headers) = (&wanted.method, &wanted.path, &wanted.headers);
+            let how = if estimated { "estimated" } else { "foretold" };
             let line = format!(
-                "{number}: {method} {path} {headers:?}, {}: {foretold} foretold, {spent} made",
+                "{number}: {method} {path} {headers:?}, {}: {foretold} {how}, {spent} made",
                 answer.status
             );
-            wrong.push((number, line));
+            wrong.push((number, estimated, line));
         }
         before.push(wanted);
         let pause = match dice.below(20) {
@@ -323,16 +326,29 @@ async fn of_requests_in_use_99_in_100_cost_what_was_foretold_and_of_the_first_hu
         };
         advance(Duration::from_secs(pause as u64)).await;
     }
-    let at_first = wrong.iter().filter(|(number, _)| *number < FIRST).count();
+    let at_first = wrong.iter().filter(|(number, ..)| *number < FIRST).count();
+    let for_certain = |from: usize| {
+        let late = wrong.iter().filter(|(number, ..)| *number >= from);
+        late.filter(|(_, estimated, _)| !estimated).count()
+    };
+    let (for_certain, certain_later) = (for_certain(0), for_certain(FIRST));
     let right = REQUESTS + at_first - wrong.len();
-    let lines: Vec<&str> = wrong.iter().map(|(_, line)| line.as_str()).collect();
+    let lines: Vec<&str> = wrong.iter().map(|(.., line)| line.as_str()).collect();
     let lines = lines.join("\n");
     println!(
-        "{} of the first {FIRST} and {right} of {REQUESTS} later requests cost what was foretold, {cost} calls in all\n{lines}",
-        FIRST - at_first
+        "{} of the first {FIRST} ({} estimates) and {right} of {REQUESTS} later requests ({} estimates) cost what was \
+         foretold; {for_certain} did not although it was no estimate; {cost} calls in all\n{lines}",
+        FIRST - at_first,
+        estimates[0],
+        estimates[1],
     );
     assert!(right * 100 >= REQUESTS * 99, "only {right} of {REQUESTS}:\n{lines}");
     assert!(at_first * 100 <= FIRST * 15, "{at_first} of the first {FIRST} were not foretold:\n{lines}");
+    for (wrong, of, estimates) in
+        [(for_certain - certain_later, FIRST, estimates[0]), (certain_later, REQUESTS, estimates[1])]
+    {
+        assert!(wrong * 100 <= of - estimates, "{wrong} of {of} were wrong and no estimates:\n{lines}");
+    }
 }
 
 /// A slow CRM and patience, so that there is a queue.

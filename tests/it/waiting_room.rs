@@ -227,10 +227,9 @@ async fn a_quota_that_is_halved_costs_at_most_three_refusals_and_is_used_as_it_i
         let refusals = refused(&app.alfa, begin - zero, until - zero);
         assert!(refusals <= 3, "{limiter:?}: {refusals}");
         let rate = served(&app.alfa, halved + Duration::from_secs(60) - zero, until - zero);
-        let least = if limiter == Limiter::Immediate { 0.85 } else { 0.95 };
-        assert!(rate >= 2.5 * least, "{limiter:?}: {rate} calls a second");
+        assert!(rate >= 0.98 * 2.5, "{limiter:?}: {rate} calls a second");
         let told = quota(&owner, "alfacrm").await;
-        assert!((told["foreign_rate"].as_f64().unwrap() - 2.5).abs() < 0.5, "{told}");
+        assert!((told["foreign_rate"].as_f64().unwrap() - 2.5).abs() < 0.2, "{told}");
     }
 }
 
@@ -269,7 +268,7 @@ async fn somebody_else_who_spends_one_call_a_second_is_noticed_told_and_yielded_
             told
         };
         let (_, _, told) = tokio::join!(always(&owner, &all, until), others, watching);
-        assert!(told.iter().all(|rate| (0.65..=1.4).contains(rate)), "{limiter:?}: {told:?}");
+        assert!(told.iter().all(|rate| (0.7..=1.3).contains(rate)), "{limiter:?}: {told:?}");
         for minute in 0..4 {
             let from = begin + Duration::from_secs(60 * minute) - zero;
             let refusals = refused(&app.alfa, from, from + Duration::from_secs(60));

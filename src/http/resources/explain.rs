@@ -295,13 +295,13 @@ impl Scene<'_> {
         (rehearsal.costs(), response.extensions_mut().remove())
     }
 
-    /// Whether the costs depend on answers that nobody knows: they would be others if those were empty, or full.
+    /// Whether the costs depend on answers that nobody knows: they would be others if those were empty, single, or full.
     async fn depends(&self, asked: &Asked, likely: &Costs) -> bool {
         match likely.unknown {
             Unknown::Nothing => false,
             Unknown::Course => true,
             Unknown::Answers => {
-                for supposed in [Supposed::Empty, Supposed::Full] {
+                for supposed in [Supposed::Empty, Supposed::Single, Supposed::Full] {
                     if !self.play(asked, supposed).await.0.is_same(likely) {
                         return true;
                     }

@@ -50,7 +50,7 @@ impl<'a> Admission<'a> {
         own: Option<Waiting>,
     ) -> impl Future<Output = Result<Turn, Error>> {
         async move {
-            let _own = own;
+            let _own = &own;
             let mut place = self.admit(arrived)?;
             loop {
                 let until = self.interest.first_until(self.longest).unwrap_or(arrived);
@@ -109,7 +109,7 @@ impl<'a> Admission<'a> {
     }
 
     /// Refuses those who would not wait until `served`; whether anybody is left.
-    fn judge(&self, party: &[(u64, Terms)], served: Instant, now: Instant) -> bool {
+    fn judge(&self, party: &[(u32, Terms)], served: Instant, now: Instant) -> bool {
         let mut left = false;
         for (number, terms) in party {
             if served > terms.until(self.longest) + GRACE {

@@ -83,20 +83,20 @@ where
     fn call(&mut self, attempt: Attempt) -> Self::Future {
         let Self { turns, inner } = self.clone();
         Box::pin(async move {
-            let ctx = &attempt.ctx;
-            let crm = turns.meter.crm.name();
-            let lane = Lane::of(ctx.payer.class, ctx.reason);
-            let (operation, size) = (attempt.call.operation, attempt.call.size());
-            let effect = if attempt.call.safe { Effect::Reads } else { Effect::Writes };
-            let turn = turns.pacer.turn(ctx, operation, size, effect).await;
+            // Many may wait for their turn: what is needed afterwards is made afterwards.
+            let (call, ctx) = (&attempt.call, &attempt.ctx);
+            let effect = if call.safe { Effect::Reads } else { Effect::Writes };
+            let turn = turns.pacer.turn(ctx, call.operation, call.size(), effect).await;
+            let reason = attempt.ctx.reason;
+            let (crm, lane) = (turns.meter.crm.name(), Lane::of(attempt.ctx.payer.class, reason));
             let turn = turn.inspect_err(|error| turns.refused(lane, error))?;
             turns.meter.metrics.queue_wait(crm, lane.name(), turn.queued);
-            ctx.interest.sent();
+            attempt.ctx.interest.sent();
             let mut flight = Flight {
                 turns: &turns,
                 payer: turn.payer,
                 probe: turn.probe,
-                reason: ctx.reason,
+                reason,
                 operation: attempt.call.operation,
                 sent_at: turn.at,
                 ended: Ended::Unknown,

@@ -36,6 +36,8 @@ const WEIGHT: f64 = 0.005;
 /// What a row of late answers says.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Signal {
+    /// How many answers were late.
+    pub(crate) answers: usize,
     /// Answers a second while they were late.
     pub(crate) throughput: f64,
     /// Delay above the baseline, in seconds.
@@ -141,25 +143,40 @@ impl Delays {
         half as f64 / (span + grown).max(span)
     }
 
-    /// Counts from the last answer that was hardly late, so that the time before the queue began does not blur it.
+    /// Answers a second from this one on, as the line through them all has it: two alone would be blurred by what each took
+    /// besides queueing.
+    fn throughput_from(&self, first: usize) -> f64 {
+        let middle = (self.samples.len() - 1 - first) as f64 / 2.0;
+        let (mut seconds, mut answers) = (0.0, 0.0);
+        for (place, (sent, delay)) in self.samples.range(first..).enumerate() {
+            let off = place as f64 - middle;
+            seconds += off * (sent.saturating_duration_since(self.samples[first].0).as_secs_f64() + delay);
+            answers += off * off;
+        }
+        answers / seconds.max(0.001)
+    }
+
+    /// Counts from behind the last answer that was hardly late, so that the time before the queue began does not blur it.
     fn signal(&self, baseline: f64, late: f64, delay: f64, now: Instant) -> Signal {
         let last = self.samples.len() - 1;
-        let onset = self.samples.iter().rposition(|(_, delay)| *delay < baseline + late / 2.0).unwrap_or(0);
+        let onset = self.samples.iter().rposition(|(_, delay)| *delay < baseline + late / 2.0);
+        let queued = onset.map_or(0, |onset| onset + 1);
+        let (first_sent, _) = self.samples[onset.unwrap_or(0)];
         // The mean delay of the latest three belongs to the middle one of them.
-        let (first_sent, first_delay) = self.samples[onset];
         let (middle_sent, _) = self.samples[last - 1];
         let span = middle_sent.saturating_duration_since(first_sent).as_secs_f64().max(0.001);
-        let level = delay - baseline;
-        let calls = (last - 1 - onset.min(last - 1)) as f64;
-        let mut throughput = calls / (span + delay - first_delay).max(span / 2.0);
+        let sent = (last - 1 - onset.unwrap_or(0)) as f64 / span;
+        let mut throughput = self.throughput_from(queued).min(2.0 * sent);
         // A queue that grew so fast still grows. If it does not, the delay has jumped, and answers come as calls leave.
-        if throughput < JUMP * calls / span {
+        if throughput < JUMP * sent {
             throughput = throughput.max(self.throughput_of_row());
         }
         // Those that left since stand behind: what the queue will be for a call that left now.
         let since = now.saturating_duration_since(middle_sent).as_secs_f64();
-        let drain = level * (1.0 + since / span).min(2.0) * AMPLE;
-        Signal { throughput, level, drain: Duration::try_from_secs_f64(drain).unwrap_or(Duration::MAX) }
+        let level = delay - baseline;
+        let drain = (level + since * (sent / throughput - 1.0).max(0.0)) * AMPLE;
+        let drain = Duration::try_from_secs_f64(drain).unwrap_or(Duration::MAX);
+        Signal { answers: last + 1 - queued, throughput, level, drain }
     }
 }
 

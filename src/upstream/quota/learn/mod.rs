@@ -5,10 +5,10 @@
 //! and is followed by a slow start; a queue at the CRM is noticed by its delays, mostly before the first refusal; a CRM
 //! that is merely slow keeps its rate; what was too much is tried again, but rarely where a failure costs a refusal.
 //!
-//! The rate falls in one of three ways. *Halved*, when a refusal comes out of the blue. *To what was sustained*, when a
-//! refusal ends a climb: a limiter that holds `b` calls refuses once `b` more were sent than it let through, so what
-//! was sent less `b` got through. *To the answers' own rate*, when a queue shows. It rises in one way: slowly, and only
-//! while calls really leave at it, so a quiet night proves nothing.
+//! The rate falls in one of three ways. *Halved*, when a refusal comes out of the blue. *To what got through*, when a
+//! refusal ends a climb: which call was refused tells between what the limit is ([`sent`]). *To the answers' own rate*,
+//! when a queue shows. It rises in one way: slowly, and only while calls really leave at it, so a quiet night proves
+//! nothing. After a refusal that tells little it rises again soon, and the more slowly the more is known.
 
 #[cfg(test)]
 mod closed_loop;
@@ -24,7 +24,7 @@ use tokio::time::Instant;
 
 use self::delays::{Delays, Signal};
 use self::pause::{Pause, seconds};
-use self::sent::Sent;
+use self::sent::{Sent, Through};
 use super::bucket::MARGIN;
 
 /// The lowest rate, as a part of the ceiling.
@@ -60,11 +60,19 @@ const SENSING: Pace =
 /// The most by which one call lets the rate climb, as a part of it: where calls are rare, one proves little.
 const STEEPEST: f64 = 0.25;
 
-/// Part of the measured throughput that is used, so that what is left of the queue drains.
-const BELOW: f64 = 0.99;
+/// Seconds of use in which what the limit is known to be near is gone through.
+const SEARCH: f64 = 40.0;
 
-/// Part of the way from what was known to what a climb measured that is believed.
-const LEAP: f64 = 0.75;
+/// At most this part of a rate that was refused.
+const LESS: f64 = 0.97;
+
+/// Refusals that are risked within so long where nothing warns of them.
+const RISKED: usize = 3;
+const WITHIN: Duration = Duration::from_secs(900);
+
+/// Part of the way from what was known to what a climb measured that is believed, and the answers that it takes.
+const LEAP: f64 = 0.5;
+const CERTAIN: f64 = 20.0;
 
 /// Answers after a pause that tell whether the pause helped, and the longest wait for them.
 const WITNESSES: u32 = 6;
@@ -137,8 +145,10 @@ pub struct Learner {
     deaf_until: Instant,
     deaf_for: Duration,
     pause: Pause,
-    /// The latest cut was blind: the rate is a guess, and `known` lies between it and what was too much.
-    guessed: bool,
+    /// Between what the limit is, if it is known roughly only.
+    rough: Option<Through>,
+    /// When the latest refusals came, the last one first.
+    refusals: [Option<Instant>; RISKED],
     sent: Sent,
 }
 
@@ -157,7 +167,8 @@ impl Learner {
             deaf_until: now,
             deaf_for: FIRST_DEAF,
             pause: Pause::none(now),
-            guessed: false,
+            rough: None,
+            refusals: [None; RISKED],
             sent: Sent::none(),
         }
     }
@@ -170,7 +181,7 @@ impl Learner {
         // A gap longer than the rate asks for is a lack of work, and proves nothing.
         let in_use = |(gap, turns): &(f64, u32)| *gap <= (f64::from(*turns) + 0.5) * MARGIN / self.rate;
         if let Some((gap, _)) = gap.filter(in_use) {
-            let step = (gap * self.climb_speed()).min(reached * STEEPEST);
+            let step = (gap * self.climb_speed(reached)).min(reached * STEEPEST);
             self.climbed(reached + step);
         }
     }
@@ -212,15 +223,19 @@ impl Learner {
     /// Calls per second that the ceiling lacks because somebody else spends from our address or the CRM lowered its
     /// limit; 0 while nothing limits us. A climb counts only when its rate is proven.
     pub fn foreign(&self, _now: Instant) -> f64 {
-        self.known.map_or(0.0, |known| (self.ceiling - known).max(0.0))
+        self.known.map_or(0.0, |known| (self.ceiling - known / MARGIN).max(0.0))
     }
 
     fn floor(&self) -> f64 {
         self.ceiling * FLOOR
     }
 
-    fn climb_speed(&self) -> f64 {
-        self.ceiling * self.pace().climb
+    /// By how much the rate rises in a second of use. What the limit is known to be near is gone through slowly: the longer
+    /// it takes until a refusal, the closer tells what got through where the limit is.
+    fn climb_speed(&self, reached: f64) -> f64 {
+        let usual = self.ceiling * self.pace().climb;
+        let near = self.rough.filter(|Through { most, .. }| reached < *most);
+        near.map_or(usual, |Through { least, most }| usual.min((most - least) / SEARCH))
     }
 
     fn tick(&mut self, now: Instant) {
@@ -241,12 +256,12 @@ impl Learner {
     fn climbed(&mut self, reached: f64) {
         self.phase = Phase::Climbing(reached);
         self.rate = reached.min(self.ceiling);
-        let proven = reached - self.pace().proof * self.climb_speed();
+        let proven = reached - self.pace().proof * self.climb_speed(reached);
         self.known = self.known.map(|known| known.max(proven));
         if proven >= self.ceiling {
             self.phase = Phase::Free;
             self.known = None;
-            self.guessed = false;
+            self.rough = None;
             self.spacing = self.pace().first;
         }
     }
@@ -287,22 +302,17 @@ impl Learner {
         Some(self.pause.hold(now, until))
     }
 
-    /// The rate that a queue leaves us. Throughput is measured over seconds and is blurred by chance, so what was
-    /// known before counts too, unless it is far off.
-    fn after_signal(&self, signal: Signal) -> f64 {
-        let throughput = signal.throughput;
+    /// The rate that a queue leaves us. What was known before counts too, unless it is far off: others come and go.
+    fn after_signal(&self, Signal { answers, throughput, .. }: Signal) -> f64 {
+        let sustained = throughput * MARGIN;
         match (self.phase, self.known) {
-            (Phase::Climbing(reached), Some(known)) if !self.guessed && throughput > 0.8 * known => {
-                // The queue, and a second's worth that let no call wait, is what was sent since the climb went too far.
-                let surplus = signal.level * self.rate + self.ceiling;
-                let crossed = reached.min(self.ceiling) - (2.0 * self.climb_speed() * surplus).sqrt();
-                known + (throughput.max(crossed) - known).max(0.0) * LEAP
+            (Phase::Climbing(_), Some(known)) if self.rough.is_none() && sustained > 0.8 * known => {
+                known + (sustained - known).max(0.0) * (answers as f64 / CERTAIN).min(LEAP)
             }
-            (Phase::Settled { .. }, Some(known)) if throughput > 0.6 * known => {
-                (throughput + 2.0 * known) / 3.0 * BELOW
+            (Phase::Settled { .. }, Some(known)) if sustained > 0.6 * known => {
+                (sustained + 2.0 * known) / 3.0
             }
-            _ if throughput > 0.8 * self.rate => (throughput + self.rate) / 2.0 * BELOW,
-            _ => throughput * BELOW,
+            _ => sustained,
         }
     }
 
@@ -328,7 +338,7 @@ impl Learner {
             self.spacing = SENSING.first;
         }
         self.trust = TRUST;
-        self.guessed = false;
+        self.rough = None;
         self.known = Some(self.rate);
         self.settle(now, self.spacing);
         self.spacing = (self.spacing * 2).min(SENSING.longest);
@@ -338,40 +348,50 @@ impl Learner {
         self.phase = Phase::Settled { climb_at: now + wait };
     }
 
+    /// How long until one more refusal is not too much.
+    fn risk_in(&self, now: Instant) -> Duration {
+        let first = self.refusals[RISKED - 1];
+        first.map_or(Duration::ZERO, |first| (first + WITHIN).saturating_duration_since(now))
+    }
+
     fn limited(&mut self, sent_at: Instant, now: Instant, retry_after: Option<Duration>) -> Instant {
         let asked = retry_after.unwrap_or_default();
         if self.pause.came_after(sent_at) {
             // The rate was cut for it already.
             return self.pause.straggler(now, asked);
         }
+        self.refusals.rotate_right(1);
+        self.refusals[0] = Some(now);
         let before = self.rate;
         let half = before / 2.0;
-        // A limiter saves up at most what it lets through in a second.
-        let through = self.sent.got_through(now, before.max(1.0));
-        let cut = match (self.phase, self.known) {
-            (Phase::Free, _) => None,
+        let through = self.sent.got_through(sent_at).map(Through::sustained);
+        let limit = match (self.phase, self.known, through.filter(|through| through.least >= half)) {
+            (Phase::Free, ..) | (.., None) => Through { least: half, most: before },
             // More than the limit may go well for a while by chance: what was settled counts more.
-            (Phase::Climbing(_), Some(known)) if !self.guessed => Some(through.clamp(known, known * 1.05)),
-            _ if through < half => None,
-            (_, Some(known)) if self.guessed && through > known => Some((through + known) / 2.0),
-            _ => Some(through),
+            (Phase::Climbing(_), Some(known), Some(through)) if self.rough.is_none() => {
+                Through::exactly(through.least.clamp(known, known * 1.05))
+            }
+            (.., Some(through)) if through.is_exact() || self.risk_in(now) > Duration::ZERO => {
+                Through::exactly(through.least)
+            }
+            (.., Some(through)) => through,
         };
-        self.guessed = cut.is_none();
-        self.rate = cut.unwrap_or(half).min(before * 0.97).max(self.floor());
-        self.known = Some(if self.guessed { (self.rate + before) / 2.0 } else { self.rate });
+        self.rate = limit.least.min(before * LESS).max(self.floor());
+        self.rough = Some(limit).filter(|limit| !limit.is_exact());
+        self.known = Some(self.rough.map_or(self.rate, |limit| f64::midpoint(self.rate, limit.most)));
         let drain = seconds(self.delays.level()).min(LONGEST_DRAIN);
         let until = self.pause.refused(now, asked, drain);
         // Whatever warning its delays gave, it came too late.
         self.trust = self.trust.saturating_sub(1);
         self.trial = None;
         self.forget_answers();
-        if self.guessed {
+        if self.rough.is_some() {
             self.spacing = self.pace().first;
             self.settle(now, self.pause.over_at().saturating_duration_since(now) + BREATH);
         } else {
             let pace = self.pace();
             let wait = self.spacing.clamp(pace.first, pace.longest);
-            self.settle(now, wait);
+            self.settle(now, if self.sensing() { wait } else { wait.max(self.risk_in(now)) });
             self.spacing = (wait * 2).min(pace.longest);
         }
         until
