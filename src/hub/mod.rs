@@ -14,6 +14,7 @@ pub mod shelf;
 mod snapshots;
 mod suppose;
 mod tag;
+mod trip;
 mod warm;
 mod wholes;
 mod writes;

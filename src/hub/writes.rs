@@ -7,8 +7,9 @@ use futures_util::future::join_all;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout_at;
 
-use super::desk::{PRECISION, Trip, abandoned};
+use super::desk::{PRECISION, abandoned};
 use super::journal::Journal;
+use super::trip::Trip;
 use super::{Answer, Failure, Hub, Provenance, Scope, Shelf, suppose};
 use crate::crm::{self, Place, Source, Write, Written};
 use crate::model::context::{Freshness, Reason};
