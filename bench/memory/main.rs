@@ -129,8 +129,8 @@ async fn entries() -> Option<(f64, f64)> {
 /// Lists that differ in what they ask the CRM for and not in what it says, each read once, said whole.
 async fn lists(rows: usize) -> Option<(f64, f64)> {
     let (app, _folder) = app(rows);
-    // So many that they surely do not fit: a student is more than so many bytes, known and said.
-    let enough = (SIZE * 1e6 / (rows * 700) as f64) as usize;
+    // So many that they surely do not fit: a list and a student are more than so many bytes each, known as well as said.
+    let enough = (SIZE * 1e6 / 2.0 / (800 + rows * 800) as f64) as usize;
     // All changed since any of these days, and each day is a question of its own.
     let day = |n| {
         date(2000, 1, 1).checked_sub(i64::try_from(n).unwrap_or_default().days()).expect("it is in our era")

@@ -10,6 +10,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use moka::ops::compute::Op;
 use moka::sync::Cache;
 
@@ -119,7 +120,8 @@ impl Memo {
         if let Some(last) = asked.written.as_ref().filter(|last| last.is_of(page)) {
             return Ok(Arc::clone(&last.rendered));
         }
-        let rendered = Rendered::new(write(page)?.into_boxed_slice().into());
+        // Copied, because cutting off what is too much of it leaves holes that nothing fits into.
+        let rendered = Rendered::new(Bytes::copy_from_slice(&write(page)?));
         let rendered = Arc::new(rendered.when_packed(self.weighing(key)));
         asked.recall = None;
         asked.written = Some(Arc::new(Written {
@@ -159,8 +161,8 @@ impl Memo {
 
     fn keep<Q: Send + Sync + 'static>(&self, key: &str, asked: &Asked<Q>) {
         let Asked { question, written, recall } = asked;
-        // What a question names besides, in lists and texts, is in its key.
-        let asked_weight = shared::<Q>() + 2 * key.len();
+        // What a question names in lists and texts is in its key; and who weighs it again has the key too.
+        let asked_weight = shared::<Q>() + 2 * key.len() + allocated(16 + key.len()) + allocated(24);
         let (written, recall) = (written.clone(), recall.clone());
         let entry = Entry { asked: Arc::clone(question) as Erased, asked_weight, written, recall };
         self.entries.insert(key.into(), Arc::new(entry));
@@ -225,7 +227,6 @@ impl Written {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
     use std::convert::Infallible;
 
     use crate::http::view::tests::payment;

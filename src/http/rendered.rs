@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
@@ -65,6 +65,28 @@ struct Packed {
     body: OnceLock<Bytes>,
     /// Whether somebody packs it, has packed it, or found that it is not worth it.
     taken: AtomicBool,
+}
+
+/// How many bodies are packed at once. Packing takes a processor and megabytes for each; when all places are taken, a body
+/// is sent as it is, and the next caller may find one.
+const AT_ONCE: usize = 4;
+
+/// One of the places where bodies are packed.
+struct Place;
+
+static TAKEN: AtomicUsize = AtomicUsize::new(0);
+
+impl Place {
+    fn take() -> Option<Self> {
+        let more = |taken| (taken < AT_ONCE).then_some(taken + 1);
+        TAKEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok().then_some(Self)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        TAKEN.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The form in which a caller gets a body.
@@ -178,10 +200,15 @@ impl Rendered {
         let [first, second] = read_by(request)?;
         if let Some(first) = first
             && self.ready(first).is_none()
+            && !self.packed[first as usize].taken.load(Ordering::Relaxed)
+            && let Some(place) = Place::take()
             && !self.packed[first as usize].taken.swap(true, Ordering::Relaxed)
         {
             let rendered = Arc::clone(self);
-            tokio::task::spawn_blocking(move || rendered.pack(first));
+            tokio::task::spawn_blocking(move || {
+                rendered.pack(first);
+                drop(place);
+            });
         }
         [first, second].into_iter().flatten().find_map(|coding| self.ready(coding))
     }
@@ -195,7 +222,7 @@ impl Rendered {
         let fits = |packed: &Vec<u8>| packed.len() as f64 <= PACKED_AT_MOST * self.body.len() as f64;
         if let Some(packed) = coding.pack(&self.body).ok().filter(fits) {
             // Only one caller gets here.
-            let _ = self.packed[coding as usize].body.set(packed.into_boxed_slice().into());
+            let _ = self.packed[coding as usize].body.set(Bytes::copy_from_slice(&packed));
             self.when_packed.iter().for_each(|grown| grown());
         }
     }

@@ -87,12 +87,15 @@ impl Last {
 
     /// A point in time on this scale.
     fn nanos(&self, at: Instant) -> i64 {
-        let nanos = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
         match at.checked_duration_since(self.began) {
             Some(after) => nanos(after),
             None => -nanos(self.began.duration_since(at)),
         }
     }
+}
+
+fn nanos(time: Duration) -> i64 {
+    i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
 }
 
 impl Part {
@@ -106,7 +109,6 @@ impl Part {
                 if since != self.since {
                     return None;
                 }
-                let nanos = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
                 let stored = at.saturating_sub(nanos(age));
                 let fresh_until = stored.saturating_add(nanos(self.fresh)).min(self.last.nanos(ends));
                 self.last.note(changes, stored, fresh_until);

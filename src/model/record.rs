@@ -1,5 +1,6 @@
 //! What every record has, whatever it is of, and what a kind of record must say about itself.
 
+use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::fmt::Debug;
 use std::sync::atomic::AtomicU64;
@@ -66,11 +67,16 @@ static READ: AtomicU64 = AtomicU64::new(0);
 impl Raw {
     /// The text of a value.
     pub fn of(value: &Value) -> Self {
-        // Most have room in this from the start.
-        let mut text = Vec::with_capacity(2048);
-        serde_json::to_writer(&mut text, value).expect("memory takes whatever is written");
-        let text = String::from_utf8(text).expect("JSON is UTF-8");
-        Self { text: text.into(), number: READ.fetch_add(1, Relaxed) }
+        // Written in a place that is there already: it grows once, and what is kept has its size from the start.
+        thread_local! {
+            static TEXT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        }
+        let text = TEXT.with_borrow_mut(|text| {
+            text.clear();
+            serde_json::to_writer(&mut *text, value).expect("memory takes whatever is written");
+            std::str::from_utf8(text).expect("JSON is UTF-8").into()
+        });
+        Self { text, number: READ.fetch_add(1, Relaxed) }
     }
 
     /// The value, read again.
