@@ -1,7 +1,7 @@
 # What people and CI run, by the same names. Needs Rust and make; `make help` lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults check openapi bench bench-scheduler bench-day bench-memory chaos fuzz image tools peers fuzztools
+.PHONY: help run test sequences faults check openapi bench bench-scheduler bench-day bench-memory chaos fuzz image tools peers fuzztools
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,6 +11,11 @@ run: tools ## Runs the gateway over two simulated CRMs with invented data; print
 
 test: tools ## Runs all tests
 	cargo test --locked
+
+SEQUENCES := 100000
+
+sequences: tools ## Runs SEQUENCES=100000 random sequences of reads and writes; make test runs 200 of them
+	SEQUENCES=$(SEQUENCES) cargo bench --locked --test it -- after_writes
 
 FAULTS :=
 

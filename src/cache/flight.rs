@@ -2,10 +2,10 @@
 
 use tokio::sync::watch;
 
-use super::{Entry, Purpose};
+use super::{Landed, Purpose};
 use crate::model::interest::Interest;
 
-type Outcome<F> = Option<Result<Entry, F>>;
+type Outcome<F> = Option<Result<Landed, F>>;
 
 /// A fill under way, as those see it who may join.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl<F: Clone> Flight<F> {
 }
 
 impl<F> Pilot<F> {
-    pub(super) fn land(self, outcome: Result<Entry, F>) {
+    pub(super) fn land(self, outcome: Result<Landed, F>) {
         // Nobody may be waiting; the entry is stored all the same.
         let _ = self.0.send(Some(outcome));
     }
@@ -54,12 +54,12 @@ impl<F> Pilot<F> {
 
 impl<F: Clone> Landing<F> {
     /// What has landed already.
-    pub(super) fn of(outcome: Result<Entry, F>) -> Self {
+    pub(super) fn of(outcome: Result<Landed, F>) -> Self {
         Self(watch::channel(Some(outcome)).1)
     }
 
     /// The outcome; `None` when the task ended without one.
-    pub(super) async fn wait(mut self) -> Option<Result<Entry, F>> {
+    pub(super) async fn wait(mut self) -> Option<Result<Landed, F>> {
         let outcome = self.0.wait_for(Option::is_some).await.ok()?;
         outcome.clone()
     }

@@ -20,8 +20,21 @@ use crate::model::interest::{Interest, Refused, Waiting};
 use flight::{Flight, Landing};
 pub use policy::{Policy, Wish};
 
-/// What an entry weighs besides its value: the key's and the table's share.
-const OVERHEAD: u32 = 256;
+/// What an entry weighs besides its value and the text of its key, in bytes. It is what moka 0.12 was seen to allocate for
+/// each of a million entries, as the allocator rounds it; `make bench-memory` holds it against what a process takes.
+///
+/// | bytes | for |
+/// |---|---|
+/// | 32 | the counts of the key's text, and what is lost by rounding |
+/// | 48 | the key as moka shares it: two more counts around a pointer and a length |
+/// | 112 | [`Entry`] and the pointers to the next two |
+/// | 80 | key, hash, weight, and when it was used, was written and ends |
+/// | 48 | where it stands in the queues, behind a lock |
+/// | 32, 64 | its places in the queue of use and in the wheel of ends |
+/// | 32 | its bucket |
+/// | 32 | its part of the table, of which up to three quarters are empty, and of the counts of what is asked for |
+/// | 32 | the counts of its value, and what is lost by rounding |
+const OVERHEAD: u32 = 512;
 
 /// Answers by question. `F` is what a fill may fail with.
 #[derive(Debug)]
@@ -29,6 +42,8 @@ pub struct Cache<F> {
     store: moka::sync::Cache<Arc<str>, Entry>,
     flights: Mutex<HashMap<Arc<str>, Flight<F>>>,
     generations: AtomicU64,
+    /// Counts what was kept.
+    changes: AtomicU64,
 }
 
 /// A value with its history.
@@ -42,9 +57,15 @@ pub(crate) struct Entry {
     weight: u32,
     /// From then on it is of no use.
     ends: Instant,
+    recalled: bool,
+}
+
+/// An entry as its fill brings it to those who wait.
+#[derive(Debug, Clone)]
+pub(crate) struct Landed {
+    entry: Entry,
     queued: Duration,
     took: Duration,
-    recalled: bool,
 }
 
 /// What a fill brings.
@@ -107,6 +128,8 @@ pub struct Glimpse<T> {
     pub generation: u64,
     /// When the fill began that first brought this value.
     pub since: u64,
+    /// From then on it is of no use.
+    pub ends: Instant,
 }
 
 /// Where a value came from.
@@ -157,7 +180,8 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
             .build();
         // Counting from the clock, generations grow over restarts too.
         let start = u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or_default();
-        Self { store, flights: Mutex::default(), generations: AtomicU64::new(start) }
+        let (flights, changes) = Default::default();
+        Self { store, flights, generations: AtomicU64::new(start), changes }
     }
 
     /// The value of `key`, from memory if `policy` and `wish` allow, else by `fill`, which is run on a task of its own,
@@ -205,12 +229,11 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
         drop(waiting);
         let now = Instant::now();
         match outcome {
-            Some(Ok(entry)) if entry.recalled => Err(NoValue::Recalled),
-            Some(Ok(entry)) => {
+            Some(Ok(landed)) if landed.entry.recalled => Err(NoValue::Recalled),
+            Some(Ok(Landed { entry, queued, took })) => {
                 let origin = if joined { Origin::Collapsed } else { Origin::Miss };
-                let mut read = entry.read(origin, policy, now).ok_or(NoValue::Lost)?;
-                (read.queued, read.took) = (entry.queued, entry.took);
-                Ok(read)
+                let read = entry.read(origin, policy, now).ok_or(NoValue::Lost)?;
+                Ok(Read { queued, took, ..read })
             }
             Some(Err(failure)) if covered(&failure) => match known
                 .filter(|entry| entry.covers(policy, wish, now))
@@ -288,6 +311,12 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
         self.generations.load(Ordering::Acquire)
     }
 
+    /// Another number after each value that was kept: what was seen at the same number would be seen again, unless there was
+    /// no room for it any more.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
     /// A point on the scale of generations: every fill that began until now is before it.
     pub fn now(&self) -> u64 {
         self.generations.fetch_add(1, Ordering::AcqRel) + 1
@@ -337,7 +366,8 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
             && wish.accepts(entry.age(now), entry.generation)
             && entry.age(now) < policy.fresh
         {
-            return (Landing::of(Ok(entry)), Interest::default().join(None), true);
+            let landed = Landed { entry, queued: Duration::ZERO, took: Duration::ZERO };
+            return (Landing::of(Ok(landed)), Interest::default().join(None), true);
         }
         let interest = Interest::default();
         let waiting = interest.join(wish.terms.cloned());
@@ -422,9 +452,12 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
             // Also when the fill panics, nobody must join it any more.
             let gone = Gone { cache: Arc::clone(&cache), key: Arc::clone(&key), generation };
             let began = (generation, head_start);
-            let outcome = task.await.map(|filled| cache.entry(&key, filled, began, keep));
-            if let Ok(entry) = &outcome {
-                cache.keep(&key, entry.clone());
+            let outcome = task.await.map(|filled| {
+                let (queued, took) = (filled.queued, filled.took);
+                Landed { entry: cache.entry(&key, filled, began, keep), queued, took }
+            });
+            if let Ok(landed) = &outcome {
+                cache.keep(&key, landed.entry.clone());
             }
             drop(gone);
             pilot.land(outcome);
@@ -460,8 +493,6 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
             digest: filled.digest,
             weight: u32::try_from(filled.weight).unwrap_or(u32::MAX),
             ends: now + keep.saturating_sub(age),
-            queued: filled.queued,
-            took: filled.took,
             recalled: filled.recalled.is_some(),
         }
     }
@@ -477,6 +508,8 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
         } else {
             self.store.insert(Arc::clone(key), entry);
         }
+        // After the change that it counts.
+        self.changes.fetch_add(1, Ordering::AcqRel);
     }
 
     /// What is in memory and of use. The table does the same by a clock of its own, later.
@@ -532,7 +565,8 @@ impl Entry {
 
     fn glimpse<T: Send + Sync + 'static>(&self, now: Instant) -> Option<Glimpse<T>> {
         let value = Arc::clone(&self.value).downcast().ok()?;
-        Some(Glimpse { value, age: self.age(now), generation: self.generation, since: self.since })
+        let Self { generation, since, ends, .. } = *self;
+        Some(Glimpse { value, age: self.age(now), generation, since, ends })
     }
 
     /// Whether it is better than a failure.

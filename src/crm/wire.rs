@@ -4,6 +4,7 @@
 //! takes every spelling the documents know. What it cannot read it leaves out and notes as drift: one bad field never
 //! costs the record.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::Arc;
 
@@ -201,6 +202,15 @@ pub fn number(value: &Value) -> Result<Option<u64>, Unread> {
 
 /// A whole number.
 pub fn whole(value: &Value) -> Result<Option<i64>, Unread> {
+    // As nearly all of them are written; what is written otherwise is read by way of the exact number.
+    let plain = match value {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    if plain.is_some() {
+        return Ok(plain);
+    }
     let Some(number) = decimal(value)? else {
         return Ok(None);
     };
@@ -214,12 +224,16 @@ pub fn whole(value: &Value) -> Result<Option<i64>, Unread> {
 pub fn decimal(value: &Value) -> Result<Option<Decimal>, Unread> {
     let text = match value {
         Value::Null => return Ok(None),
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => text.clone(),
+        Value::Number(number) => number.as_str(),
+        Value::String(text) => text,
         _ => return Err(Unread),
     };
-    let plain: String =
-        text.chars().filter(|c| !c.is_whitespace()).map(|c| if c == ',' { '.' } else { c }).collect();
+    let plain = if text.contains(|c: char| c.is_whitespace() || c == ',') {
+        let plain = text.chars().filter(|c| !c.is_whitespace()).map(|c| if c == ',' { '.' } else { c });
+        Cow::Owned(plain.collect::<String>())
+    } else {
+        Cow::Borrowed(text)
+    };
     if plain.is_empty() {
         return Ok(None);
     }

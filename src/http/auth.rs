@@ -4,13 +4,13 @@ use axum::RequestExt as _;
 use axum::extract::{RawPathParams, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, HeaderName, WWW_AUTHENTICATE};
 use std::sync::Arc;
 
 use super::Shared;
 use super::codes::Code;
+use super::headers::value;
 use super::problem::{Problem, internal};
 use crate::consumers::{Access, Member, Scopes, Verdict};
 use crate::model::query::shown;
@@ -74,14 +74,8 @@ pub(super) fn credential(headers: &HeaderMap) -> Option<&str> {
 /// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10). Set here, outside anything that is
 /// stored, because what is left is different each time.
 pub(super) fn tell(headers: &mut HeaderMap, verdict: Verdict) {
-    let policy = format!("\"consumer\";q={};w=1", verdict.rate);
-    let left = format!("\"consumer\";r={};t=1", verdict.remaining);
-    for (name, text) in [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, left)] {
-        headers.insert(
-            name,
-            HeaderValue::from_maybe_shared(Bytes::from(text)).expect("digits and quotes are visible ASCII"),
-        );
-    }
+    headers.insert(RATE_LIMIT_POLICY, value(format_args!("\"consumer\";q={};w=1", verdict.rate)));
+    headers.insert(RATE_LIMIT, value(format_args!("\"consumer\";r={};t=1", verdict.remaining)));
 }
 
 /// A parameter of a path whose value is the name of a resource: the scope of that one is needed, and no other.
@@ -154,6 +148,7 @@ pub(super) fn lacks(scope: &str) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderValue;
 
     #[test]
     fn a_sub_resource_with_a_resource_of_its_own_needs_both_scopes() {

@@ -1,6 +1,7 @@
 //! How old an answer may be and how old it is: the request's `Cache-Control` and `Prefer`, the answer's `ETag`, `Age`,
 //! `Cache-Control`, `Cache-Status` (RFC 9211) and `Server-Timing`.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use http::header::{AGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, Hea
 use http::{HeaderMap, StatusCode};
 
 use super::access_log::CacheResult;
+use super::headers::value;
 use super::rendered::{Form, Rendered};
 use crate::hub::{CacheUse, Provenance};
 use crate::model::Class;
@@ -87,11 +89,16 @@ fn seconds(text: &str) -> Option<Duration> {
 
 /// A JSON answer with its history; 304 when the consumer has the same already.
 pub(super) fn reply(request: &HeaderMap, rendered: &Arc<Rendered>, provenance: &Provenance) -> Response {
-    let form = rendered.form(request);
+    let mut response = respond(&rendered.form(request), provenance);
+    response.extensions_mut().insert(CacheResult(result(provenance.cache)));
+    response
+}
+
+/// An answer in this form, with its history.
+pub(super) fn respond(form: &Form<'_>, provenance: &Provenance) -> Response {
     let mut response = Response::new(form.body());
     let mut headers = HeaderMap::with_capacity(HEADERS);
-    let (Form::Known(tag) | Form::Plain(_, tag) | Form::Packed(_, tag, _)) = form;
-    headers.insert(ETAG, tag.clone());
+    headers.insert(ETAG, form.tag().clone());
     match form {
         Form::Known(_) => *response.status_mut() = StatusCode::NOT_MODIFIED,
         Form::Plain(..) => drop(headers.insert(CONTENT_TYPE, JSON)),
@@ -100,13 +107,13 @@ pub(super) fn reply(request: &HeaderMap, rendered: &Arc<Rendered>, provenance: &
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
         }
     }
-    headers.insert(AGE, provenance.age.as_secs().into());
-    headers.insert(CACHE_CONTROL, ascii(max_age(provenance)));
-    headers.insert(CACHE_STATUS, ascii(cache_status(provenance)));
+    let [age, control, status] = history(provenance);
+    headers.insert(AGE, age);
+    headers.insert(CACHE_CONTROL, control);
+    headers.insert(CACHE_STATUS, status);
     headers.insert(SERVER_TIMING, server_timing(provenance));
     headers.insert(VARY, HeaderValue::from_static("authorization, x-api-key, accept-encoding"));
     *response.headers_mut() = headers;
-    response.extensions_mut().insert(CacheResult(result(provenance.cache)));
     response
 }
 
@@ -139,27 +146,46 @@ pub(super) fn reply_once<T: serde::Serialize>(value: &T) -> serde_json::Result<R
     Ok(response)
 }
 
-fn ascii(text: String) -> HeaderValue {
-    HeaderValue::from_maybe_shared(Bytes::from(text)).expect("digits and words are visible ASCII")
+/// `Age`, `Cache-Control` and `Cache-Status`. They are the same for a second, so the last ones are kept.
+fn history(provenance: &Provenance) -> [HeaderValue; 3] {
+    type Last = (CacheUse, u64, i64, [HeaderValue; 3]);
+    thread_local! {
+        static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
+    }
+    let (cache, age, ttl) = (provenance.cache, provenance.age.as_secs(), provenance.ttl);
+    LAST.with_borrow_mut(|last| match last {
+        Some((its_cache, its_age, its_ttl, values))
+            if (*its_cache, *its_age, *its_ttl) == (cache, age, ttl) =>
+        {
+            values.clone()
+        }
+        _ => {
+            let values = [age.into(), max_age(provenance), cache_status(provenance)];
+            *last = Some((cache, age, ttl, values.clone()));
+            values
+        }
+    })
 }
 
 /// `max-age` counts from when the CRM answered, as `Age` does (RFC 9111, 4.2), so what is left is their difference.
-fn max_age(provenance: &Provenance) -> String {
+fn max_age(provenance: &Provenance) -> HeaderValue {
     let left = u64::try_from(provenance.ttl).unwrap_or(0);
     let max_age = if left == 0 { 0 } else { provenance.age.as_secs() + left };
-    format!("private, max-age={max_age}")
+    value(format_args!("private, max-age={max_age}"))
 }
 
-fn cache_status(provenance: &Provenance) -> String {
+fn cache_status(provenance: &Provenance) -> HeaderValue {
     let ttl = provenance.ttl;
     match provenance.cache {
-        CacheUse::Hit => format!("crm-gateway; hit; ttl={ttl}"),
-        CacheUse::Collapsed => "crm-gateway; fwd=miss; collapsed".to_owned(),
-        CacheUse::Miss => "crm-gateway; fwd=miss; stored".to_owned(),
-        CacheUse::Stale => format!("crm-gateway; hit; ttl={ttl}; detail=stale"),
-        CacheUse::StaleIfError(None) => format!("crm-gateway; hit; ttl={ttl}; detail=stale-if-error"),
+        CacheUse::Hit => value(format_args!("crm-gateway; hit; ttl={ttl}")),
+        CacheUse::Collapsed => HeaderValue::from_static("crm-gateway; fwd=miss; collapsed"),
+        CacheUse::Miss => HeaderValue::from_static("crm-gateway; fwd=miss; stored"),
+        CacheUse::Stale => value(format_args!("crm-gateway; hit; ttl={ttl}; detail=stale")),
+        CacheUse::StaleIfError(None) => {
+            value(format_args!("crm-gateway; hit; ttl={ttl}; detail=stale-if-error"))
+        }
         CacheUse::StaleIfError(Some(status)) => {
-            format!("crm-gateway; hit; ttl={ttl}; detail=stale-if-error; fwd-status={status}")
+            value(format_args!("crm-gateway; hit; ttl={ttl}; detail=stale-if-error; fwd-status={status}"))
         }
     }
 }
@@ -171,7 +197,7 @@ pub(super) fn server_timing(provenance: &Provenance) -> HeaderValue {
     }
     let millis = |time: Duration| time.as_secs_f64() * 1000.0;
     let (queued, upstream) = (millis(provenance.queued), millis(provenance.upstream));
-    ascii(format!("queue;dur={queued:.1}, upstream;dur={upstream:.1}"))
+    value(format_args!("queue;dur={queued:.1}, upstream;dur={upstream:.1}"))
 }
 
 /// The word for logs and metrics.

@@ -1,5 +1,8 @@
 //! Headers that every answer carries, and what browsers of other origins may do.
 
+use std::cell::RefCell;
+use std::fmt::{self, Write as _};
+
 use axum::response::Response;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
@@ -21,6 +24,18 @@ pub(super) fn secure(headers: &mut HeaderMap) {
 
 fn set(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
     headers.entry(name).or_insert(HeaderValue::from_static(value));
+}
+
+/// A value of visible ASCII. It is put together in a place that is there already, because most requests need several.
+pub(super) fn value(text: fmt::Arguments<'_>) -> HeaderValue {
+    thread_local! {
+        static TEXT: RefCell<String> = const { RefCell::new(String::new()) };
+    }
+    TEXT.with_borrow_mut(|place| {
+        place.clear();
+        place.write_fmt(text).expect("memory takes whatever is written");
+        HeaderValue::from_str(place).expect("whoever calls this has digits, quotes and words")
+    })
 }
 
 /// Which web pages may use the API.

@@ -1,10 +1,14 @@
 //! A body as it is sent: written, tagged and compressed once, however often it is given.
 
+use std::convert::Infallible;
+use std::fmt;
 use std::io::{self, Read as _, Write as _};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
@@ -12,13 +16,15 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::HeaderMap;
 use http::header::{ACCEPT_ENCODING, HeaderValue, IF_NONE_MATCH};
+use hyper::body::Frame;
 use sha2::{Digest as _, Sha256};
 
 use super::freshness::words;
+use crate::model::weight::{allocated, shared};
 
 /// Smaller bodies fit into one packet anyway.
 const WORTH_PACKING: usize = 1024;
-/// What a packed body may have at most, relative to the body. The memory for it is reckoned beforehand.
+/// What a packed body may have at most, relative to the body, to be worth its memory.
 const PACKED_AT_MOST: f64 = 0.5;
 /// How hard Brotli tries, of 11: above this it takes several times as long for a hundredth less.
 const BROTLI_QUALITY: u32 = 6;
@@ -26,12 +32,23 @@ const BROTLI_QUALITY: u32 = 6;
 const BROTLI_WINDOW: u32 = 20;
 
 /// A JSON body with its tags.
-#[derive(Debug)]
 pub(super) struct Rendered {
     pub(super) body: Bytes,
     etag: HeaderValue,
     /// In the order of [`Coding::ALL`].
     packed: [Packed; 2],
+    when_packed: Option<Box<dyn Fn() + Send + Sync>>,
+}
+
+impl fmt::Debug for Rendered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { body, etag, packed, .. } = self;
+        f.debug_struct("Rendered")
+            .field("bytes", &body.len())
+            .field("etag", etag)
+            .field("packed", packed)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A way to compress a body.
@@ -48,6 +65,28 @@ struct Packed {
     body: OnceLock<Bytes>,
     /// Whether somebody packs it, has packed it, or found that it is not worth it.
     taken: AtomicBool,
+}
+
+/// How many bodies are packed at once. Packing takes a processor and megabytes for each; when all places are taken, a body
+/// is sent as it is, and the next caller may find one.
+const AT_ONCE: usize = 4;
+
+/// One of the places where bodies are packed.
+struct Place;
+
+static TAKEN: AtomicUsize = AtomicUsize::new(0);
+
+impl Place {
+    fn take() -> Option<Self> {
+        let more = |taken| (taken < AT_ONCE).then_some(taken + 1);
+        TAKEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok().then_some(Self)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        TAKEN.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The form in which a caller gets a body.
@@ -122,13 +161,27 @@ impl Rendered {
             body: OnceLock::new(),
             taken: AtomicBool::new(taken),
         });
-        Self { body, etag, packed }
+        Self { body, etag, packed, when_packed: None }
+    }
+
+    /// The same, which tells by `grown` when a packed form was made and it takes more memory.
+    pub(super) fn when_packed(self, grown: impl Fn() + Send + Sync + 'static) -> Self {
+        Self { when_packed: Some(Box::new(grown)), ..self }
+    }
+
+    /// Bytes in memory.
+    pub(super) fn weight(&self) -> usize {
+        // The text of a tag, its counts, and the place where both are noted.
+        let tags = self.tags().map(|tag| allocated(tag.len()) + allocated(3 * size_of::<usize>()));
+        let bodies = [Some(&self.body)].into_iter().chain(self.packed.iter().map(|packed| packed.body.get()));
+        let bodies = bodies.flatten().map(|body| allocated(body.len()) + allocated(3 * size_of::<usize>()));
+        shared::<Self>() + tags.sum::<usize>() + bodies.sum::<usize>()
     }
 
     /// The form that fits the caller best. Nobody waits for a form that is not ready.
     pub(super) fn form(self: &Arc<Self>, request: &HeaderMap) -> Form<'_> {
         let form = self.best(request).unwrap_or(Form::Plain(&self.body, &self.etag));
-        let (Form::Known(tag) | Form::Plain(_, tag) | Form::Packed(_, tag, _)) = form;
+        let tag = form.tag();
         // Weak tags count too (RFC 9110, 13.1.2), and those of the other forms: they say the same.
         let known = words(request, &IF_NONE_MATCH, &[',']).find_map(|name| {
             let name = name.trim_start_matches("W/");
@@ -147,10 +200,15 @@ impl Rendered {
         let [first, second] = read_by(request)?;
         if let Some(first) = first
             && self.ready(first).is_none()
+            && !self.packed[first as usize].taken.load(Ordering::Relaxed)
+            && let Some(place) = Place::take()
             && !self.packed[first as usize].taken.swap(true, Ordering::Relaxed)
         {
             let rendered = Arc::clone(self);
-            tokio::task::spawn_blocking(move || rendered.pack(first));
+            tokio::task::spawn_blocking(move || {
+                rendered.pack(first);
+                drop(place);
+            });
         }
         [first, second].into_iter().flatten().find_map(|coding| self.ready(coding))
     }
@@ -164,22 +222,40 @@ impl Rendered {
         let fits = |packed: &Vec<u8>| packed.len() as f64 <= PACKED_AT_MOST * self.body.len() as f64;
         if let Some(packed) = coding.pack(&self.body).ok().filter(fits) {
             // Only one caller gets here.
-            let _ = self.packed[coding as usize].body.set(packed.into());
+            let _ = self.packed[coding as usize].body.set(Bytes::copy_from_slice(&packed));
+            self.when_packed.iter().for_each(|grown| grown());
         }
     }
 }
 
-impl Form<'_> {
+impl<'a> Form<'a> {
+    /// The tag of the answer.
+    pub(super) fn tag(&self) -> &'a HeaderValue {
+        let (Self::Known(tag) | Self::Plain(_, tag) | Self::Packed(_, tag, _)) = self;
+        tag
+    }
+
     /// The body of the answer.
     pub(super) fn body(&self) -> Body {
         match self {
-            // A body of unknown length: a 304 must not carry `Content-Length`, and an empty one would get a zero.
-            Self::Known(_) => {
-                let nothing = futures_util::stream::empty::<Result<Bytes, std::convert::Infallible>>();
-                Body::from_stream(nothing)
-            }
+            Self::Known(_) => Body::new(Nothing),
             Self::Plain(body, _) | Self::Packed(body, ..) => Body::from(Bytes::clone(body)),
         }
+    }
+}
+
+/// A body of unknown length that ends at once: a 304 must not carry `Content-Length`, and an empty one would get a zero.
+struct Nothing;
+
+impl HttpBody for Nothing {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(None)
     }
 }
 

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
-use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
+
+use super::headers::value;
 
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -26,9 +27,9 @@ impl RequestId {
     }
 
     /// Takes over what the caller sent, if it is 1 to 128 visible ASCII characters.
-    fn from_caller(value: &HeaderValue) -> Option<Self> {
-        let sane = (1..=LONGEST).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic);
-        sane.then(|| Self(value.clone()))
+    fn from_caller(sent: &HeaderValue) -> Option<Self> {
+        let sane = (1..=LONGEST).contains(&sent.len()) && sent.as_bytes().iter().all(u8::is_ascii_graphic);
+        sane.then(|| Self(sent.clone()))
     }
 
     /// A new one. The first half is the process, the second counts.
@@ -36,8 +37,7 @@ impl RequestId {
         static PROCESS: OnceLock<u32> = OnceLock::new();
         static COUNT: AtomicU64 = AtomicU64::new(1);
         let process = PROCESS.get_or_init(rand::random);
-        let text = format!("{process:08x}-{:x}", COUNT.fetch_add(1, Ordering::Relaxed));
-        Self(HeaderValue::from_maybe_shared(Bytes::from(text)).expect("hexadecimal digits are visible ASCII"))
+        Self(value(format_args!("{process:08x}-{:x}", COUNT.fetch_add(1, Ordering::Relaxed))))
     }
 
     /// Tells the caller.

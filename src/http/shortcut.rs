@@ -26,12 +26,12 @@ use super::access_log::{answered, template};
 use super::auth::{self, Needed};
 use super::freshness;
 use super::headers;
-use super::memo::Memo;
 use super::negotiate::reads_json;
 use super::rendered::Rendered;
 use super::request_id::RequestId;
 use super::resource::Call;
 use crate::hub::{CacheUse, Witness};
+use crate::model::weight::allocated;
 use crate::telemetry::Hits;
 
 /// An answer to a question, and what has to be asked before it is given again.
@@ -62,6 +62,13 @@ impl Recall {
         Some(Self { rendered, link, witness, needed, route: route.into(), hits })
     }
 
+    /// Bytes behind its pointers, without the answer.
+    pub(super) fn weight(&self) -> usize {
+        let link =
+            self.link.as_ref().map_or(0, |link| allocated(link.len()) + allocated(3 * size_of::<usize>()));
+        link + self.witness.weight() + allocated(self.route.len())
+    }
+
     /// Whether it is another answer, or was made of other things.
     pub(super) fn differs(&self, other: &Self) -> bool {
         !Arc::ptr_eq(&self.rendered, &other.rendered) || self.witness != other.witness
@@ -89,8 +96,8 @@ impl Shortcut {
         }
         let member = front.api.consumers.find(auth::credential(headers)?)?;
         let uri = request.uri();
-        let key = Memo::key(uri.path(), uri.query().unwrap_or_default(), &member.view);
-        let recall = front.memo.recall(&key)?;
+        let entry = front.memo.entry(uri.path(), uri.query().unwrap_or_default(), &member.view)?;
+        let recall = entry.recall()?;
         if recall.needed.missing(&member.consumer.scopes).is_some() {
             return None;
         }
@@ -101,7 +108,8 @@ impl Shortcut {
             return None;
         }
 
-        let mut response = freshness::reply(headers, &recall.rendered, &provenance);
+        let form = recall.rendered.form(headers);
+        let mut response = freshness::respond(&form, &provenance);
         let id = RequestId::of(headers);
         let took = start.elapsed();
         recall.hits.count(response.status() == StatusCode::NOT_MODIFIED, took);

@@ -2,7 +2,7 @@
 //! in its [`Trip`].
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -13,6 +13,7 @@ use super::gather::Gather;
 use super::holders::Holders;
 use super::marks::{AllMarks, Marks, Purge};
 use super::snapshots::{Kept, Snapshots};
+use super::trip::Trip;
 use super::wholes::{Wholes, sifted};
 use super::{CacheUse, Provenance};
 use crate::cache::{Cache, Filled, Glimpse, NoValue, Origin, Policy, Purpose, Read, Recalled, Wish};
@@ -25,15 +26,11 @@ use crate::telemetry::Metrics;
 
 /// How long a background refresh may take.
 const REFRESH_TIME: Duration = Duration::from_secs(60);
-/// The part of the time left that one answer may take where several CRMs are asked.
-const PART: f64 = 0.75;
 /// How long it is remembered that there is no such record: long enough for who asks again and again, and short, because
 /// it may be added in the CRM any moment.
 const NOTHING: Duration = Duration::from_secs(10);
 /// The part of its fresh time after which a record goes along when another one is refreshed.
 const DUE: f64 = 0.5;
-/// How many go along: with the one they fit on the smallest page that a CRM was seen to give for a list of ids.
-const COMPANY: usize = 49;
 /// How much longer a caller waits than the call may take: who works on it says more precisely why it was too late.
 pub(super) const PRECISION: Duration = Duration::from_millis(40);
 
@@ -54,7 +51,7 @@ pub(super) struct Desk {
 }
 
 /// A page in memory.
-type Page<E> = Glimpse<Chunk<E>>;
+pub(super) type Page<E> = Glimpse<Chunk<E>>;
 
 /// The lock that whoever changes a record holds.
 pub(super) type Turn = tokio::sync::Mutex<()>;
@@ -89,79 +86,6 @@ impl<E: Entity> Clone for Way<'_, E> {
             Self::Record { id, alone } => Self::Record { id, alone: *alone },
             Self::Gathered(gather, id) => Self::Gathered(gather, id),
         }
-    }
-}
-
-/// One request's way through the hub: on what terms it asks and what it used so far.
-#[derive(Debug)]
-pub(super) struct Trip<'a> {
-    pub(super) ctx: &'a Ctx,
-    sources: usize,
-    tally: Mutex<Tally>,
-}
-
-#[derive(Debug, Default)]
-struct Tally {
-    provenance: Option<Provenance>,
-    /// The same of lookups that only decide what is asked.
-    aside: Option<Provenance>,
-    calls: usize,
-}
-
-impl<'a> Trip<'a> {
-    /// A way to so many CRMs.
-    pub(super) fn new(ctx: &'a Ctx, sources: usize) -> Self {
-        Self { ctx, sources, tally: Mutex::default() }
-    }
-
-    /// How long to wait for one answer. Where another CRM has a part in the list, a silent one must not use up the time
-    /// in which the other could still be asked.
-    fn patience(&self) -> Instant {
-        if self.sources < 2 {
-            return self.ctx.deadline;
-        }
-        let now = Instant::now();
-        now + self.ctx.deadline.saturating_duration_since(now).mul_f64(PART)
-    }
-
-    /// Whether a record was made up, to go on with.
-    pub(super) fn is_made_up(&self, id: &RecordId) -> bool {
-        self.ctx.rehearsal.as_ref().is_some_and(|rehearsal| rehearsal.is_made_up(id))
-    }
-
-    /// How many answers were not in memory.
-    pub(super) fn calls(&self) -> usize {
-        self.lock().calls
-    }
-
-    /// How the answer came about.
-    pub(super) fn provenance(&self) -> Provenance {
-        let tally = self.lock();
-        match (tally.provenance, tally.aside) {
-            (Some(parts), Some(aside)) => parts.beside(aside),
-            (parts, aside) => parts.or(aside).unwrap_or_default(),
-        }
-    }
-
-    /// Something was looked up on the way to know what to ask for, and is no part of the answer.
-    pub(super) fn look_aside(&self, lookup: &Trip<'_>) {
-        let (calls, seen) = (lookup.calls(), lookup.provenance());
-        let mut tally = self.lock();
-        tally.calls += calls;
-        tally.aside = Some(Provenance::of_all(tally.aside.into_iter().chain([seen])));
-    }
-
-    pub(super) fn add(&self, part: Provenance) {
-        let mut tally = self.lock();
-        tally.calls += usize::from(matches!(part.cache, CacheUse::Miss | CacheUse::Collapsed));
-        tally.provenance = Some(match tally.provenance {
-            None => part,
-            Some(sum) => sum.and(part),
-        });
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Tally> {
-        self.tally.lock().expect("no code panics while it holds the tally")
     }
 }
 
@@ -219,9 +143,9 @@ impl Desk {
         })
     }
 
-    /// An answer that fresh pages of other questions hold, where the question's own is not as good: a record asked for by its
-    /// id that is on a page of a list, or the start of a list that a wider list holds. `cache` says how it comes about that
-    /// pages of this age will do.
+    /// An answer that pages of other questions hold, where the question's own is not as good: a record asked for by its id
+    /// that is on a page of a list, or the start of a list that a wider list holds. How it came about is told by the age of
+    /// those pages; `old` is the word for those that are no longer fresh, and says how old they may be.
     pub(super) fn on_other_pages<E: Entity>(
         &self,
         trip: &Trip<'_>,
@@ -229,22 +153,24 @@ impl Desk {
         way: &Way<'_, E>,
         policy: &Policy,
         (marks, newer_than): (&Marks, Option<u64>),
-        cache: CacheUse,
-    ) -> Option<Found<E>> {
-        let oldest = match cache {
+        old: CacheUse,
+    ) -> Option<(Found<E>, CacheUse)> {
+        let oldest = match old {
             CacheUse::Hit | CacheUse::Collapsed | CacheUse::Miss => policy.fresh,
             CacheUse::Stale => policy.fresh + policy.stale,
             CacheUse::StaleIfError(_) => policy.kept(),
         };
         let Freshness { max_age, only_if_cached } = trip.ctx.freshness;
         let wish = Wish { max_age, newer_than, only_if_cached, terms: None };
-        let good =
-            |known: &Glimpse<Chunk<E>>| known.age < oldest && wish.accepts(known.age, known.generation);
-        if own.is_some_and(good) {
-            return None;
-        }
+        let good = |known: &Page<E>, oldest| known.age < oldest && wish.accepts(known.age, known.generation);
+        let oldest = match own {
+            Some(own) if good(own, policy.fresh) => return None,
+            // Others of its age are no better.
+            Some(own) if good(own, oldest) => policy.fresh,
+            Some(_) | None => oldest,
+        };
         let page = |key: &Arc<str>| {
-            let known = self.cache.glance::<Chunk<E>>(key).filter(good)?;
+            let known = self.cache.glance::<Chunk<E>>(key).filter(|known| good(known, oldest))?;
             marks.outdates(&known.value, known.generation).is_none().then_some(known)
         };
         let (found, age) = match way {
@@ -260,18 +186,27 @@ impl Desk {
                 (source.finds(question)(record)).then_some((found, page.age))?
             }
             Way::Page(lane, filter, Some(wholes)) if question.at == Position(0) => {
-                wholes.wider(lane, filter).iter().find_map(|(lane, wider)| {
-                    let bound = marks.of::<E>(&Way::Page(lane, wider, None));
-                    let whole = |question: &Question| {
-                        let key = question.key.as_str().into();
+                let mut best: Option<(Found<E>, Duration)> = None;
+                for (lane, wider) in wholes.wider(lane, filter) {
+                    let bound = marks.of::<E>(&Way::Page(&lane, &wider, None));
+                    let whole = |at| {
+                        let key = source.question(&wider, &lane, at).key.into();
                         let page = page(&key).filter(|page| bound.is_none_or(|mark| page.generation > mark));
                         page.map(|page| (key, page))
                     };
-                    sifted(&|at| whole(&source.question(wider, lane, at)), *filter)
-                })?
+                    let Some(found) = sifted(&whole, *filter) else { continue };
+                    if best.as_ref().is_none_or(|(_, age)| found.1 < *age) {
+                        best = Some(found);
+                    }
+                    if best.as_ref().is_some_and(|(_, age)| *age < policy.fresh) {
+                        break;
+                    }
+                }
+                best?
             }
             Way::Page(..) | Way::Record { .. } => return None,
         };
+        let cache = if age < policy.fresh { CacheUse::Hit } else { old };
         let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
         trip.add(Provenance {
             cache,
@@ -280,7 +215,7 @@ impl Desk {
             queued: Duration::ZERO,
             upstream: Duration::ZERO,
         });
-        Some(found)
+        Some((found, cache))
     }
 
     /// The answer to `question`, from memory if it may be, else from the CRM. Nothing that was asked before
@@ -299,11 +234,11 @@ impl Desk {
         asked.or_else(|failure| {
             let bounds = (marks, newer_than.max(marks.of(&way)));
             let covered = failure.is_covered_by_memory() && trip.ctx.rehearsal.is_none();
-            let cache = CacheUse::StaleIfError(failure.status);
+            let old = CacheUse::StaleIfError(failure.status);
             let own = self.cache.peek(&question.key.as_str().into());
-            let old =
-                || self.on_other_pages(trip, (source, question, own.as_ref()), &way, policy, bounds, cache);
-            covered.then(old).flatten().ok_or(failure)
+            let others =
+                || self.on_other_pages(trip, (source, question, own.as_ref()), &way, policy, bounds, old);
+            covered.then(others).flatten().map(|(found, _)| found).ok_or(failure)
         })
     }
 
@@ -326,14 +261,12 @@ impl Desk {
         let freshness = trip.ctx.freshness;
         let Freshness { max_age, only_if_cached } = freshness;
         if let Way::Gathered(gather, id) = way {
-            gather.note(&key, id, question);
+            gather.note(&key, id);
         }
         let own = self.cache.peek(&key);
-        for cache in [CacheUse::Hit, CacheUse::Stale] {
-            let bounds = (marks, newer_than);
-            let found =
-                self.on_other_pages(trip, (source, question, own.as_ref()), way, policy, bounds, cache);
-            let Some(found) = found else { continue };
+        let (asked, bounds) = ((source, question, own.as_ref()), (marks, newer_than));
+        let others = self.on_other_pages(trip, asked, way, policy, bounds, CacheUse::Stale);
+        if let Some((found, cache)) = others {
             if cache == CacheUse::Stale && !only_if_cached {
                 self.refresh(trip.ctx, (source, question, &key), way, policy);
             }
@@ -434,7 +367,7 @@ impl Desk {
                 known.age >= policy.fresh.mul_f64(DUE) && !known.value.records.is_empty()
             })
         };
-        for (key, id, question) in gather.company(due).into_iter().take(COMPANY) {
+        for (key, id, question) in gather.company(due) {
             self.refresh(ctx, (source, &question, &key), &Way::Gathered(gather, &id), policy);
         }
     }

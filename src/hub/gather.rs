@@ -24,6 +24,8 @@ const MOST: usize = 200;
 const LATELY: Duration = Duration::from_secs(60 * 60);
 /// Records of which it is known when they were read.
 const MANY: usize = 2000;
+/// How many go along: with the one they fit on the smallest page that a CRM was seen to give for a list of ids.
+const COMPANY: usize = 49;
 /// How often those that are due are looked for at most.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -37,7 +39,7 @@ pub(super) struct Gather<E: Entity> {
 /// What was read by id of late, by the keys of its questions.
 #[derive(Default)]
 struct Lately {
-    read: HashMap<Arc<str>, (Instant, RecordId, Question)>,
+    read: HashMap<Arc<str>, (Instant, RecordId)>,
     looked: Option<Instant>,
 }
 
@@ -69,18 +71,23 @@ impl<E: Entity> Gather<E> {
     }
 
     /// Notes that somebody reads a record.
-    pub(super) fn note(&self, key: &Arc<str>, id: &RecordId, question: &Question) {
+    pub(super) fn note(&self, key: &Arc<str>, id: &RecordId) {
         let now = Instant::now();
         let mut lately = self.lately.lock().expect("no code panics while it holds what was read");
-        if lately.read.len() >= MANY && !lately.read.contains_key(key) {
-            lately.read.retain(|_, (at, ..)| now - *at < LATELY);
+        if let Some((at, _)) = lately.read.get_mut(key) {
+            *at = now;
+            return;
         }
-        if lately.read.len() < MANY || lately.read.contains_key(key) {
-            lately.read.insert(Arc::clone(key), (now, id.clone(), question.clone()));
+        if lately.read.len() >= MANY {
+            lately.read.retain(|_, (at, _)| now - *at < LATELY);
+        }
+        if lately.read.len() < MANY {
+            lately.read.insert(Arc::clone(key), (now, id.clone()));
         }
     }
 
-    /// Those that were read of late and are `due`, the last read first; none when it was looked a moment ago.
+    /// Those that were read of late and are `due`, the last read first; none when it was looked a moment ago. A record of
+    /// which the question is not [`Source::by_ids`]'s does not go along.
     pub(super) fn company(&self, due: impl Fn(&Arc<str>) -> bool) -> Vec<(Arc<str>, RecordId, Question)> {
         let now = Instant::now();
         let mut lately = self.lately.lock().expect("no code panics while it holds what was read");
@@ -88,12 +95,14 @@ impl<E: Entity> Gather<E> {
             return Vec::new();
         }
         lately.looked = Some(now);
-        let read = lately.read.iter().filter(|(_, (at, ..))| now - *at < LATELY);
+        let read = lately.read.iter().filter(|(_, (at, _))| now - *at < LATELY);
         let mut due: Vec<_> = read.filter(|(key, _)| due(key)).collect();
-        due.sort_by_key(|(_, (at, ..))| std::cmp::Reverse(*at));
-        due.into_iter()
-            .map(|(key, (_, id, question))| (Arc::clone(key), id.clone(), question.clone()))
-            .collect()
+        due.sort_by_key(|(_, (at, _))| std::cmp::Reverse(*at));
+        let question = |(key, (_, id)): (&Arc<str>, &(Instant, RecordId))| {
+            let question = self.source.by_ids(std::slice::from_ref(id))?;
+            (question.key == **key).then(|| (Arc::clone(key), id.clone(), question))
+        };
+        due.into_iter().filter_map(question).take(COMPANY).collect()
     }
 
     /// The record of that id as a page of its own, empty if there is none.

@@ -1,13 +1,18 @@
 //! What an answer was made of, so that the same question need not be gone through again as long as all of that stands.
 
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::desk::{Found, Trip};
+use tokio::time::Instant;
+
+use super::desk::Found;
 use super::marks::Marks;
+use super::trip::Trip;
 use super::{CacheUse, Hub, Provenance};
 use crate::cache::{Cache, Glimpse, Policy};
 use crate::crm::{Chunk, Error};
+use crate::model::weight::{allocated, shared};
 use crate::model::{Ctx, Entity};
 
 /// A [`Trip`] that writes down what it was told.
@@ -37,12 +42,81 @@ struct Part {
     /// How often the resource had been marked before the answer was judged.
     version: u64,
     look: fn(&Cache<Error>, &Arc<str>) -> Option<Sight>,
+    last: Arc<Last>,
 }
 
 /// What can be seen of an answer in memory without knowing what it is about.
 struct Sight {
-    age: Duration,
     since: u64,
+    age: Duration,
+    ends: Instant,
+}
+
+/// The part as it was when it was last looked up. As long as nothing was kept since, it need not be looked up again.
+#[derive(Debug)]
+struct Last {
+    /// [`Cache::changes`] before it was looked up.
+    at: AtomicU64,
+    /// Times are nanoseconds since then.
+    began: Instant,
+    /// When its fill ended, as its age tells.
+    stored: AtomicI64,
+    /// Until when it is fresh.
+    fresh_until: AtomicI64,
+}
+
+impl Last {
+    /// Never looked up.
+    fn none() -> Self {
+        let (stored, fresh_until) = Default::default();
+        Self { at: AtomicU64::new(u64::MAX), began: Instant::now(), stored, fresh_until }
+    }
+
+    /// When it was stored and until when it is fresh, if that was seen at this state of the memory.
+    fn seen(&self, changes: u64) -> Option<(i64, i64)> {
+        // Who has seen a later state writes the number last, so what is read here is never of an earlier one.
+        let same = self.at.load(Ordering::Acquire) == changes;
+        same.then(|| (self.stored.load(Ordering::Acquire), self.fresh_until.load(Ordering::Acquire)))
+    }
+
+    fn note(&self, changes: u64, stored: i64, fresh_until: i64) {
+        self.stored.store(stored, Ordering::Release);
+        self.fresh_until.store(fresh_until, Ordering::Release);
+        self.at.store(changes, Ordering::Release);
+    }
+
+    /// A point in time on this scale.
+    fn nanos(&self, at: Instant) -> i64 {
+        match at.checked_duration_since(self.began) {
+            Some(after) => nanos(after),
+            None => -nanos(self.began.duration_since(at)),
+        }
+    }
+}
+
+fn nanos(time: Duration) -> i64 {
+    i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
+}
+
+impl Part {
+    /// How old it is, if it is the one it was and fresh.
+    fn age(&self, cache: &Cache<Error>, changes: u64, now: Instant) -> Option<Duration> {
+        let at = self.last.nanos(now);
+        let (stored, fresh_until) = match self.last.seen(changes) {
+            Some(seen) => seen,
+            None => {
+                let Sight { since, age, ends } = (self.look)(cache, &self.key)?;
+                if since != self.since {
+                    return None;
+                }
+                let stored = at.saturating_sub(nanos(age));
+                let fresh_until = stored.saturating_add(nanos(self.fresh)).min(self.last.nanos(ends));
+                self.last.note(changes, stored, fresh_until);
+                (stored, fresh_until)
+            }
+        };
+        (at < fresh_until).then(|| Duration::from_nanos(at.saturating_sub(stored).unsigned_abs()))
+    }
 }
 
 impl PartialEq for Part {
@@ -73,6 +147,7 @@ impl<'a> Journal<'a> {
             marks: Arc::clone(marks),
             version,
             look: look::<E>,
+            last: Arc::new(Last::none()),
         };
         if found.at.is_empty() {
             self.add(part((key.into(), found.since)));
@@ -115,11 +190,17 @@ impl<'a> std::ops::Deref for Journal<'a> {
 }
 
 fn look<E: Entity>(cache: &Cache<Error>, key: &Arc<str>) -> Option<Sight> {
-    let Glimpse { age, since, .. } = cache.glance::<Chunk<E>>(key)?;
-    Some(Sight { age, since })
+    let Glimpse { age, since, ends, .. } = cache.glance::<Chunk<E>>(key)?;
+    Some(Sight { since, age, ends })
 }
 
 impl Witness {
+    /// Bytes in memory.
+    pub fn weight(&self) -> usize {
+        let keys = self.0.iter().map(|part| allocated(16 + part.key.len()));
+        allocated(16 + size_of_val(&*self.0)) + keys.sum::<usize>() + self.0.len() * shared::<Last>()
+    }
+
     /// What an answer made of two answers is made of.
     pub fn and(&self, other: &Self) -> Self {
         Self(self.0.iter().chain(&*other.0).cloned().collect())
@@ -131,16 +212,17 @@ impl Hub {
     /// replaced by another, or may not know of a write. Nothing is asked, and nothing is waited for.
     pub fn still(&self, witness: &Witness) -> Option<Provenance> {
         let (mut sum, mut aside): (Option<Provenance>, Option<Provenance>) = (None, None);
+        let cache = &self.desk.cache;
+        let (changes, now) = (cache.changes(), Instant::now());
         for part in &*witness.0 {
-            let sight = (part.look)(&self.desk.cache, &part.key)?;
             // A write that could not have changed it is told apart where the question is asked again.
-            let known = part.marks.version() == part.version;
-            if sight.since != part.since || sight.age >= part.fresh || !known {
+            if part.marks.version() != part.version {
                 return None;
             }
+            let age = part.age(cache, changes, now)?;
             let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-            let ttl = seconds(part.fresh) - seconds(sight.age);
-            let seen = Provenance { cache: CacheUse::Hit, age: sight.age, ttl, ..Provenance::default() };
+            let ttl = seconds(part.fresh) - seconds(age);
+            let seen = Provenance { cache: CacheUse::Hit, age, ttl, ..Provenance::default() };
             let place = if part.aside { &mut aside } else { &mut sum };
             *place = Some(place.map_or(seen, |sum| sum.and(seen)));
         }

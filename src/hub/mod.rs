@@ -16,6 +16,7 @@ pub mod shelf;
 mod snapshots;
 mod suppose;
 mod tag;
+mod trip;
 mod warm;
 mod wholes;
 mod writes;

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::desk::{Desk, Found, Trip, Way};
+use super::desk::{Desk, Found, Way};
 use super::marks::Marks;
+use super::trip::Trip;
 use super::{CacheUse, Provenance};
 use crate::cache::{Glimpse, Policy, Wish};
 use crate::crm::error::refused;
@@ -73,10 +74,9 @@ impl Desk {
         }
         let bounds = (marks, newer_than);
         let own = self.cache.glance(&key);
-        for cache in [CacheUse::Hit, CacheUse::Stale] {
-            let found =
-                self.on_other_pages(trip, (source, question, own.as_ref()), &way, policy, bounds, cache);
-            let Some(found) = found else { continue };
+        let asked = (source, question, own.as_ref());
+        let others = self.on_other_pages(trip, asked, &way, policy, bounds, CacheUse::Stale);
+        if let Some((found, cache)) = others {
             rehearsal.remembered();
             if cache == CacheUse::Stale {
                 self.suppose_refresh(rehearsal, (source, &key), &way, only_if_cached);

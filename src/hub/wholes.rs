@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use super::desk::Found;
+use super::desk::{Found, Page};
 use crate::cache::Glimpse;
 use crate::crm::{Chunk, Lane, Position};
 use crate::model::{Entity, Filter as _, Record};
@@ -23,9 +23,6 @@ pub(super) struct Wholes<E: Entity>(RwLock<HashMap<String, Lists<E>>>);
 
 /// The lists of one sequence, the latest first.
 type Lists<E> = VecDeque<(Lane, <E as Entity>::Filter)>;
-
-/// A page in memory and its key.
-pub(super) type Known<E> = (Arc<str>, Glimpse<Chunk<E>>);
 
 impl<E: Entity> Default for Wholes<E> {
     fn default() -> Self {
@@ -59,16 +56,16 @@ impl<E: Entity> Wholes<E> {
     }
 }
 
-/// What fits `filter` of a wider list, if `page` gives all pages of that; with the age of the oldest.
+/// What fits `filter` of a wider list, if `page` gives all pages of that with their keys; with the age of the oldest.
 pub(super) fn sifted<E: Entity>(
-    page: &dyn Fn(Position) -> Option<Known<E>>,
+    page: &dyn Fn(Position) -> Option<(Arc<str>, Page<E>)>,
     filter: &E::Filter,
 ) -> Option<(Found<E>, Duration)> {
     let (mut at, mut age, mut generation, mut rows) = (Position(0), Duration::ZERO, u64::MAX, 0);
     let (mut parts, mut records) = (Vec::new(), Vec::new());
     let (mut total, mut most) = (None, 0);
     loop {
-        let (key, Glimpse { value, age: its, generation: since_then, since }) = page(at)?;
+        let (key, Glimpse { value, age: its, generation: since_then, since, .. }) = page(at)?;
         if parts.is_empty() {
             (total, most) = (value.total, value.rows);
         }

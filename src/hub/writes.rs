@@ -8,8 +8,8 @@ use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout_at;
 
 use super::deeds::{Act, Deed, Outcome, Target};
-use super::desk::Trip;
 use super::journal::Journal;
+use super::trip::Trip;
 use super::{Answer, Failure, Hub, Scope, Shelf, suppose};
 use crate::crm::{self, Place, Source, Write};
 use crate::model::context::Freshness;

@@ -293,7 +293,7 @@ mod tests {
         let payer = Payer { consumer: "somebody".into(), class: Class::Batch, weight: 1 };
         let since = Instant::now();
         let deadline = since + Duration::from_secs(30);
-        Terms { payer, since, deadline, max_wait: Some(Duration::from_secs(max_wait)) }
+        Terms { payer, since, deadline, max_wait: Some(Duration::from_secs(max_wait.into())) }
     }
 
     #[tokio::test]

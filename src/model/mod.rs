@@ -38,6 +38,7 @@ pub mod task;
 pub mod teacher;
 pub mod teacher_part;
 pub mod time;
+pub mod weight;
 
 pub use context::{Class, Ctx};
 pub use draft::{Change, Draft, Fields};

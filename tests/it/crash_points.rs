@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use crm_gateway::sandbox::fault::Fault;
 use crm_gateway::sandbox::{alfa, crypto};
-use http::Method;
+use crm_gateway::store::Store;
+use crm_gateway::upstream::wire::Transport;
+use http::{Method, Request};
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::yield_now;
 use tokio::time::{advance, sleep};
+use tower::ServiceExt as _;
+use tower::util::BoxCloneSyncService;
 
 use crate::support::app::same_as_the_crms;
-use crate::support::{Answer, Setup, TestApp};
-use crm_gateway::store::Store;
+use crate::support::{Answer, Setup, TestApp, transport};
 
 /// Steps after which time goes on by a millisecond.
 const STEPS_A_MILLISECOND: usize = 4;
@@ -42,7 +45,9 @@ impl World {
     }
 
     fn start(&self) -> TestApp {
-        self.setup.clone().start_with(self.alfa.clone(), self.crypto.clone())
+        let to_alfa = far(transport::to_router(self.alfa.router(), ""));
+        let to_crypto = transport::to_router(self.crypto.router(), &self.crypto.access().base_path);
+        self.setup.clone().start_over(self.alfa.clone(), self.crypto.clone(), to_alfa, to_crypto)
     }
 
     fn payment(&self, number: usize) -> Value {
@@ -56,6 +61,19 @@ impl World {
         let rows = self.alfa.rows("pay").into_iter();
         rows.filter(|row| row["income"] == amount.as_str()).map(|row| row["id"].as_u64().unwrap()).collect()
     }
+}
+
+/// A way that takes time in both directions: a gateway may die while its call is on the way, and while the answer is.
+fn far(inner: Transport) -> Transport {
+    BoxCloneSyncService::new(tower::service_fn(move |request: Request<bytes::Bytes>| {
+        let inner = inner.clone();
+        async move {
+            sleep(Duration::from_millis(3)).await;
+            let answer = inner.oneshot(request).await;
+            sleep(Duration::from_millis(3)).await;
+            answer
+        }
+    }))
 }
 
 fn runtime() -> Runtime {

@@ -40,3 +40,13 @@ async fn what_is_given_while_both_crms_are_gone_says_so() {
     assert!(day.tally.outage.known > 100);
     assert!(day.recovery.is_some_and(|time| time < Duration::from_secs(60)), "{:?}", day.recovery);
 }
+
+#[tokio::test(start_paused = true)]
+async fn whatever_had_been_read_is_answered_while_both_crms_are_gone_for_half_an_hour() {
+    let outage = Some((18.4, Duration::from_secs(30 * 60)));
+    let day = school_day::live(Plan { outage, writes: false, ..EVENING }).await;
+    check_truth(&day);
+    let seen = &day.tally.outage;
+    assert!(seen.known > 100 && seen.known_answered == seen.known, "{:?} of {}", seen.lost, seen.known);
+    assert_eq!(seen.unmarked, 0, "stale and not marked");
+}

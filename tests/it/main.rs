@@ -12,6 +12,7 @@
 //! * `waiting_room`: the same through the whole gateway, and what is learned of the CRM, and who is billed
 //! * `faults`: the planted faults of `tests/faults` still apply
 //! * `cache`: what is answered from memory, and what is said about it
+//! * `after_writes`: what was written is seen by whoever asks later, in random sequences
 //! * `narrowing`: what fits a filter is found in a wider list that memory holds
 //! * `restart`: what a gateway knows from the one before it, and what it reads ahead
 //! * `idempotency`: a write with a key of its own is carried out once
@@ -41,6 +42,7 @@ mod paging;
 mod payments_by_day;
 mod support;
 
+mod after_writes;
 mod architecture;
 mod batch;
 mod cache;

@@ -11,9 +11,9 @@ use crate::conformance::small;
 use crate::support::app::ids;
 
 /// A list, and the conditions it may be narrowed by: of each row at most one.
-type Narrowed = (&'static str, &'static [&'static [&'static str]]);
+pub(crate) type Narrowed = (&'static str, &'static [&'static [&'static str]]);
 
-const LISTS: [Narrowed; 7] = [
+pub(crate) const LISTS: [Narrowed; 7] = [
     (
         "/lessons",
         &[
@@ -94,7 +94,7 @@ const LISTS: [Narrowed; 7] = [
 ];
 
 /// A question with some of the conditions, and the same with more.
-fn two(dice: &mut StdRng, (path, rows): Narrowed) -> [String; 2] {
+pub(crate) fn two(dice: &mut StdRng, (path, rows): Narrowed) -> [String; 2] {
     let joint = if path.contains('?') { '&' } else { '?' };
     let mut paths = [(); 2].map(|()| format!("{path}{joint}limit=100"));
     for row in rows {

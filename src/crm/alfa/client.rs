@@ -222,18 +222,17 @@ impl Client {
 
     fn record<E>(
         &self,
-        raw: Value,
+        row: Value,
         scene: &Scene,
         number: fn(&Row<'_>, &Scene) -> Option<u64>,
         read: fn(&Row<'_>, &Scene) -> E,
         drift: &mut Vec<&'static str>,
     ) -> Option<Record<E>> {
-        let map = raw.as_object()?;
-        let row = Row::new(map, &self.dialect);
+        let raw = Raw::of(&row);
+        let Value::Object(mut map) = row else { return None };
+        let row = Row::new(&map, &self.dialect);
         let number = number(&row, scene)?;
         let data = read(&row, scene);
-        let custom = map.iter().filter(|(name, _)| name.starts_with("custom_"));
-        let custom_fields = custom.map(|(name, value)| (name.clone(), value.clone())).collect();
         // Each model has its own name for it; a client's card begins with `b_date` on older servers.
         let created_at = row
             .moment("created_at")
@@ -241,6 +240,9 @@ impl Client {
             .or_else(|| row.moment("b_date").filter(|_| map.contains_key("is_study")));
         let updated_at = row.moment("updated_at");
         drift.extend(row.drift());
+        // What is left of the row are the CRM's own fields.
+        map.retain(|name, _| name.starts_with("custom_"));
+        let custom_fields = map.into_iter().collect();
         Some(Record {
             id: RecordId::new(Source::AlfaCrm, number),
             source: Source::AlfaCrm,
@@ -249,7 +251,7 @@ impl Client {
             custom_fields,
             created_at,
             updated_at,
-            raw: Raw::of(&raw),
+            raw,
         })
     }
 }

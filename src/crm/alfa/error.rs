@@ -37,7 +37,9 @@ pub(super) fn read(answer: &Answer) -> Result<Value, Error> {
 
 fn body(answer: &Answer) -> Result<Value, Error> {
     let text = answer.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&answer.body);
-    let value: Value = serde_json::from_slice(text).map_err(|_| {
+    // Checked once for the whole, which is faster than text by text.
+    let read = std::str::from_utf8(text).ok().and_then(|text| serde_json::from_str(text).ok());
+    let value: Value = read.ok_or_else(|| {
         let html = text.trim_ascii_start().starts_with(b"<");
         let detail = if html {
             "AlfaCRM answers with a web page instead of JSON; check `alfacrm.base_url`"
