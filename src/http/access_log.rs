@@ -13,7 +13,7 @@ use super::auth::Caller;
 use super::codes::Code;
 use super::problem::Problem;
 use super::request_id::RequestId;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Failure, Metrics};
 
 /// How the cache took part in an answer; handlers leave it on the answer for the log.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +54,19 @@ pub(super) async fn layer(State(observer): State<Observer>, request: Request, ne
         Some(problem) => {
             let code = problem.code().entry().name;
             let cause = problem.cause().unwrap_or("-");
+            if status >= 500 {
+                observer.metrics.recent().note(Failure {
+                    at: jiff::Timestamp::now(),
+                    method,
+                    route: route.to_owned(),
+                    status,
+                    code,
+                    source: problem.source(),
+                    cause: problem.cause().map(str::to_owned),
+                    consumer: consumer.to_owned(),
+                    request_id: request_id.to_owned(),
+                });
+            }
             // A mistake of ours, a failure of a CRM, and what the caller is told as a matter of course.
             match problem.code() {
                 Code::Internal => tracing::error!(

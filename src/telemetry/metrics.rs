@@ -14,6 +14,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::recent::Recent;
+use super::samples::Samples;
+
 /// Upper bounds in seconds, from a cache hit to a long wait.
 const SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
@@ -56,7 +59,17 @@ impl Hits {
     }
 }
 
+/// Writes that are followed up because nobody knows yet whether they were carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Operations {
+    /// The gateway is still finding out.
+    pub open: usize,
+    /// It could not find out; somebody has to look.
+    pub needs_review: usize,
+}
+
 type Look = Box<dyn Fn() -> Gauges + Send + Sync>;
+type LookAtOperations = Box<dyn Fn() -> Operations + Send + Sync>;
 
 /// All metrics of the process.
 pub struct Metrics {
@@ -78,6 +91,10 @@ pub struct Metrics {
     queue_refused: Family<RefusedLabels, Counter>,
     /// What is asked for gauges whenever they are read: some of them change with time alone.
     watched: Mutex<BTreeMap<&'static str, Look>>,
+    operations: Family<OperationsLabels, Gauge>,
+    /// What is asked for those.
+    operations_watched: Mutex<Option<LookAtOperations>>,
+    recent: Recent,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -138,6 +155,11 @@ struct QuotaLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OperationsLabels {
+    status: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DriftLabels {
     upstream: &'static str,
     resource: &'static str,
@@ -166,6 +188,9 @@ impl Metrics {
             drift: Family::default(),
             queue_refused: Family::default(),
             watched: Mutex::default(),
+            operations: Family::default(),
+            operations_watched: Mutex::default(),
+            recent: Recent::default(),
         };
         // The registry adds `_total` to counters, `_seconds` to what is measured in seconds, and the full stop.
         let r = &mut metrics.registry;
@@ -225,6 +250,11 @@ impl Metrics {
             metrics.breaker.clone(),
         );
         r.register("drift", "Values a CRM sent that could not be mapped", metrics.drift.clone());
+        r.register(
+            "operations",
+            "Writes whose outcome is not known: open while the gateway finds out, needs_review when it could not",
+            metrics.operations.clone(),
+        );
         metrics
     }
 
@@ -298,7 +328,29 @@ impl Metrics {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner).insert(upstream, Box::new(look));
     }
 
+    /// Shows how many writes are followed up, as `look` sees it whenever the metrics are read.
+    pub fn watch_operations(&self, look: impl Fn() -> Operations + Send + Sync + 'static) {
+        *self.operations_watched.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(look));
+    }
+
+    /// How many writes are followed up; `None` where nobody follows them up.
+    pub fn operations(&self) -> Option<Operations> {
+        let watched = self.operations_watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.as_ref().map(|look| look())
+    }
+
+    /// The last requests that failed.
+    pub fn recent(&self) -> &Recent {
+        &self.recent
+    }
+
     fn look(&self) {
+        if let Some(Operations { open, needs_review }) = self.operations() {
+            for (status, many) in [("open", open), ("needs_review", needs_review)] {
+                let many = i64::try_from(many).unwrap_or(i64::MAX);
+                self.operations.get_or_create(&OperationsLabels { status }).set(many);
+            }
+        }
         for (upstream, look) in &*self.watched.lock().unwrap_or_else(PoisonError::into_inner) {
             let Gauges { waiting, learned_rate, foreign_rate, breaker } = look();
             for (class, calls) in waiting {
@@ -316,6 +368,11 @@ impl Metrics {
     pub fn drift(&self, upstream: &'static str, resource: &'static str, field: &str) {
         let labels = DriftLabels { upstream, resource, field: field.to_owned() };
         self.drift.get_or_create(&labels).inc();
+    }
+
+    /// All numbers as they are now.
+    pub fn samples(&self) -> Samples {
+        Samples::read(&self.text())
     }
 
     /// The exposition text.
@@ -360,6 +417,7 @@ mod tests {
         metrics.cache("students", "hit");
         metrics.quota_spent("alfacrm", "web-app", "miss");
         metrics.drift("alfacrm", "students", "balance");
+        metrics.watch_operations(|| Operations { open: 2, needs_review: 1 });
         metrics.hits("/students/{id}", "students").count(true, took);
         metrics
     }
@@ -383,6 +441,8 @@ mod tests {
             r#"crm_gateway_quota_foreign_rate{upstream="alfacrm"} 1"#,
             r#"crm_gateway_breaker_state{upstream="alfacrm"} 2"#,
             r#"crm_gateway_drift_total{upstream="alfacrm",resource="students",field="balance"} 1"#,
+            r#"crm_gateway_operations{status="open"} 2"#,
+            r#"crm_gateway_operations{status="needs_review"} 1"#,
         ] {
             assert!(text.contains(line), "{line}\nis missing in\n{text}");
         }

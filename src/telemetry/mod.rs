@@ -5,9 +5,13 @@
 
 mod json;
 pub mod metrics;
+mod recent;
+mod samples;
 mod writer;
 
 pub use metrics::{Hits, Metrics};
+pub use recent::{Failure, Recent};
+pub use samples::{Sample, Samples, Spread};
 pub use writer::Flush;
 
 use tracing_subscriber::EnvFilter;

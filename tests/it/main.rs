@@ -13,6 +13,7 @@
 //! * `faults`: the planted faults of `tests/faults` still apply
 //! * `cache`: what is answered from memory, and what is said about it
 //! * `narrowing`: what fits a filter is found in a wider list that memory holds
+//! * `dashboard`: what the operator page and its data say
 //! * `restart`: what a gateway knows from the one before it, and what it reads ahead
 //! * `idempotency`: a write with a key of its own is carried out once
 //! * `explain`: what a request is told to cost is what it costs
@@ -43,6 +44,7 @@ mod chaos;
 mod cli;
 mod config;
 mod coverage;
+mod dashboard;
 mod day;
 mod documents;
 mod explain;
