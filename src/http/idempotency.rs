@@ -13,6 +13,7 @@ use http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
 use http::{HeaderMap, Method, StatusCode};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::Shared;
 use super::auth::Caller;
@@ -79,10 +80,11 @@ pub(super) async fn layer(State(front): State<Shared>, mut request: Request, nex
             // On a task of its own: a caller who hangs up and comes again must find the answer. If the write was not sent
             // yet, it ends as one without effect and frees the key.
             let request = Request::from_parts(head, Body::from(body));
-            let running = tokio::spawn(async move {
+            let running = async move {
                 let answer = next.run(request).await;
                 settle(claimed, answer).await
-            });
+            };
+            let running = tokio::spawn(running.in_current_span());
             running.await.unwrap_or_else(|_| internal("a write ended without an answer").into_response())
         }
     }

@@ -49,6 +49,11 @@ impl Readiness {
         self.0.load(Ordering::Acquire) == READY
     }
 
+    /// Whether the end has begun.
+    pub fn is_draining(&self) -> bool {
+        self.0.load(Ordering::Acquire) == DRAINING
+    }
+
     pub(super) fn word(&self) -> &'static str {
         match self.0.load(Ordering::Acquire) {
             STARTING => "starting",

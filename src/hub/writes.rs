@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout_at;
+use tracing::Instrument as _;
 
 use super::desk::{PRECISION, Trip, abandoned};
 use super::journal::Journal;
@@ -316,7 +317,7 @@ impl<E: Entity> Shelf<E> {
         let deadline = ctx.deadline;
         let ctx = Arc::new(Ctx { reason: Reason::Write, ..ctx.clone() });
         let (source, write, desk) = (Arc::clone(source), write.clone(), Arc::clone(&self.desk));
-        let task = tokio::spawn(async move {
+        let task = async move {
             let outcome = tokio::select! {
                 biased;
                 outcome = source.write(&ctx, &write) => outcome,
@@ -335,7 +336,8 @@ impl<E: Entity> Shelf<E> {
             }
             drop(turn);
             outcome.inspect_err(|error| super::desk::told(error, write.call.operation))
-        });
+        };
+        let task = tokio::spawn(task.in_current_span());
         let crm = self.sources.first().map_or(HOME, |source| source.crm());
         match timeout_at(deadline + PRECISION, task).await {
             Ok(Ok(outcome)) => outcome,

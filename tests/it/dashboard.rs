@@ -30,7 +30,10 @@ async fn the_state_says_who_spent_what_and_how_memory_took_part() {
         ])
     );
     assert_eq!(crypto["spent"], json!([{"consumer": "export", "reason": "miss", "calls": 1}]));
-    assert_eq!((&alfa["source"], &alfa["calls"], &alfa["rate"]), (&json!("alfacrm"), &json!({"200": 2}), &json!(5.0)));
+    assert_eq!(
+        (&alfa["source"], &alfa["calls"], &alfa["rate"]),
+        (&json!("alfacrm"), &json!({"200": 2}), &json!(5.0))
+    );
     assert_eq!((&alfa["breaker"], &alfa["waiting"]), (&json!("closed"), &json!(0)));
     // Nobody follows writes up here, and nothing failed.
     assert_eq!((state.get("operations"), &state["errors"]), (None, &json!([])));
@@ -64,17 +67,28 @@ async fn the_state_tells_failures_as_the_log_does_and_a_crm_that_is_given_a_paus
     let (content_type, body, retry_after) = ("text/html", "<html>".to_owned(), None);
     app.alfa.faults().next(None, usize::MAX, Fault::Status { code: 502, body, content_type, retry_after });
     for id in 0..6 {
-        app.owner().with("x-request-id", &format!("look-me-up-{id}")).get(&format!("/students?q=secret{id}")).await;
+        app.owner()
+            .with("x-request-id", &format!("look-me-up-{id}"))
+            .get(&format!("/students?q=secret{id}"))
+            .await;
     }
     let state = app.operator().get("/admin/state").await;
     let alfa = &state.json["crms"][0];
     assert_eq!(alfa["breaker"], "open", "{alfa}");
-    assert!(alfa["breaker_retry_after_ms"].as_u64().unwrap() > 0 && alfa["calls"]["502"].as_u64().unwrap() >= 5);
+    assert!(
+        alfa["breaker_retry_after_ms"].as_u64().unwrap() > 0 && alfa["calls"]["502"].as_u64().unwrap() >= 5
+    );
     let errors = state.json["errors"].as_array().unwrap();
     assert_eq!(errors.len(), 6);
     let last = &errors[5];
-    assert_eq!((&last["route"], &last["method"], &last["request_id"]), (&json!("/students"), &json!("GET"), &json!("look-me-up-0")));
-    assert_eq!((&last["source"], &last["consumer"], &last["status"]), (&json!("alfacrm"), &json!("owner"), &json!(502)));
+    assert_eq!(
+        (&last["route"], &last["method"], &last["request_id"]),
+        (&json!("/students"), &json!("GET"), &json!("look-me-up-0"))
+    );
+    assert_eq!(
+        (&last["source"], &last["consumer"], &last["status"]),
+        (&json!("alfacrm"), &json!("owner"), &json!(502))
+    );
     assert!(!state.text.contains("secret"), "{}", state.text);
 }
 

@@ -24,6 +24,9 @@
 //! * `openapi`, `coverage`: the document against the committed one, the answers and these tests
 //! * `offered`: which operation makes which call of the CRMs, as `docs/coverage.md` says
 //! * `documents`: what docs/ shows is what is compiled
+//! * `probe`: what is found out about each variant of a CRM
+//! * `drain`: the end under load, and what readiness depends on
+//! * `traces`: what a collector of traces is told
 //! * `program`, `cli`, `config`, `secrets`: the program itself, as operators run it
 //! * `architecture`: who may import whom
 //!
@@ -37,6 +40,7 @@ mod conformance;
 mod paging;
 mod payments_by_day;
 mod support;
+mod traces;
 
 mod architecture;
 mod cache;
@@ -47,6 +51,7 @@ mod coverage;
 mod dashboard;
 mod day;
 mod documents;
+mod drain;
 mod explain;
 mod faults;
 mod gather;
@@ -55,6 +60,7 @@ mod joining;
 mod narrowing;
 mod offered;
 mod openapi;
+mod probe;
 mod program;
 mod quota;
 mod resources;

@@ -157,7 +157,10 @@ async fn nothing_confidential_is_logged_counted_or_told_in_errors() {
         errors.push(ask(&paths[0], CONSUMER_KEY));
         let metrics = get(&admin, "/metrics", &[]).1;
         let state = get(&admin, "/admin/state", &[]).1;
-        assert!(state.contains("\"code\":\"upstream_error\""), "the failures are there to be looked at: {state}");
+        assert!(
+            state.contains("\"code\":\"upstream_error\""),
+            "the failures are there to be looked at: {state}"
+        );
         let metrics = format!("{metrics}\n{state}");
         serve.signal("TERM");
         let outcome = serve.end();

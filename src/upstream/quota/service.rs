@@ -8,11 +8,13 @@ use std::task::{Context, Poll};
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use tower::{Layer, Service};
+use tracing::Instrument as _;
 
 use super::breaker::Effect;
 use super::room::Lane;
 use super::{Ended, Pacer};
 use crate::model::context::{Payer, Reason};
+use crate::telemetry::trace;
 use crate::upstream::{Answer, Attempt, Call, Error, Meter};
 
 /// Puts [`Quota`] in front of a service.
@@ -88,7 +90,8 @@ where
             let lane = Lane::of(ctx.payer.class, ctx.reason);
             let (operation, size) = (attempt.call.operation, attempt.call.size());
             let effect = if attempt.call.safe { Effect::Reads } else { Effect::Writes };
-            let turn = turns.pacer.turn(ctx, operation, size, effect).await;
+            let waits = trace::turn(crm, lane.name(), operation);
+            let turn = turns.pacer.turn(ctx, operation, size, effect).instrument(waits).await;
             let turn = turn.inspect_err(|error| turns.refused(lane, error))?;
             turns.meter.metrics.queue_wait(crm, lane.name(), turn.queued);
             ctx.interest.sent();
@@ -153,7 +156,7 @@ struct Flight<'a> {
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        let Meter { crm, metrics } = &self.turns.meter;
+        let Meter { crm, metrics, .. } = &self.turns.meter;
         if self.left {
             metrics.quota_spent(crm.name(), &self.payer.consumer, self.reason.name());
         }
