@@ -1,7 +1,7 @@
 # What people and CI run, by the same names. Needs Rust and make; `make help` lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults check openapi browser node chromium bench bench-scheduler bench-day bench-memory fuzz image tools peers fuzztools
+.PHONY: help run test faults check openapi browser alerts node chromium prometheus bench bench-scheduler bench-day bench-memory fuzz image tools peers fuzztools
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,10 @@ browser: tools node chromium ## Tests the operator page in Chromium; SCREENSHOTS
 	cargo build --locked
 	cd tests/browser && npm ci --silent && npm test
 
+alerts: tools node prometheus ## Tests alert rules and the Grafana dashboard with promtool and a Prometheus that scrapes the demo
+	cargo build --locked
+	node --test tests/prometheus/
+
 image: ## Builds the container image crm-gateway
 	docker build --tag crm-gateway:0.1.0 --tag crm-gateway .
 
@@ -88,3 +92,8 @@ chromium:
 	@command -v chromium >/dev/null || { command -v apt-get >/dev/null && \
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; } || \
 		{ echo 'chromium is missing; the operator page is tested in it' >&2; exit 1; }
+
+prometheus:
+	@command -v prometheus >/dev/null && command -v promtool >/dev/null || { command -v apt-get >/dev/null && \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus; } || \
+		{ echo 'prometheus or promtool is missing; the alert rules are tested with them' >&2; exit 1; }
