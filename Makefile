@@ -1,7 +1,7 @@
 # What people and CI run, by the same names. Needs Rust and make; `make help` lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test sequences faults check openapi bench bench-scheduler bench-day bench-memory chaos fuzz image tools peers fuzztools
+.PHONY: help run test sequences faults check openapi browser alerts node chromium prometheus bench bench-scheduler bench-day bench-memory chaos fuzz image tools peers fuzztools
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,14 @@ fuzz-%:
 	cargo fuzz run $(FUZZ) $* -- -max_total_time=$(FUZZ_SECONDS) -timeout=10 -dict=fuzz/corpus/$*.dict \
 		-verbosity=0 -print_final_stats=1
 
+browser: tools node chromium ## Tests the operator page in Chromium; SCREENSHOTS=../../docs/images draws its pictures anew
+	cargo build --locked
+	cd tests/browser && npm ci --silent && npm test
+
+alerts: tools node prometheus ## Tests alert rules and the Grafana dashboard with promtool and a Prometheus that scrapes the demo
+	cargo build --locked
+	node --test tests/prometheus/
+
 image: ## Builds the container image crm-gateway
 	docker build --tag crm-gateway:0.1.0 --tag crm-gateway .
 
@@ -82,3 +90,18 @@ fuzztools:
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends g++; } || \
 		{ echo 'A C++ compiler (c++) is missing; libFuzzer is built with it' >&2; exit 1; }
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --quiet --locked --debug cargo-fuzz@0.13.2
+
+node:
+	@command -v npm >/dev/null || { command -v apt-get >/dev/null && \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends nodejs npm; } || \
+		{ echo 'node or npm is missing' >&2; exit 1; }
+
+chromium:
+	@command -v chromium >/dev/null || { command -v apt-get >/dev/null && \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; } || \
+		{ echo 'chromium is missing; the operator page is tested in it' >&2; exit 1; }
+
+prometheus:
+	@command -v prometheus >/dev/null && command -v promtool >/dev/null || { command -v apt-get >/dev/null && \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus; } || \
+		{ echo 'prometheus or promtool is missing; the alert rules are tested with them' >&2; exit 1; }

@@ -30,7 +30,7 @@ pub(crate) const BARE: &str = "bare";
 /// The gateway as it runs in operation (keys, limits, metrics and log lines are on) over simulated CRMs. Answers stay
 /// fresh for the whole run: what is measured is a hit. Prints a key after its address, and how its CRMs are reached.
 pub(crate) fn gateway() -> io::Result<()> {
-    let _logs = telemetry::init(LogFormat::Json, None).map_err(io::Error::other)?;
+    let _logs = telemetry::init(LogFormat::Json, None, None).map_err(io::Error::other)?;
     runtime()?.block_on(async {
         let sandbox = Sandbox::start(listener().await?, listener().await?, &Size::today())?;
         // Misses are measured too, and not how long they wait for their turn.

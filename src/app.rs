@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use futures_util::FutureExt as _;
 use tokio::net::TcpListener;
+use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 
 use crate::cache::{Cache, Policy};
@@ -18,10 +20,12 @@ use crate::crm::alfa::Alfa;
 use crate::crm::crypto::Crypto;
 use crate::http::{self, Api, Readiness, Settings, listen};
 use crate::hub::{Clock, Hub, Snapshots};
+use crate::idempotency::journal::Undecided;
 use crate::idempotency::{Journal, Operation};
 use crate::model::Class;
+use crate::probe;
 use crate::store::{self, Store};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Export, Metrics};
 use crate::upstream::transport::{self, Http};
 use crate::upstream::wire::Transport;
 
@@ -112,29 +116,11 @@ pub fn build(config: &Config, instead: Instead) -> Result<Routers, StartError> {
     let metrics = Arc::new(Metrics::new());
     let mut crms: Vec<Arc<dyn Crm>> = Vec::new();
     if let Some(alfa) = &config.alfacrm {
-        let transport = match instead.alfacrm {
-            Some(transport) => transport,
-            None => over_http(transport::Settings {
-                base_url: alfa.base_url.clone(),
-                user_agent: format!("crm-gateway/{}", env!("CARGO_PKG_VERSION")),
-                proxy: alfa.proxy.clone(),
-                ca_file: alfa.ca_file.clone(),
-                max_response: alfa.max_response,
-            })?,
-        };
+        let transport = instead.alfacrm.map_or_else(|| to_alfa(alfa), Ok)?;
         crms.push(Arc::new(Alfa::new(alfa, transport, Arc::clone(&metrics))));
     }
     if let Some(crypto) = &config.cryptocrm {
-        let transport = match instead.cryptocrm {
-            Some(transport) => transport,
-            None => over_http(transport::Settings {
-                base_url: format!("{}{}", crypto.base_url, crypto.base_path),
-                user_agent: crypto.user_agent.clone(),
-                proxy: crypto.proxy.clone(),
-                ca_file: crypto.ca_file.clone(),
-                max_response: crypto.max_response,
-            })?,
-        };
+        let transport = instead.cryptocrm.map_or_else(|| to_crypto(crypto), Ok)?;
         crms.push(Arc::new(Crypto::new(crypto, transport, Arc::clone(&metrics))));
     }
     let branches = config.alfacrm.as_ref().map(|alfa| alfa.branches.clone()).unwrap_or_default();
@@ -148,6 +134,13 @@ pub fn build(config: &Config, instead: Instead) -> Result<Routers, StartError> {
     let clock = instead.clock.unwrap_or_else(|| Arc::new(jiff::Timestamp::now));
     // As much of the CRMs' text as memory holds, which weighs it four times.
     let (journal, open) = Journal::open(store.clone(), Arc::clone(&clock), config.store.audit_size)?;
+    metrics.watch_operations({
+        let journal = Arc::clone(&journal);
+        move || {
+            let Undecided { open, needs_review } = journal.undecided();
+            Operations { open, needs_review }
+        }
+    });
     let snapshots = Snapshots::open(store, clock, &account(config), half / 4)?;
     let policies = |resource: &str| policy(config, resource);
     let hub = Arc::new(Hub::new(&crms, cache, Arc::clone(&metrics), &branches, policies, snapshots)?);
@@ -174,6 +167,56 @@ fn account(config: &Config) -> String {
     let crypto = config.cryptocrm.as_ref();
     let crypto = crypto.map(|crypto| (&crypto.base_url, &crypto.base_path, crypto.token.expose()));
     format!("{alfa:?} {crypto:?}")
+}
+
+/// Where traces go and how, if they go anywhere. By a client of its own: what is sent there is no call to a CRM.
+pub fn traces(config: &Config) -> Result<Option<Export>, StartError> {
+    let Some(endpoint) = config.telemetry.otlp_endpoint.clone() else { return Ok(None) };
+    let settings = transport::Settings {
+        base_url: String::new(),
+        user_agent: format!("crm-gateway/{}", env!("CARGO_PKG_VERSION")),
+        proxy: None,
+        ca_file: None,
+        max_response: 1024 * 1024,
+    };
+    let client = Http::new(&settings)?;
+    let post = Arc::new(move |request| {
+        let sent = client.clone().oneshot(request);
+        async move { sent.await.map_err(Into::into) }.boxed()
+    });
+    Ok(Some(Export { endpoint, post }))
+}
+
+/// Asks the CRMs what nobody documents about them; see [`probe`]. `progress` is told what is being asked.
+pub async fn probe(
+    config: &Config,
+    progress: &(dyn Fn(&str) + Send + Sync),
+) -> Result<probe::Report, StartError> {
+    let ways = probe::Ways {
+        alfacrm: config.alfacrm.as_ref().map(to_alfa).transpose()?,
+        cryptocrm: config.cryptocrm.as_ref().map(to_crypto).transpose()?,
+    };
+    Ok(probe::run(config, ways, progress).await)
+}
+
+fn to_alfa(alfa: &config::AlfaCrm) -> Result<Transport, StartError> {
+    over_http(transport::Settings {
+        base_url: alfa.base_url.clone(),
+        user_agent: format!("crm-gateway/{}", env!("CARGO_PKG_VERSION")),
+        proxy: alfa.proxy.clone(),
+        ca_file: alfa.ca_file.clone(),
+        max_response: alfa.max_response,
+    })
+}
+
+fn to_crypto(crypto: &config::CryptoCrm) -> Result<Transport, StartError> {
+    over_http(transport::Settings {
+        base_url: format!("{}{}", crypto.base_url, crypto.base_path),
+        user_agent: crypto.user_agent.clone(),
+        proxy: crypto.proxy.clone(),
+        ca_file: crypto.ca_file.clone(),
+        max_response: crypto.max_response,
+    })
 }
 
 fn over_http(settings: transport::Settings) -> Result<Transport, StartError> {
@@ -248,9 +291,14 @@ impl App {
             // An error means that nobody can ask for the end any more, which is the end as well.
             let _ = closed.await;
         };
-        let mut public = tokio::spawn(listen::serve(self.public, self.routers.public, closed));
+        let leaving = {
+            let readiness = readiness.clone();
+            move || readiness.is_draining()
+        };
+        let mut public = tokio::spawn(listen::serve(self.public, self.routers.public, leaving, closed));
         // Operators may look until the very end.
-        let admin = tokio::spawn(listen::serve(self.admin, self.routers.admin, std::future::pending()));
+        let admin =
+            tokio::spawn(listen::serve(self.admin, self.routers.admin, || false, std::future::pending()));
         readiness.ready();
         let hub = self.routers.hub;
         let warming = tokio::spawn({

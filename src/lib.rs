@@ -34,6 +34,7 @@
 //! - [`consumers`]: who may call: keys, scopes, limits. No HTTP here.
 //! - [`config`]: what can be set. Everything wrong is listed at once.
 //! - [`telemetry`]: logs, and every metric on one screen.
+//! - [`probe`]: finds out by reading what nobody documents about a CRM, once, for its operator.
 //! - [`app`]: the composition root: a configuration in, a running gateway out. It alone knows everybody.
 //! - [`cli`]: the commands of the program.
 //! - [`sandbox`]: simulators of both CRMs with invented data, for the demo and for tests. They are written from the CRMs'
@@ -63,6 +64,8 @@ pub mod consumers;
 pub mod config;
 
 pub mod telemetry;
+
+pub mod probe;
 
 pub mod app;
 

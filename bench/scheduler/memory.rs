@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crm_gateway::model::Source;
 use crm_gateway::model::context::{Class, Ctx};
 use crm_gateway::telemetry::Metrics;
+use crm_gateway::telemetry::metrics::Server;
 use crm_gateway::upstream::quota::Pacer;
 use crm_gateway::upstream::quota::breaker::Effect;
 use crm_gateway::upstream::wire::{Credentials, Signature, Wire};
@@ -79,7 +80,8 @@ impl Credentials for NoCredentials {
 /// Megabytes that the calls take.
 async fn in_the_stack() -> Option<f64> {
     let never = tower::service_fn(|_: Request<Bytes>| std::future::pending());
-    let meter = Meter { crm: Source::AlfaCrm, metrics: Arc::new(Metrics::new()) };
+    let server = Arc::new(Server::of("https://crm.example"));
+    let meter = Meter { crm: Source::AlfaCrm, metrics: Arc::new(Metrics::new()), server };
     let wire = Wire::new(
         BoxCloneSyncService::new(never),
         Arc::new(NoCredentials),

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use moka::ops::compute::Op;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::model::interest::{Interest, Refused, Waiting};
 use flight::{Flight, Landing};
@@ -448,7 +449,7 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
             Purpose::Answer => Duration::ZERO,
             Purpose::Refresh => policy::head_start(&key, policy.fresh),
         };
-        tokio::spawn(async move {
+        let fill = async move {
             // Also when the fill panics, nobody must join it any more.
             let gone = Gone { cache: Arc::clone(&cache), key: Arc::clone(&key), generation };
             let began = (generation, head_start);
@@ -461,7 +462,8 @@ impl<F: Clone + Send + Sync + 'static> Cache<F> {
             }
             drop(gone);
             pilot.land(outcome);
-        });
+        };
+        tokio::spawn(fill.in_current_span());
         landing
     }
 

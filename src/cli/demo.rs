@@ -95,7 +95,7 @@ fn configuration(listen: SocketAddr, admin: SocketAddr, sandbox: &Sandbox, keys:
 
 fn welcome(address: SocketAddr, admin: SocketAddr, keys: &[String]) -> String {
     let mut text = format!(
-        "The gateway: http://{address}\nIts docs:    http://{address}/docs\nOperators:   http://{admin}/metrics\n\nDemo keys, new at every start:\n"
+        "The gateway: http://{address}\nIts docs:    http://{address}/docs\nOperators:   http://{admin}/metrics\nDashboard:   http://{admin}/admin\n\nDemo keys, new at every start:\n"
     );
     for ((name, _), key) in CONSUMERS.iter().zip(keys) {
         text += &format!("  {name:<8} {key}\n");

@@ -6,6 +6,7 @@ mod demo;
 mod healthcheck;
 mod key;
 mod openapi;
+mod probe;
 mod sandbox;
 mod serve;
 mod signals;
@@ -38,6 +39,13 @@ enum Command {
     Sandbox(sandbox::Options),
     /// Validates a configuration, lists all its problems, and prints what is in effect with secrets masked.
     Check {
+        /// The configuration.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Asks the CRMs of a configuration, reading only and once a second, what nobody documents about them, and prints the
+    /// lines to add to it.
+    Probe {
         /// The configuration.
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
@@ -88,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Sandbox(options) => sandbox::run(&options),
         Command::Check { config } => check::run(config.as_deref()),
+        Command::Probe { config } => probe::run(config.as_deref()),
         Command::Openapi { check } => openapi::run(check),
         Command::Key { command } => key::run(&command),
         Command::Healthcheck { url } => healthcheck::run(&url),

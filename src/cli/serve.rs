@@ -10,11 +10,11 @@ use crate::telemetry::{self, Flush, LogFormat};
 
 pub(super) fn run(file: Option<&Path>) -> Result<(), Failure> {
     let config = Config::load(file, environment()).map_err(Failure::wrong)?;
-    let _logs = logs(&config)?;
-    for warning in &config.warnings {
-        tracing::warn!("{warning}");
-    }
     block_on(async {
+        let _logs = logs(&config)?;
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
         let stop = signals::stop().map_err(Failure::failed)?;
         let app = App::bind(&config, Instead::default()).await.map_err(Failure::failed)?;
         let (public, admin) =
@@ -46,12 +46,13 @@ fn reload(file: Option<&Path>, consumers: &Consumers) {
     }
 }
 
-/// Sets up logs as configured; `RUST_LOG` is honoured.
+/// Sets up logs and traces as configured; `RUST_LOG` is honoured. Must be called within a runtime.
 pub(super) fn logs(config: &Config) -> Result<Flush, Failure> {
     let format = match config.telemetry.log_format {
         config::LogFormat::Text => LogFormat::Text,
         config::LogFormat::Json => LogFormat::Json,
     };
     let filter = environment().find(|(name, _)| name == "RUST_LOG").map(|(_, value)| value);
-    telemetry::init(format, filter.as_deref()).map_err(Failure::wrong)
+    let traces = app::traces(config).map_err(Failure::failed)?;
+    telemetry::init(format, filter.as_deref(), traces).map_err(Failure::wrong)
 }

@@ -1,8 +1,8 @@
 //! `[telemetry]`: how the gateway tells what it does. Which events are told is set by `RUST_LOG`.
 
-use super::kind::{self, word};
+use super::kind::{self, Kind, word};
 use super::reader::Reader;
-use super::store::not_available;
+use super::upstream::check_origin;
 use super::writer::Writer;
 
 /// Logs and traces.
@@ -25,11 +25,24 @@ pub enum LogFormat {
 
 const LOG_FORMATS: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];
 
+/// An address that may have a path: those who collect for many give each one of its own.
+fn collector() -> Kind<String> {
+    Kind::text("an address such as \"http://localhost:4318\"", |text| {
+        let host = text.find("://").map_or(0, |at| at + 3);
+        let path = text[host..].find('/').map_or(text.len(), |at| host + at);
+        let origin = check_origin(&text[..path])?;
+        let path = text[path..].trim_end_matches('/');
+        if path.contains(['?', '#']) || !path.bytes().all(|letter| letter.is_ascii_graphic()) {
+            return Err("only the scheme, the host, the port and a path belong here".into());
+        }
+        Ok(format!("{origin}{path}"))
+    })
+}
+
 impl Telemetry {
     pub(super) fn read(r: &Reader<'_>) -> Option<Self> {
         let log_format = r.get("log_format", &kind::choice(&LOG_FORMATS));
-        let otlp_endpoint = r.optional("otlp_endpoint", &kind::text("http://localhost:4318"))?;
-        not_available(r, &[("otlp_endpoint", otlp_endpoint.is_some())]);
+        let otlp_endpoint = r.optional("otlp_endpoint", &collector())?;
         Some(Self { log_format: log_format?, otlp_endpoint })
     }
 

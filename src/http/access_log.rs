@@ -8,12 +8,13 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::Method;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::auth::Caller;
 use super::codes::Code;
 use super::problem::Problem;
 use super::request_id::RequestId;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Failure, Metrics, trace};
 
 /// How the cache took part in an answer; handlers leave it on the answer for the log.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +39,8 @@ pub(super) async fn layer(State(observer): State<Observer>, request: Request, ne
         start,
         answered: false,
     };
-    let response = next.run(request).await;
+    let span = trace::request(method, unfinished.route, request.headers());
+    let response = next.run(request).instrument(span.clone()).await;
     unfinished.answered = true;
 
     let took = start.elapsed();
@@ -49,11 +51,25 @@ pub(super) async fn layer(State(observer): State<Observer>, request: Request, ne
     let consumer = extensions.get::<Caller>().map_or("-", |caller| &*caller.0.consumer.name);
     let cache = extensions.get::<CacheResult>().map_or("-", |result| result.0);
     let request_id = id.as_ref().map_or("", RequestId::as_str);
+    trace::answered(&span, method, status, cache, consumer);
     let took_ms = millis(took);
     match extensions.get::<Problem>() {
         Some(problem) => {
             let code = problem.code().entry().name;
             let cause = problem.cause().unwrap_or("-");
+            if status >= 500 {
+                observer.metrics.recent().note(Failure {
+                    at: jiff::Timestamp::now(),
+                    method,
+                    route: route.to_owned(),
+                    status,
+                    code,
+                    source: problem.source(),
+                    cause: problem.cause().map(str::to_owned),
+                    consumer: consumer.to_owned(),
+                    request_id: request_id.to_owned(),
+                });
+            }
             // A mistake of ours, a failure of a CRM, and what the caller is told as a matter of course.
             match problem.code() {
                 Code::Internal => tracing::error!(

@@ -13,6 +13,7 @@ use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::Shared;
 use super::auth::Caller;
@@ -107,7 +108,8 @@ where
             // On a task of its own: a caller who hangs up and comes again must find the answer. If the write was not sent
             // yet, it ends as one without effect and frees the key.
             let work = work(Arc::clone(&claimed));
-            let running = tokio::spawn(async move { claimed.held_during(work).await });
+            let running = async move { claimed.held_during(work).await };
+            let running = tokio::spawn(running.in_current_span());
             running.await.unwrap_or_else(|_| internal("a write ended without an answer").into_response())
         }
     }

@@ -1,26 +1,43 @@
 //! Serves a router on a socket. Unlike `axum::serve` it gives up on callers who do not finish the head of a request, and
 //! when it ends it closes at once what carries no request.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::response::Response;
+use http::header::{CONNECTION, HeaderValue};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tower::ServiceExt as _;
+use tower::util::MapResponse;
+use tower::{Service, ServiceExt as _};
 
 /// How long a caller may take to send the head of a request, and to begin the next one.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
 /// The pause after a connection could not be accepted: there are too many, and trying again at once helps nobody.
 const NO_MORE: Duration = Duration::from_millis(100);
 
-/// Serves `router` on `listener` until `stop` completes, then waits until all requests under way are answered.
-pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+/// Serves `router` on `listener` until `stop` completes, then waits until all requests under way are answered. While
+/// `leaving` says so, each answer is the last one on its connection: a caller who keeps one open for long goes elsewhere by
+/// itself, and none sends a request into a connection that is just being closed.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    leaving: impl Fn() -> bool + Clone + Send + 'static,
+    stop: impl Future<Output = ()>,
+) {
+    let router = MapResponse::new(router, move |mut answer: Response| {
+        if leaving() {
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        answer
+    });
     let connections = GracefulShutdown::new();
     let mut stop = pin!(stop);
     loop {
@@ -42,7 +59,11 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
     connections.shutdown().await;
 }
 
-async fn connection(stream: TcpStream, router: Router, watcher: Watcher) {
+async fn connection<S>(stream: TcpStream, router: S, watcher: Watcher)
+where
+    S: Service<hyper::Request<Body>, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
     // Without it small answers wait for the caller's acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
     let service = TowerToHyperService::new(

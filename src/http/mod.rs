@@ -7,7 +7,7 @@
 //! - [`auth`], [`guard`], [`headers`], [`idempotency`], [`access_log`], [`request_id`]: the layers
 //! - [`problem`] and [`codes`]: how anything goes wrong
 //! - [`describe`], [`openapi`], [`docs`]: how all of it is documented
-//! - [`listen`]: serves a router on a socket; [`ops`]: the other listener
+//! - [`listen`]: serves a router on a socket; [`ops`]: the other listener, with the operator page ([`dashboard`])
 
 mod access_log;
 mod audit;
@@ -15,6 +15,7 @@ mod auth;
 mod batch;
 mod clerk;
 mod codes;
+mod dashboard;
 mod describe;
 mod docs;
 mod freshness;

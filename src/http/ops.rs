@@ -1,4 +1,4 @@
-//! What operators and their machines ask: alive, ready, metrics. For a listener that consumers cannot reach.
+//! What operators and their machines ask: alive, ready, metrics, and the page ([`super::dashboard`]). For a listener that consumers cannot reach.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -14,7 +14,7 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::problem::{Problem, no_such_method, no_such_path, render};
-use super::{audit, guard, headers, request_id};
+use super::{audit, dashboard, guard, headers, request_id};
 use crate::hub::{Hub, Purge};
 use crate::idempotency::Journal;
 use crate::model::Query;
@@ -50,7 +50,12 @@ impl Readiness {
         self.0.load(Ordering::Acquire) == READY
     }
 
-    fn word(&self) -> &'static str {
+    /// Whether the end has begun.
+    pub fn is_draining(&self) -> bool {
+        self.0.load(Ordering::Acquire) == DRAINING
+    }
+
+    pub(super) fn word(&self) -> &'static str {
         match self.0.load(Ordering::Acquire) {
             STARTING => "starting",
             READY => "ready",
@@ -67,7 +72,9 @@ pub fn admin(readiness: Readiness, metrics: Arc<Metrics>, hub: Arc<Hub>, journal
         .map_response(headers::security)
         .layer(axum::middleware::from_fn_with_state(Arc::<str>::from(""), render))
         .layer(CatchPanicLayer::custom(guard::on_panic));
+    let page = dashboard::router(Arc::clone(&hub), Arc::clone(&metrics), readiness.clone());
     Router::new()
+        .merge(page)
         .route("/livez", get(|| async { words(StatusCode::OK, "alive") }))
         .route("/readyz", get(readyz).with_state(readiness))
         .route("/metrics", get(exposition).with_state(metrics))

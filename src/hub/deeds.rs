@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::{OwnedMutexGuard, oneshot};
 use tokio::time::{sleep, timeout_at};
+use tracing::Instrument as _;
 
 use super::desk::{self, PRECISION, abandoned};
 use super::outcome::Search;
@@ -169,7 +170,7 @@ impl<E: Entity> Shelf<E> {
             ctx: Arc::clone(&ctx),
             stays: None,
         };
-        tokio::spawn(Arc::clone(self).carry_out(ctx, act, deed, teller));
+        tokio::spawn(Arc::clone(self).carry_out(ctx, act, deed, teller).in_current_span());
         match timeout_at(until, told).await {
             Ok(Ok(outcome)) => outcome,
             // It goes on, on its own; or it crashed, and what became of it is found out at the next start.

@@ -10,6 +10,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::crm::{Asked, Error, Kind, Question, Source};
 use crate::model::context::Reason;
@@ -157,13 +158,14 @@ impl<E: Entity> Gather<E> {
                 let ctx = Ctx { interest: Interest::default(), ..ctx.clone() };
                 *open = Some(Batch { ctx, number, seats: vec![seat] });
                 let gather = Arc::clone(self);
-                tokio::spawn(async move {
+                let soon = async move {
                     tokio::time::sleep_until(Instant::now() + WINDOW).await;
                     let batch = gather.lock().take_if(|batch| batch.number == number);
                     if let Some(batch) = batch {
                         gather.run(batch).await;
                     }
-                });
+                };
+                tokio::spawn(soon.in_current_span());
             }
         }
         let batch = open.as_ref().expect("it was just opened");
@@ -172,7 +174,7 @@ impl<E: Entity> Gather<E> {
             && let Some(full) = open.take()
         {
             let gather = Arc::clone(self);
-            tokio::spawn(async move { gather.run(full).await });
+            tokio::spawn(async move { gather.run(full).await }.in_current_span());
         }
         (receiver, call)
     }

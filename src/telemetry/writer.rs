@@ -30,7 +30,7 @@ pub(super) struct Writer {
 
 /// Writes out what is still waiting when dropped.
 #[derive(Debug)]
-pub struct Flush {
+pub(super) struct Flush {
     lines: SyncSender<Message>,
     thread: Option<JoinHandle<()>>,
 }

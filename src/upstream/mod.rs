@@ -19,6 +19,7 @@ pub use error::{Error, Refusal};
 
 use crate::model::{Ctx, Source};
 use crate::telemetry::Metrics;
+use crate::telemetry::metrics::Server;
 use quota::Pacer;
 use quota::service::{Quota, QuotaLayer};
 use retry::{Retry, RetryLayer};
@@ -73,6 +74,8 @@ pub struct Meter {
     pub crm: Source,
     /// Where it is counted.
     pub metrics: Arc<Metrics>,
+    /// Where it goes.
+    pub server: Arc<Server>,
 }
 
 /// The way to one CRM.

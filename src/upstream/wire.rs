@@ -11,8 +11,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use tokio::time::Instant;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
+use tracing::Instrument as _;
 
 use super::{Answer, Attempt, Call, Error, Meter};
+use crate::telemetry::{metrics, trace};
 
 /// The last step: a request goes out, the whole answer comes back. `transport::Http` is one; tests may put another.
 pub type Transport = BoxCloneSyncService<Request<Bytes>, Response<Bytes>, Error>;
@@ -89,10 +91,16 @@ impl Service<Attempt> for Wire {
     fn call(&mut self, attempt: Attempt) -> Self::Future {
         let wire = self.clone();
         Box::pin(async move {
-            let (request, signed) = wire.request(&attempt)?;
+            let (mut request, signed) = wire.request(&attempt)?;
             let Parts { transport, meter, timeout, .. } = &*wire.0;
+            let Call { operation, ref method, .. } = *attempt.call;
+            let server = &meter.server;
+            let span =
+                trace::call(method.as_str(), operation, meter.crm.name(), (&server.address, server.port));
+            trace::pass_on(&span, request.headers_mut());
             let sent_at = Instant::now();
-            let answered = tokio::time::timeout(*timeout, transport.clone().oneshot(request)).await;
+            let sending = transport.clone().oneshot(request).instrument(span.clone());
+            let answered = tokio::time::timeout(*timeout, sending).await;
             let outcome = answered.unwrap_or(Err(Error::Timeout(*timeout)));
             let took = sent_at.elapsed();
             let status = match &outcome {
@@ -100,7 +108,11 @@ impl Service<Attempt> for Wire {
                 Err(Error::Timeout(_)) => "timeout".to_owned(),
                 Err(_) => "error".to_owned(),
             };
-            meter.metrics.upstream(meter.crm.name(), attempt.call.operation, &status, took);
+            trace::called(&span, &status);
+            drop(span);
+            let called =
+                metrics::Called { upstream: meter.crm.name(), operation, method: method.as_str(), server };
+            meter.metrics.upstream(&called, &status, took);
             let response = outcome?;
             let (parts, body) = response.into_parts();
             Ok(Answer {

@@ -75,6 +75,11 @@ const PARTS: &[Part] = &[
         because: "The front knows the hub and the port, never an adapter, the configuration or the simulators.",
     },
     Part {
+        name: "probe",
+        may: &["config", "upstream", "crm::crypto"],
+        because: "The probe asks a CRM past everything that the gateway supposes of it; it looks through the adapter's eyes only.",
+    },
+    Part {
         name: "sandbox",
         may: &[],
         because: "A simulator built from our own wire types would agree with our mistakes.",
@@ -95,6 +100,7 @@ const PARTS: &[Part] = &[
             "crm::crypto",
             "hub",
             "http",
+            "probe",
         ],
         because: "The composition root puts the gateway together; it does not know how it was started.",
     },

@@ -14,6 +14,7 @@
 //! * `cache`: what is answered from memory, and what is said about it
 //! * `after_writes`: what was written is seen by whoever asks later, in random sequences
 //! * `narrowing`: what fits a filter is found in a wider list that memory holds
+//! * `dashboard`: what the operator page and its data say
 //! * `restart`: what a gateway knows from the one before it, and what it reads ahead
 //! * `idempotency`: a write with a key of its own is carried out once
 //! * `operations`: what became of a write that nobody knows of is found out, whatever is written; the log of writes
@@ -28,6 +29,9 @@
 //! * `openapi`, `coverage`: the document against the committed one, the answers and these tests
 //! * `offered`: which operation makes which call of the CRMs, as `docs/coverage.md` says
 //! * `documents`: what docs/ shows is what is compiled
+//! * `probe`: what is found out about each variant of a CRM
+//! * `drain`: the end under load, and what readiness depends on
+//! * `traces`: what a collector of traces is told
 //! * `program`, `cli`, `config`, `secrets`: the program itself, as operators run it
 //! * `architecture`: who may import whom
 //!
@@ -41,6 +45,7 @@ mod conformance;
 mod paging;
 mod payments_by_day;
 mod support;
+mod traces;
 
 mod after_writes;
 mod architecture;
@@ -51,8 +56,10 @@ mod cli;
 mod config;
 mod coverage;
 mod crash_points;
+mod dashboard;
 mod day;
 mod documents;
+mod drain;
 mod explain;
 mod faults;
 mod gather;
@@ -63,6 +70,7 @@ mod offered;
 mod openapi;
 mod operations;
 mod payments_under_chaos;
+mod probe;
 mod program;
 mod quota;
 mod resources;

@@ -156,6 +156,12 @@ async fn nothing_confidential_is_logged_counted_or_told_in_errors() {
         alfa.expire_tokens();
         errors.push(ask(&paths[0], CONSUMER_KEY));
         let metrics = get(&admin, "/metrics", &[]).1;
+        let state = get(&admin, "/admin/state", &[]).1;
+        assert!(
+            state.contains("\"code\":\"upstream_error\""),
+            "the failures are there to be looked at: {state}"
+        );
+        let metrics = format!("{metrics}\n{state}");
         serve.signal("TERM");
         let outcome = serve.end();
         assert_eq!(outcome.code, 0);

@@ -405,7 +405,6 @@ fn what_this_version_cannot_do_is_refused() {
         ("[auth.jwt]\nissuer = \"x\"", "auth.jwt.issuer"),
         ("[auth.jwt]\naudience = \"x\"", "auth.jwt.audience"),
         ("[redis]\nurl = \"redis://:opensesame@redis.example\"", "redis.url"),
-        ("[telemetry]\notlp_endpoint = \"http://localhost:4318\"", "telemetry.otlp_endpoint"),
     ] {
         let want = format!("{key}: not available in this version; remove it");
         assert_eq!(only(&format!("{ALFA}\n{lines}\n"), &[]), want);

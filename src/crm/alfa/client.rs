@@ -19,7 +19,8 @@ use crate::crm::wire::{Dialect, Row, number};
 use crate::crm::{Asked, Chunk, Error, Extent, Kind, Position, Question, Via, Write, Written};
 use crate::model::context::Reason;
 use crate::model::{Ctx, Entity, Order, Raw, Record, RecordId, Source};
-use crate::telemetry::Metrics;
+use crate::telemetry::metrics::Server;
+use crate::telemetry::{Metrics, trace};
 use crate::upstream::quota::{Limits, Pacer};
 use crate::upstream::wire::{Transport, Wire};
 use crate::upstream::{self, Answer, Call, Meter, Upstream};
@@ -36,7 +37,8 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new(config: &config::AlfaCrm, transport: Transport, metrics: Arc<Metrics>) -> Self {
         let session = Arc::new(Session::new(config));
-        let meter = Meter { crm: Source::AlfaCrm, metrics };
+        let server = Arc::new(Server::of(&config.base_url));
+        let meter = Meter { crm: Source::AlfaCrm, metrics, server };
         let wire = Wire::new(transport, Arc::clone(&session) as _, meter.clone(), config.request_timeout);
         let upstream = Upstream::new(Pacer::start(Limits::from(&config.quota)), &meter, wire);
         session.connect(upstream.clone());
@@ -174,6 +176,7 @@ impl Client {
             Via::Call(ctx) => self.send(ctx, &question.call).await?,
             Via::Kept(body) => Answer::kept(body),
         };
+        let _mapping = trace::mapping(Source::AlfaCrm.name(), question.call.operation).entered();
         let envelope = Envelope::read(error::read(&answer)?)?;
         let scene = Scene { today: self.today(), parent: question.parent, call: question.call.operation };
         let asked = |chunk| Asked::of(chunk, &answer, scene.today);
@@ -213,6 +216,7 @@ impl Client {
         read: fn(&Row<'_>, &Scene) -> E,
     ) -> Result<Written<E>, Error> {
         let answer = self.send(ctx, &write.call).await.map_err(Error::of_write)?;
+        let _mapping = trace::mapping(Source::AlfaCrm.name(), write.call.operation).entered();
         let mut value = error::read_write(&answer, &write.names).map_err(Error::of_write)?;
         let model = value.get_mut("model").map(Value::take).filter(Value::is_object);
         let scene = Scene { today: self.today(), parent: write.parent, call: write.call.operation };

@@ -12,6 +12,7 @@ use futures_util::future::{BoxFuture, Shared};
 use http::{HeaderName, HeaderValue, Method};
 use serde_json::json;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::error::read;
 use crate::config;
@@ -170,7 +171,7 @@ impl Session {
             return Err(error.clone());
         }
         let session = Arc::clone(self);
-        let task = tokio::spawn(async move { session.sign_in().await });
+        let task = tokio::spawn(async move { session.sign_in().await }.in_current_span());
         let shared = async move {
             task.await.unwrap_or_else(|_| {
                 let crashed = Error::new(Source::AlfaCrm, Kind::Failed, "signing in crashed");

@@ -15,7 +15,7 @@ use crate::crm::{Asked, Branches, Error, Extent, Find, Lane, Position, Question,
 use crate::model::project_action::{ProjectAction, ProjectActionFilter};
 use crate::model::{Record, RecordId, Source as CrmName};
 
-const FIELDS: Fields = &[
+pub(super) const FIELDS: Fields = &[
     ("id", &["id"]),
     ("project_id", &["project_id"]),
     ("actions_type_id", &["actions_type_id", "action_type_id", "type_id", "type"]),

@@ -16,14 +16,14 @@ use crate::crm::{Asked, Branches, Error, Extent, Find, Lane, Position, Question,
 use crate::model::checklist::{Checklist, ChecklistFilter, ChecklistItem, is_overdue};
 use crate::model::{Record, RecordId, Source as CrmName};
 
-const FIELDS: Fields = &[
+pub(super) const FIELDS: Fields = &[
     ("id", &["id"]),
     ("project_id", &["project_id"]),
     ("name", &["name", "title"]),
     ("items", &["items", "points", "tasks"]),
 ];
 
-const ITEM: Fields = &[
+pub(super) const ITEM: Fields = &[
     ("id", &["id"]),
     ("name", &["name", "title", "text"]),
     ("done", &["done", "completed", "checked"]),

@@ -20,7 +20,8 @@ use crate::crm::{Asked, Chunk, Error, Extent, Kind, Position, Question, Via};
 use crate::model::context::Reason;
 use crate::model::project::Named;
 use crate::model::{Ctx, Raw, Record, RecordId};
-use crate::telemetry::Metrics;
+use crate::telemetry::metrics::Server;
+use crate::telemetry::{Metrics, trace};
 use crate::upstream::quota::{Limits, Pacer};
 use crate::upstream::wire::{Credentials, Signature, Transport, Wire};
 use crate::upstream::{Answer, Call, Meter, Upstream};
@@ -80,7 +81,8 @@ impl Client {
                 value.set_sensitive(true);
                 Some((name, value))
             });
-        let meter = Meter { crm: CRM, metrics };
+        let server = Arc::new(Server::of(&config.base_url));
+        let meter = Meter { crm: CRM, metrics, server };
         let wire =
             Wire::new(transport, Arc::new(Keys(keys.collect())), meter.clone(), config.request_timeout);
         let dialect = Dialect { crm: CRM, zone: config.timezone.clone(), currency: None };
@@ -227,6 +229,7 @@ impl Client {
         besides: impl std::hash::Hash,
     ) -> Result<Asked<E>, Error> {
         let (answer, body) = self.obtain(via, &question.call).await?;
+        let _mapping = trace::mapping(CRM.name(), question.call.operation).entered();
         let Some(body) = body else {
             let detail = "the Crypto CRM does not know this call; check `cryptocrm.base_url` and `cryptocrm.base_path`";
             return Err(Error { status: Some(404), ..Error::new(CRM, Kind::Failed, detail) });
@@ -260,6 +263,7 @@ impl Client {
         translate: impl Fn(&Row<'_>, &Laid) -> Option<Read<E>>,
     ) -> Result<Asked<E>, Error> {
         let (answer, body) = self.obtain(via, &question.call).await?;
+        let _mapping = trace::mapping(CRM.name(), question.call.operation).entered();
         let found =
             body.map(|body| envelope::object(body, &self.config.envelope.object)).transpose()?.flatten();
         let found = mapping.lay_out_all(found.into_iter().collect());

@@ -87,6 +87,22 @@ fn find_object(value: Value, depth: usize) -> Result<Option<Value>, Error> {
     }
 }
 
+/// Where in an answer that is found for which `fits` holds, as a JSON pointer: down the envelopes that are recognised. The
+/// root has none.
+pub(super) fn place(answer: &Value, fits: impl Fn(&Value) -> bool) -> Option<String> {
+    let (mut at, mut pointer) = (answer, String::new());
+    for _ in 0..=DEPTH {
+        if fits(at) {
+            return (!pointer.is_empty()).then_some(pointer);
+        }
+        let map = at.as_object().filter(|map| !is_entity(map))?;
+        let key = KEYS.iter().find(|key| map.contains_key(**key))?;
+        pointer = format!("{pointer}/{key}");
+        at = &map[*key];
+    }
+    None
+}
+
 /// A record has an id at its root. Told before envelope keys are looked at: a project owns a key `data`.
 fn is_entity(map: &Map<String, Value>) -> bool {
     map.get("id").is_some_and(|id| id.is_number() || id.is_string())

@@ -16,7 +16,7 @@ use crate::crm::{Asked, Branches, Error, Extent, Find, Lane, Position, Question,
 use crate::model::project_good::{ProjectGood, ProjectGoodFilter};
 use crate::model::{Money, Record, RecordId, Source as CrmName};
 
-const FIELDS: Fields = &[
+pub(super) const FIELDS: Fields = &[
     ("id", &["id"]),
     ("project_id", &["project_id"]),
     ("good_id", &["good_id", "goods_id", "product_id"]),

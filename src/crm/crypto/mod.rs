@@ -1,6 +1,7 @@
 #![doc = include_str!("docs.md")]
 
 mod actions;
+pub mod calibrate;
 mod checklists;
 mod client;
 mod envelope;

@@ -17,7 +17,7 @@ use crate::model::payment::{Direction, Payment, PaymentFilter};
 use crate::model::record::newest_first;
 use crate::model::{Money, Record, RecordId, Source as CrmName};
 
-const FIELDS: Fields = &[
+pub(super) const FIELDS: Fields = &[
     ("id", &["id"]),
     ("project_id", &["project_id"]),
     ("type", &["type", "payment_type"]),

@@ -15,7 +15,7 @@ use crate::crm::{Asked, Branches, Error, Extent, Find, Kind, Lane, Position, Que
 use crate::model::project::{Condition, Project, ProjectFilter, Sort};
 use crate::model::{Money, Record, RecordId, Source as CrmName};
 
-const FIELDS: Fields = &[
+pub(super) const FIELDS: Fields = &[
     ("id", &["id"]),
     ("created", &["created", "created_at", "date_create"]),
     ("name", &["name", "title"]),

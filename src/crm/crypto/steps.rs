@@ -14,7 +14,7 @@ use crate::crm::{Asked, Branches, Error, Extent, Find, Lane, Position, Question,
 use crate::model::project_step::{ProjectStep, ProjectStepFilter};
 use crate::model::{Record, RecordId, Source as CrmName};
 
-const FIELDS: Fields = &[
+pub(super) const FIELDS: Fields = &[
     ("id", &["id"]),
     ("project_id", &["project_id"]),
     ("sales_funnel_id", &["sales_funnel_id", "funnel_id"]),

@@ -8,11 +8,13 @@ use std::task::{Context, Poll};
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use tower::{Layer, Service};
+use tracing::Instrument as _;
 
 use super::breaker::Effect;
 use super::room::Lane;
 use super::{Ended, Pacer};
 use crate::model::context::{Payer, Reason};
+use crate::telemetry::trace;
 use crate::upstream::{Answer, Attempt, Call, Error, Meter};
 
 /// Puts [`Quota`] in front of a service.
@@ -86,7 +88,12 @@ where
             // Many may wait for their turn: what is needed afterwards is made afterwards.
             let (call, ctx) = (&attempt.call, &attempt.ctx);
             let effect = if call.safe { Effect::Reads } else { Effect::Writes };
-            let turn = turns.pacer.turn(ctx, call.operation, call.size(), effect).await;
+            let waits = trace::turn(
+                turns.meter.crm.name(),
+                Lane::of(ctx.payer.class, ctx.reason).name(),
+                call.operation,
+            );
+            let turn = turns.pacer.turn(ctx, call.operation, call.size(), effect).instrument(waits).await;
             let reason = attempt.ctx.reason;
             let (crm, lane) = (turns.meter.crm.name(), Lane::of(attempt.ctx.payer.class, reason));
             let turn = turn.inspect_err(|error| turns.refused(lane, error))?;
@@ -153,7 +160,7 @@ struct Flight<'a> {
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        let Meter { crm, metrics } = &self.turns.meter;
+        let Meter { crm, metrics, .. } = &self.turns.meter;
         if self.left {
             metrics.quota_spent(crm.name(), &self.payer.consumer, self.reason.name());
         }
