@@ -25,6 +25,7 @@ use crate::idempotency::{Journal, Operation};
 use crate::model::Class;
 use crate::probe;
 use crate::store::{self, Store};
+use crate::telemetry::metrics::Operations;
 use crate::telemetry::{Export, Metrics};
 use crate::upstream::transport::{self, Http};
 use crate::upstream::wire::Transport;

