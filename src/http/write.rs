@@ -106,6 +106,10 @@ async fn read<R: Resource>(call: &Call, body: Body, new: bool) -> Result<Asked<R
     let validate_only = read_query(call.head.uri.query().unwrap_or_default())?;
     let headers = call.head.headers.clone();
     check_key(&headers, R::KEYED && new)?;
+    if headers.get(IF_MATCH).is_some_and(HeaderValue::is_empty) {
+        let detail = "is empty; send the `ETag` of the record, or leave it out".to_owned();
+        return Err(Problem::bad_header("If-Match", detail));
+    }
     let draft = if call.offer == Offer::Delete {
         Draft::<R>::default()
     } else {
@@ -121,7 +125,7 @@ async fn read<R: Resource>(call: &Call, body: Body, new: bool) -> Result<Asked<R
 /// The parameters of writes, for reading and for the API document.
 pub(super) fn declare(query: &mut Query) -> bool {
     query
-        .one("validate_only", "`true` checks the request and stops there: nothing is written.")
+        .one("validate_only", "`true` checks the request and stops there: nothing is written, and 204 says that nothing is wrong.")
         .unwrap_or_default()
 }
 
@@ -236,10 +240,10 @@ fn shown<R: Resource>(
     Ok(response)
 }
 
-/// What `validate_only` answers when nothing is wrong.
+/// What `validate_only` answers when nothing is wrong: there is nothing to say.
 fn valid() -> Response {
-    let mut response = Response::new(Body::from(r#"{"valid":true}"#));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
