@@ -103,7 +103,9 @@ fn examples(name: &str, page: &str) -> Vec<Example> {
                 let read = serde_json::from_str::<serde_json::Value>(&text);
                 assert!(read.is_ok(), "{name}: {text} is no JSON");
             }
-            other => assert!(["toml", "yaml", "rust", "text"].contains(&other), "{name}: a block of `{other}`"),
+            other => {
+                assert!(["toml", "yaml", "rust", "text"].contains(&other), "{name}: a block of `{other}`")
+            }
         }
     }
     found
@@ -130,7 +132,9 @@ fn fits(shown: &str, text: &str) -> bool {
     let (shown, text) = (bare(shown), bare(text));
     let parts: Vec<&str> = shown.split('…').collect();
     let [first, middle @ .., last] = &parts[..] else { return text == shown };
-    let Some(mut rest) = text.strip_prefix(first).and_then(|rest| rest.strip_suffix(last)) else { return false };
+    let Some(mut rest) = text.strip_prefix(first).and_then(|rest| rest.strip_suffix(last)) else {
+        return false;
+    };
     middle.iter().all(|part| match rest.find(part) {
         Some(at) => {
             rest = &rest[at + part.len()..];
@@ -142,7 +146,8 @@ fn fits(shown: &str, text: &str) -> bool {
 
 /// Runs commands one after the other in one shell; what each printed, and how it ended.
 fn run(examples: &[Example], environment: &[(&str, &str)], folder: &str) -> Vec<(String, i32)> {
-    let mut script = String::from("exec 2>&1\ncurl() { command curl --silent --show-error --max-time 60 \"$@\"; }\n");
+    let mut script =
+        String::from("exec 2>&1\ncurl() { command curl --silent --show-error --max-time 60 \"$@\"; }\n");
     for example in examples {
         script += &format!("{{\n{}\n}}\nprintf '\\n@@ %s\\n' $?\n", example.command);
     }
@@ -171,7 +176,10 @@ fn the_documents_show_what_happens() {
         if examples.is_empty() {
             continue;
         }
-        let mut demo = start(&["demo", "--listen", "127.0.0.1:0", "--upstream-latency", "0"], &[("CRM_GATEWAY__SERVER__ADMIN_LISTEN", "127.0.0.1:0")]);
+        let mut demo = start(
+            &["demo", "--listen", "127.0.0.1:0", "--upstream-latency", "0"],
+            &[("CRM_GATEWAY__SERVER__ADMIN_LISTEN", "127.0.0.1:0")],
+        );
         let public = demo.line(|line| line.strip_prefix("The gateway: http://").map(str::to_owned));
         let admin = demo.line(|line| between(line, "Operators:   http://", "/metrics").map(str::to_owned));
         let key = demo.line(|line| line.trim().strip_prefix("web-app").map(|key| key.trim().to_owned()));
@@ -188,7 +196,10 @@ fn the_documents_show_what_happens() {
         for (example, (printed, code)) in examples.iter().zip(done) {
             let Example { page, command, shown } = example;
             assert!(code == 0 || !shown.is_empty(), "{page}: {command}\nends with {code}:\n{printed}");
-            assert!(shown.is_empty() || fits(shown, &printed), "{page}: {command}\nprints\n{printed}\nand not\n{shown}");
+            assert!(
+                shown.is_empty() || fits(shown, &printed),
+                "{page}: {command}\nprints\n{printed}\nand not\n{shown}"
+            );
             seen += 1;
         }
         demo.signal("TERM");
