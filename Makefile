@@ -1,7 +1,7 @@
 # What people and CI run, by the same names. Needs Rust and make; `make help` lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test sequences faults check openapi browser alerts node chromium prometheus bench bench-scheduler bench-day bench-memory chaos fuzz image tools peers fuzztools
+.PHONY: help run test sequences faults check openapi lint-openapi clients schemathesis k8s image-test sbom browser alerts node chromium prometheus bench bench-scheduler bench-day bench-memory chaos fuzz image tools peers fuzztools
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,31 @@ browser: tools node chromium ## Tests the operator page in Chromium; SCREENSHOTS
 alerts: tools node prometheus ## Tests alert rules and the Grafana dashboard with promtool and a Prometheus that scrapes the demo
 	cargo build --locked
 	node --test tests/prometheus/
+
+lint-openapi: ## Lints the API document with Redocly
+	cd clients/typescript && { test -d node_modules || npm ci --no-audit --no-fund --silent; } && \
+		npx redocly lint --config redocly.yaml ../../openapi/openapi.json
+
+clients: tools ## Makes clients in TypeScript, Python and Rust, compiles them and uses them on the demo
+	cargo build --locked
+	clients/run.sh
+
+CASES := 10
+
+schemathesis: tools ## Sends more than 5 000 made-up requests to the demo and checks the answers, in minutes; CASES=10 for each operation and phase
+	cargo build --locked
+	tests/schemathesis/run.sh $(CASES)
+
+k8s: ## Renders the Kubernetes base and checks it against the schemas
+	k8s/check.sh
+
+image-test: tools ## Builds the container image with buildah and uses it, as root on Debian; builds a release, which takes minutes
+	tests/image/run.sh
+
+sbom: tools ## Writes the bill of materials to target/crm-gateway.cdx.json (CycloneDX)
+	@cargo cyclonedx --version >/dev/null 2>&1 || cargo install --quiet --locked --debug cargo-cyclonedx@0.5.9
+	cargo cyclonedx --format json --spec-version 1.5 --override-filename crm-gateway.cdx
+	mv crm-gateway.cdx.json target/
 
 image: ## Builds the container image crm-gateway
 	docker build --tag crm-gateway:0.1.0 --tag crm-gateway .

@@ -156,7 +156,7 @@ pub(super) fn operation_of<R: Resource>(offer: Offer, fields: &[String]) -> Oper
         Offer::Update | Offer::Act => {
             operation.response("200", written("The record as it is now.", &record, example))
         }
-        Offer::Delete => operation.response("204", ResponseBuilder::new().description("It is gone.").build()),
+        Offer::Delete => operation,
     };
     operation = operation.parameter(prefer());
     if reads {
@@ -164,7 +164,15 @@ pub(super) fn operation_of<R: Resource>(offer: Offer, fields: &[String]) -> Oper
             .parameter(cache_control())
             .response("304", Ref::new("#/components/responses/NotModified"));
     } else {
-        operation = operation.parameters(Some(parameters_of_writes::<R>(offer))).response("202", undecided());
+        let about = match offer {
+            Offer::Delete => "It is gone; with `validate_only=true`: nothing is wrong with the request.",
+            _ => "With `validate_only=true`: nothing is wrong with the request, and nothing was written.",
+        };
+        let checked = ResponseBuilder::new().description(about).build();
+        operation = operation
+            .parameters(Some(parameters_of_writes::<R>(offer)))
+            .response("202", undecided())
+            .response("204", checked);
     }
     if matches!(offer, Offer::Create | Offer::Update | Offer::Act) {
         operation = operation.request_body(Some(body::<R>(offer)));
@@ -213,25 +221,24 @@ fn parameters_of_writes<R: Resource>(offer: Offer) -> Vec<Parameter> {
     let mut query = Query::default();
     super::write::declare(&mut query);
     let mut all = params(query.known().to_vec(), &[]);
-    let header = |name: &str, about: &str, needed: bool| {
+    let header = |name: &str, about: &str, needed: bool, schema: ObjectBuilder| {
         let required = if needed { Required::True } else { Required::False };
         ParameterBuilder::new()
             .name(name)
             .parameter_in(ParameterIn::Header)
             .required(required)
             .description(Some(about.to_owned()))
-            .schema(Some(
-                ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255)),
-            ))
+            .schema(Some(schema.schema_type(Type::String).min_length(Some(1))))
     };
     let needed = R::KEYED && offer == Offer::Create;
     let key = "A text of your own that is new for each new request and the same for a repeated one. It is remembered for 72 \
                hours: the same request under the same key gets the first one's answer, with `Idempotency-Replayed: true`.";
-    let key = header("Idempotency-Key", key, needed);
+    let visible = ObjectBuilder::new().pattern(Some("^[!-~]+$")).max_length(Some(255));
+    let key = header("Idempotency-Key", key, needed, visible);
     all.push(if needed { key.example(Some(json!("4f9c1f0e-invoice-17"))).build() } else { key.build() });
     if matches!(offer, Offer::Update | Offer::Delete | Offer::Act) {
         let about = "The `ETag` of the record as you read it; 412 when it has changed since.";
-        all.push(header("If-Match", about, false).build());
+        all.push(header("If-Match", about, false, ObjectBuilder::new()).build());
     }
     all
 }

@@ -159,7 +159,9 @@ fn not_modified() -> Response {
 }
 
 fn statuses() -> Vec<u16> {
-    let mut statuses: Vec<u16> = Code::ALL.into_iter().map(|code| code.entry().status.as_u16()).collect();
+    // A path that is not there with this method is answered by no operation.
+    let codes = Code::ALL.into_iter().filter(|code| !matches!(code, Code::MethodNotAllowed));
+    let mut statuses: Vec<u16> = codes.map(|code| code.entry().status.as_u16()).collect();
     statuses.dedup();
     statuses
 }
@@ -297,8 +299,10 @@ mod tests {
                 let told = scope.split(' ').all(|scope| about.contains(scope));
                 assert!(told || path == "/operations/{id}", "{at}");
                 let responses = operation["responses"].as_object().unwrap();
-                // Of a write nobody may know yet what became of it.
-                let is_good = |status: &&String| status.starts_with('2') && *status != "202";
+                // Of a write nobody may know yet what became of it, and 204 is for writes that are only checked.
+                let is_good = |status: &&String| {
+                    status.starts_with('2') && *status != "202" && (method == "delete" || *status != "204")
+                };
                 let good: Vec<&String> = responses.keys().filter(is_good).collect();
                 let expected: &[&str] = match method.as_str() {
                     "get" => &["200"],
@@ -311,6 +315,7 @@ mod tests {
                 assert!(expected.contains(&good.as_str()), "{at} answers {good}");
                 let example = &responses[good]["content"]["application/json"]["example"];
                 assert_eq!(example.is_object(), good != "204", "{at}");
+                assert_eq!(responses.contains_key("204"), !scope.ends_with(":read"), "{at}");
                 let writes = ["409", "412", "413", "415", "422", "501"];
                 let common = ["400", "401", "403", "404", "406", "429", "500", "502", "503", "504"];
                 let asks = scope.ends_with(":read");

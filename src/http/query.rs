@@ -156,13 +156,14 @@ fn declare_view(query: &mut Query, known: &[String], expands: &'static [Expand])
     }
     let mut expand: Vec<&'static Expand> = Vec::new();
     if !expands.is_empty() {
+        let mut known: Vec<&str> = expands.iter().map(|expand| expand.name).collect();
+        known.dedup();
         let names: Vec<String> =
             query.many("expand", "Puts the names of what these references point to beside them.");
+        query.words(known.iter().copied());
         for name in names.iter().flat_map(|list| list.split(',')) {
             let wanted: Vec<_> = expands.iter().filter(|expand| expand.name == name).collect();
             if wanted.is_empty() {
-                let mut known: Vec<&str> = expands.iter().map(|expand| expand.name).collect();
-                known.dedup();
                 let known = known.join("`, `");
                 query.refuse("expand", format!("holds `{}`; known are `{known}`", shown(name)));
             }

@@ -174,6 +174,10 @@ async fn read<R: Resource>(call: &Call, body: Body, new: bool) -> Result<Asked<R
     let validate_only = read_query(call.head.uri.query().unwrap_or_default())?;
     let headers = call.head.headers.clone();
     check_key(&headers, R::KEYED && new)?;
+    if headers.get(IF_MATCH).is_some_and(HeaderValue::is_empty) {
+        let detail = "is empty; send the `ETag` of the record, or leave it out".to_owned();
+        return Err(Problem::bad_header("If-Match", detail));
+    }
     let mut given = Map::new();
     let draft = if call.offer == Offer::Delete {
         Draft::<R>::default()
@@ -204,7 +208,7 @@ pub(super) fn read_part<R: Resource>(
 /// The parameters of writes, for reading and for the API document.
 pub(super) fn declare(query: &mut Query) -> bool {
     query
-        .one("validate_only", "`true` checks the request and stops there: nothing is written.")
+        .one("validate_only", "`true` checks the request and stops there: nothing is written, and 204 says that nothing is wrong.")
         .unwrap_or_default()
 }
 
@@ -291,10 +295,10 @@ fn matches<E: Entity>(headers: &HeaderMap, record: &Record<E>, consumer: &Consum
     }
 }
 
-/// What `validate_only` answers when nothing is wrong.
+/// What `validate_only` answers when nothing is wrong: there is nothing to say.
 pub(super) fn valid() -> Response {
-    let mut response = Response::new(Body::from(r#"{"valid":true}"#));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

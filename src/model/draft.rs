@@ -21,6 +21,8 @@ use super::{RecordId, time};
 
 /// The longest text of a field, in characters, where nothing shorter is declared.
 const MAX_TEXT: usize = 10_000;
+/// A text with something besides space, without control characters other than those of lines.
+const SAYS_SOMETHING: &str = r"^[^\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F]*[^\s\u0000-\u001F\u007F-\u009F][^\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F]*$";
 /// The most entries of a list.
 const MAX_ENTRIES: usize = 500;
 /// The most problems that are told of one body.
@@ -202,15 +204,43 @@ impl Fields {
         let about = "The branches it belongs to, all of them: the list replaces the one there is. A new record that \
                      names none gets the only branch there is.";
         let branches: Change<Vec<RecordId>> = self.always("branch_ids", about);
-        if branches.value().is_some_and(Vec::is_empty) {
-            self.refuse("branch_ids", "is empty; name at least one branch");
-        }
+        self.never_empty("branch_ids", &branches, "name at least one branch");
         branches
     }
 
     /// Why a field of the record cannot be written, and what to do instead.
     pub fn read_only(&mut self, name: &'static str, hint: &'static str) {
         self.hints.push((name, hint));
+    }
+
+    /// A word that records may show and nobody can write; `used` tells whether somebody does.
+    pub fn never(&mut self, name: &'static str, word: &str, used: bool, instead: &str) {
+        if let Some(Schema::Object(object)) = self.schema_of(name)
+            && let Some(words) = &mut object.enum_values
+        {
+            words.retain(|known| known != word);
+        }
+        if used {
+            self.refuse(name, format!("is `{word}`; {instead}"));
+        }
+    }
+
+    /// A list that may be left out, but that has entries where it is there.
+    pub fn never_empty<T>(&mut self, name: &'static str, list: &Change<Vec<T>>, instead: &str) {
+        if let Some(Schema::Array(array)) = self.schema_of(name) {
+            array.min_items = Some(1);
+        }
+        if list.value().is_some_and(Vec::is_empty) {
+            self.refuse(name, format!("is empty; {instead}"));
+        }
+    }
+
+    fn schema_of(&mut self, name: &str) -> Option<&mut Schema> {
+        let field = self.known.iter_mut().find(|field| field.name == name)?;
+        match &mut field.schema {
+            RefOr::T(schema) => Some(schema),
+            RefOr::Ref(_) => None,
+        }
     }
 
     /// Notes a problem that more than one value makes.
@@ -316,22 +346,27 @@ pub struct Short<const N: usize>(pub String);
 
 impl<const N: usize> Json for Short<N> {
     fn parse(value: &Value) -> Result<Self, Bad> {
-        let text = text_of(value)?.trim();
+        let text = text_of(value)?;
         let length = text.chars().count();
-        if text.is_empty() {
+        if text.trim().is_empty() {
             return Err("is empty; use `null` to empty a field, where that is possible".into());
         }
         if length > N {
             return Err(format!("has {length} characters; {N} are taken").into());
         }
-        if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
+        if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
             return Err("holds control characters".into());
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.trim().to_owned()))
     }
 
     fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(N)).into()
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some(SAYS_SOMETHING))
+            .min_length(Some(1))
+            .max_length(Some(N))
+            .into()
     }
 }
 
@@ -481,13 +516,14 @@ impl Json for Sum {
         ObjectBuilder::new()
             .property(
                 "amount",
-                ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[0-9]+(\.[0-9]{1,2})?$")),
+                ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[0-9]{1,12}(\.[0-9]{1,2})?$")),
             )
             .required("amount")
             .property(
                 "currency",
                 ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null])),
             )
+            .additional_properties(Some(AdditionalProperties::FreeForm(false)))
             .examples([serde_json::json!({"amount": "1250.00", "currency": "RUB"})])
             .into()
     }
@@ -546,10 +582,16 @@ impl Json for Custom {
     }
 
     fn schema() -> RefOr<Schema> {
-        let text = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]));
-        let keys = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^custom_[A-Za-z0-9_]+$"));
+        let mut text = <String as Json>::schema();
+        if let RefOr::T(Schema::Object(text)) = &mut text {
+            text.schema_type = nullable(&text.schema_type);
+        }
+        let keys = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some("^custom_[A-Za-z0-9_]+$"))
+            .max_length(Some(MAX_CUSTOM_KEY));
         ObjectBuilder::new()
-            .additional_properties(Some(RefOr::<Schema>::from(text)))
+            .additional_properties(Some(text))
             .property_names(Some(keys))
             .max_properties(Some(MAX_CUSTOM))
             .into()

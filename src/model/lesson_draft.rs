@@ -68,15 +68,11 @@ impl Draft for LessonDraft {
             note: fields.one("note", "Free text."),
             attendance: Change::Keep,
         };
-        match draft.status.value() {
-            Some(Word(LessonStatus::Conducted)) => {
-                fields.refuse("status", "is `CONDUCTED`; use `POST /lessons/{id}/conduct`");
-            }
-            Some(Word(LessonStatus::Unknown)) => {
-                fields.refuse("status", "is `UNKNOWN`; use `PLANNED` or `CANCELLED`");
-            }
-            _ => {}
-        }
+        let status = draft.status.value();
+        let conducted = status == Some(&Word(LessonStatus::Conducted));
+        fields.never("status", "CONDUCTED", conducted, "use `POST /lessons/{id}/conduct`");
+        let unknown = status == Some(&Word(LessonStatus::Unknown));
+        fields.never("status", "UNKNOWN", unknown, "use `PLANNED` or `CANCELLED`");
         if fields.creating() && draft.ends_at.is_keep() && draft.duration.is_keep() {
             fields.refuse("ends_at", "is missing; say it, or `duration_minutes`");
         }

@@ -218,9 +218,8 @@ impl Draft for PaymentDraft {
         if draft.amount.value().is_some_and(|sum| sum.amount.is_zero()) {
             fields.refuse("amount", "is zero, which is no payment");
         }
-        if draft.direction.value() == Some(&Word(Direction::Unknown)) {
-            fields.refuse("direction", "is `UNKNOWN`; use `INCOME` or `EXPENSE`");
-        }
+        let unknown = draft.direction.value() == Some(&Word(Direction::Unknown));
+        fields.never("direction", "UNKNOWN", unknown, "use `INCOME` or `EXPENSE`");
         fields.read_only("type_name", "`type_id` says it");
         draft
     }

@@ -15,19 +15,21 @@ use serde::de::DeserializeOwned;
 use serde::de::value::{Error as ChoiceError, StrDeserializer};
 use serde_json::Value;
 use utoipa::PartialSchema;
-use utoipa::openapi::schema::{ArrayBuilder, Type};
+use utoipa::openapi::schema::{ArrayBuilder, ArrayItems, Type};
 use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat};
 
 use super::RecordId;
 pub use body::body_schema;
 use body::{Form, name_in_body};
 
-/// The longest value of a parameter, in bytes.
+/// The longest value of a parameter, in characters.
 const MAX_VALUE: usize = 2000;
 /// The longest name a consumer may choose, in bytes.
 const MAX_NAME: usize = 200;
 /// The most problems that are told of one query.
 const MAX_PROBLEMS: usize = 20;
+/// No control characters, as a pattern.
+const PRINTABLE: &str = r"^[^\u0000-\u001F\u007F-\u009F]+$";
 const EMPTY: &str = "is empty; leave it out instead";
 
 /// One declared parameter.
@@ -175,7 +177,7 @@ impl Query {
                     form.complaint_of_open().unwrap_or_default().to_owned()
                 }
                 _ if value.is_empty() => EMPTY.to_owned(),
-                _ if value.len() > MAX_VALUE => format!("is longer than {MAX_VALUE} bytes"),
+                _ if is_longer(value, MAX_VALUE) => format!("is longer than {MAX_VALUE} characters"),
                 Err(detail) => detail,
                 Ok(value) => {
                     found.entry(inner.to_owned()).or_default().push(value);
@@ -191,6 +193,14 @@ impl Query {
     pub fn masked_by(&mut self, mask: &'static str) {
         if let Some(param) = self.known.last_mut() {
             param.mask = Some(mask);
+        }
+    }
+
+    /// Declares that the values of the parameter read last are some of these words.
+    pub fn words<'a>(&mut self, words: impl Iterator<Item = &'a str>) {
+        let word = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words));
+        if let Some(Param { schema: RefOr::T(Schema::Array(list)), .. }) = self.known.last_mut() {
+            list.items = ArrayItems::RefOrSchema(Box::new(RefOr::T(word.into())));
         }
     }
 
@@ -269,8 +279,8 @@ impl Query {
                 Err(complaint.to_owned())
             } else if value.is_empty() {
                 Err(EMPTY.to_owned())
-            } else if value.len() > longest {
-                Err(format!("is longer than {longest} bytes"))
+            } else if is_longer(value, longest) {
+                Err(format!("is longer than {longest} characters"))
             } else {
                 parse(value)
             };
@@ -305,9 +315,15 @@ pub(super) fn choose<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     })
 }
 
+/// Whether a text has more characters than that.
+fn is_longer(text: &str, longest: usize) -> bool {
+    // Characters are counted only where there may be too many: no text has more of them than bytes.
+    text.len() > longest && text.chars().count() > longest
+}
+
 /// A value that can be read from a parameter.
 pub trait Text: Sized {
-    /// The longest value, in bytes.
+    /// The longest value, in characters.
     const LONGEST: usize = MAX_VALUE;
     /// Reads it; the error is a sentence without subject.
     fn parse(text: &str) -> Result<Self, String>;
@@ -330,7 +346,12 @@ impl Text for String {
         }
     }
     fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(MAX_VALUE)).into()
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some(PRINTABLE))
+            .min_length(Some(1))
+            .max_length(Some(MAX_VALUE))
+            .into()
     }
     fn example() -> Option<Value> {
         None
@@ -387,7 +408,9 @@ impl Text for Decimal {
         number.ok_or_else(|| format!("is `{}`; use a decimal number such as `1250.00`", shown(text)))
     }
     fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^-?[0-9]+(\.[0-9]+)?$")).into()
+        // What an exact number holds, whatever its digits.
+        let pattern = r"^-?[0-9]{1,20}(\.[0-9]{1,8})?$";
+        ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).into()
     }
     fn example() -> Option<Value> {
         Some("1250.00".into())

@@ -196,9 +196,7 @@ impl ScheduleDraft {
             }
             _ => {}
         }
-        if self.weekdays.value().is_some_and(Vec::is_empty) {
-            fields.refuse("weekdays", "is empty; a slot is on some day");
-        }
+        fields.never_empty("weekdays", &self.weekdays, "a slot is on some day");
         if let (Some(from), Some(to)) = (self.starts_at.value(), self.ends_at.value())
             && to <= from
         {

@@ -45,9 +45,8 @@ pub struct PayerDraft {
 impl Part for PayerDraft {
     fn read(fields: &mut Fields) -> Self {
         let kind = fields.always("kind", "A person (the default of a new record) or an organisation.");
-        if kind.value() == Some(&Word(PayerKind::Unknown)) {
-            fields.refuse("kind", "is `UNKNOWN`; use `PERSON` or `ORGANIZATION`");
-        }
+        let unknown = kind.value() == Some(&Word(PayerKind::Unknown));
+        fields.never("kind", "UNKNOWN", unknown, "use `PERSON` or `ORGANIZATION`");
         Self { kind, name: fields.one("name", "The payer's name.") }
     }
 }
@@ -82,12 +81,10 @@ impl Draft for StudentDraft {
             note: fields.one("note", "Free text."),
             custom: fields.custom(),
         };
-        if draft.stage.value() == Some(&Word(Stage::Unknown)) {
-            fields.refuse("stage", "is `UNKNOWN`; use `STUDENT` or `LEAD`");
-        }
-        if draft.color.value() == Some(&Word(Color::Unknown)) {
-            fields.refuse("color", "is `UNKNOWN`; use one of the others, or `null`");
-        }
+        let unknown = draft.stage.value() == Some(&Word(Stage::Unknown));
+        fields.never("stage", "UNKNOWN", unknown, "use `STUDENT` or `LEAD`");
+        let unknown = draft.color.value() == Some(&Word(Color::Unknown));
+        fields.never("color", "UNKNOWN", unknown, "use one of the others, or `null`");
         for field in ["balance", "base_balance"] {
             fields.read_only(field, BALANCE);
         }

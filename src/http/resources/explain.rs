@@ -53,17 +53,21 @@ const METHODS: [Method; 8] = [
 #[schema(as = QuotaQuestion)]
 struct Question {
     /// Its method; `GET` by default.
-    #[schema(required = false, example = "GET")]
+    #[schema(
+        required = false,
+        example = "GET",
+        pattern = "^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|TRACE)$"
+    )]
     method: String,
     /// Its path with its query, as it would be sent.
-    #[schema(example = "/students?limit=50")]
+    #[schema(example = "/students?limit=50", pattern = r"^/[A-Za-z0-9._~!$&'()*+,;=:@%/?\[\]-]*$")]
     path: String,
     /// Its headers. Who asks is who asks this; a body is JSON if nothing else is said. A name in two spellings is a
     /// header sent twice.
-    #[schema(required = false, value_type = std::collections::HashMap<String, String>)]
+    #[schema(required = false, value_type = Option<std::collections::HashMap<String, String>>)]
     headers: HeaderMap,
     /// Its body.
-    #[schema(required = false, value_type = Object)]
+    #[schema(required = false, value_type = Value)]
     body: Value,
 }
 
@@ -400,7 +404,8 @@ fn read(mut asked: Map<String, Value>, base_path: &str) -> Result<Asked, Problem
 
 /// A path as it would be sent; what all paths begin with may be left out.
 fn target(text: &str, base_path: &str) -> Option<PathAndQuery> {
-    if !text.starts_with('/') {
+    let sent = |b: u8| b.is_ascii_alphanumeric() || b"._~!$&'()*+,;=:@%/?[]-".contains(&b);
+    if !text.starts_with('/') || !text.bytes().all(sent) {
         return None;
     }
     let below =

@@ -289,7 +289,7 @@ async fn what_is_wrong_is_told_before_anything_is_spent() {
     assert!(keyless.text.contains("Idempotency-Key"), "{}", keyless.text);
     let asker = app.owner().with("idempotency-key", "k");
     let valid = asker.send(Method::POST, "/payments?validate_only=true", Some(&good)).await;
-    assert_eq!((valid.status, &valid.json), (200, &json!({"valid": true})));
+    assert_eq!((valid.status, valid.text.as_str()), (204, ""));
     assert_eq!(app.alfa.ledger().count_operation("pay/create"), 0);
 }
 
