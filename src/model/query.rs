@@ -198,9 +198,17 @@ impl Query {
 
     /// Declares that the values of the parameter read last are some of these words.
     pub fn words<'a>(&mut self, words: impl Iterator<Item = &'a str>) {
-        let word = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words));
+        self.items(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)));
+    }
+
+    /// Declares what the values of the parameter read last look like, where that is narrower than their type says.
+    pub fn shape(&mut self, pattern: &str) {
+        self.items(ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)));
+    }
+
+    fn items(&mut self, item: ObjectBuilder) {
         if let Some(Param { schema: RefOr::T(Schema::Array(list)), .. }) = self.known.last_mut() {
-            list.items = ArrayItems::RefOrSchema(Box::new(RefOr::T(word.into())));
+            list.items = ArrayItems::RefOrSchema(Box::new(RefOr::T(item.into())));
         }
     }
 
