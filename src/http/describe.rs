@@ -168,11 +168,10 @@ pub(super) fn operation_of<R: Resource>(offer: Offer, fields: &[String]) -> Oper
             Offer::Delete => "It is gone; with `validate_only=true`: nothing is wrong with the request.",
             _ => "With `validate_only=true`: nothing is wrong with the request, and nothing was written.",
         };
-        let checked = ResponseBuilder::new().description(about).build();
         operation = operation
             .parameters(Some(parameters_of_writes::<R>(offer)))
             .response("202", undecided())
-            .response("204", checked);
+            .response("204", checked(about));
     }
     if matches!(offer, Offer::Create | Offer::Update | Offer::Act) {
         operation = operation.request_body(Some(body::<R>(offer)));
@@ -312,7 +311,11 @@ pub(super) fn batch<R: Resource>(
         .parameter(prefer())
         .parameters(Some(parameters_of_writes::<R>(Offer::Create)))
         .request_body(Some(body.build()))
-        .response("200", answer_with("What became of each.", answers, answer, &headers).build());
+        .response("200", answer_with("What became of each.", answers, answer, &headers).build())
+        .response(
+            "204",
+            checked("With `validate_only=true`: nothing is wrong with the request, and nothing was written."),
+        );
     for status in statuses(Offer::Create, false) {
         operation = operation
             .response(status.to_string(), Ref::new(format!("#/components/responses/Problem{status}")));
@@ -336,6 +339,11 @@ fn written(about: &str, schema: &str, example: Value) -> Response {
         answer = answer.header_ref(name, Ref::new(format!("#/components/headers/{name}")));
     }
     answer.build()
+}
+
+/// What is answered to a write that is only checked.
+fn checked(about: &str) -> Response {
+    ResponseBuilder::new().description(about).build()
 }
 
 /// What is answered to a write as long as nobody knows what became of it.

@@ -2,21 +2,24 @@
 //! thread here, so every point at which some task waits can be visited: the runtime runs so many steps and is dropped with
 //! all that was under way, as a process that is killed. The next gateway finds the store as it was.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crm_gateway::hub::Clock;
 use crm_gateway::sandbox::fault::Fault;
 use crm_gateway::sandbox::{alfa, crypto};
 use crm_gateway::store::Store;
 use crm_gateway::upstream::wire::Transport;
 use http::{Method, Request};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::yield_now;
-use tokio::time::{advance, sleep};
+use tokio::time::{Instant, advance, sleep};
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 
-use crate::support::app::same_as_the_crms;
+use crate::support::app::NOW;
 use crate::support::{Answer, Setup, TestApp, transport};
 
 /// Steps after which time goes on by a millisecond.
@@ -30,6 +33,22 @@ struct World {
     alfa: alfa::Crm,
     crypto: crypto::Crm,
     student: u64,
+    since: Since,
+}
+
+/// What the clock on the wall showed when this gateway's life began, and when that was: each has a clock of its own.
+type Since = Arc<Mutex<(Timestamp, Instant)>>;
+
+fn school_time() -> Timestamp {
+    NOW.in_tz("Europe/Moscow").unwrap().timestamp()
+}
+
+fn clock(since: &Since) -> Clock {
+    let since = Arc::clone(since);
+    Arc::new(move || {
+        let (at, began) = *since.lock().unwrap();
+        at + SignedDuration::try_from(began.elapsed()).unwrap()
+    })
 }
 
 impl World {
@@ -37,14 +56,19 @@ impl World {
         let runtime = runtime();
         let _inside = runtime.enter();
         let setup = Setup::new().students(10).projects(1).in_no_hurry();
-        let setup = setup.kept_in(Store::in_memory(), same_as_the_crms());
+        let since = Arc::new(Mutex::new((school_time(), Instant::now())));
+        let setup = setup.kept_in(Store::in_memory(), clock(&since));
         let (alfa, crypto) = setup.crms();
         let alone = |row: &Value| row["branch_ids"].as_array().is_some_and(|branches| branches.len() == 1);
         let student = alfa.rows("customer").into_iter().find(alone).unwrap()["id"].as_u64().unwrap();
-        Self { setup, alfa, crypto, student }
+        Self { setup, alfa, crypto, student, since }
     }
 
+    /// Must be called where the gateway is to live.
     fn start(&self) -> TestApp {
+        let mut since = self.since.lock().unwrap();
+        since.1 = Instant::now();
+        drop(since);
         let to_alfa = far(transport::to_router(self.alfa.router(), ""));
         let to_crypto = transport::to_router(self.crypto.router(), &self.crypto.access().base_path);
         self.setup.clone().start_over(self.alfa.clone(), self.crypto.clone(), to_alfa, to_crypto)
@@ -52,12 +76,12 @@ impl World {
 
     fn payment(&self, number: usize) -> Value {
         let student = format!("alfa-{}", self.student);
-        json!({"student_id": student, "amount": format!("{number}.00"), "date": "2026-02-20", "account_id": "alfa-1"})
+        json!({"student_id": student, "amount": amount(number), "date": "2026-02-20", "account_id": "alfa-1"})
     }
 
     /// The payments of that number in the CRM.
     fn made(&self, number: usize) -> Vec<u64> {
-        let amount = format!("{number}.00");
+        let amount = amount(number);
         let rows = self.alfa.rows("pay").into_iter();
         rows.filter(|row| row["income"] == amount.as_str()).map(|row| row["id"].as_u64().unwrap()).collect()
     }
@@ -74,6 +98,11 @@ fn far(inner: Transport) -> Transport {
             answer
         }
     }))
+}
+
+/// An amount that no other payment of the school has.
+fn amount(number: usize) -> String {
+    format!("{number}.37")
 }
 
 fn runtime() -> Runtime {
@@ -169,4 +198,33 @@ fn a_gateway_may_die_at_any_step_of_a_payment_whose_answer_was_lost() {
 #[test]
 fn a_gateway_may_die_at_any_step_of_a_payment_that_did_not_arrive() {
     at_every_step(Some(&Fault::DropBefore));
+}
+
+#[test]
+fn a_gateway_that_dies_often_decides_all_the_same() {
+    /// A third of the time for which absence is not believed.
+    const LIFE: Duration = Duration::from_secs(10);
+    let world = World::new();
+    world.alfa.faults().next(Some("pay/create"), 1, Fault::DropBefore);
+    let mut location = String::new();
+    for life in 0..6 {
+        let status = runtime().block_on(async {
+            let app = world.start();
+            if life == 0 {
+                let told = pay(&app, 1, &world.payment(1)).await;
+                assert_eq!(told.status, 202, "{}", told.text);
+                told.header("location").clone_into(&mut location);
+            }
+            sleep(LIFE).await;
+            let operation = app.owner().get(&location).await;
+            world.since.lock().unwrap().0 += SignedDuration::try_from(LIFE).unwrap();
+            operation.json["status"].as_str().unwrap().to_owned()
+        });
+        // Half a minute after the second began, which was the first to find it open: as the fourth ends.
+        match life {
+            0..3 => assert_eq!(status, "PENDING", "life {life}"),
+            3 => {}
+            _ => assert_eq!(status, "FAILED", "life {life}"),
+        }
+    }
 }

@@ -57,7 +57,8 @@ async fn the_state_says_who_waits_and_how_long_one_more_would() {
     let depth = alfa["waiting_by_class"]["batch"].as_u64().unwrap();
     assert!(depth >= 4 && alfa["waiting"].as_u64().unwrap() >= depth, "{alfa}");
     let wait = |class: &str| alfa["predicted_wait_ms"][class].as_u64().unwrap();
-    assert!(wait("interactive") < wait("batch") && wait("batch") >= 200 * depth, "{alfa}");
+    // One more consumer of the class would wait for its turn among them, not behind them all.
+    assert!(wait("interactive") < wait("batch"), "{alfa}");
     for answer in waiting.await.unwrap() {
         assert_eq!(answer.status, 200);
     }

@@ -113,6 +113,8 @@ fn no_request_is_lost_when_a_gateway_under_load_is_told_to_end() {
 #[tokio::test(start_paused = true)]
 async fn a_gateway_whose_crms_are_gone_is_ready_all_the_same() {
     let app = Setup::new().students(10).projects(5).in_no_hurry().start();
+    // Signed in, so that it is reads that fail.
+    assert_eq!(app.owner().get("/teachers").await.status, 200);
     app.alfa.faults().next(None, usize::MAX, Fault::DropBefore);
     app.crypto.faults().next(None, usize::MAX, Fault::DropBefore);
     for _ in 0..8 {

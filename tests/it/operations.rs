@@ -524,17 +524,3 @@ async fn two_equal_payments_without_marks_of_which_one_arrived_are_for_people() 
     }
     assert_eq!(app.alfa.count("pay"), before + 1);
 }
-
-#[tokio::test(start_paused = true)]
-async fn a_gateway_that_dies_often_decides_all_the_same() {
-    let setup = setup();
-    let mut app = setup.clone().start();
-    app.alfa.faults().next(Some("pay/create"), 1, Fault::DropBefore);
-    let told = pay(&app, "k", &payment(&app, "100.00")).await;
-    for _ in 0..5 {
-        sleep(SETTLE / 3).await;
-        app = setup.clone().start_with(app.alfa.clone(), app.crypto.clone());
-    }
-    sleep(Duration::from_secs(5)).await;
-    assert_eq!(known(&app.owner(), &told).await["status"], "FAILED");
-}

@@ -176,10 +176,12 @@ fn crms(hub: &Hub, samples: &Samples) -> Vec<CrmState> {
 
 /// What a metric counts, added up for each value of a label.
 fn sums(samples: &Samples, name: &str, label: &str, fits: impl Fn(&Sample) -> bool) -> BTreeMap<String, u64> {
-    let mut sums = BTreeMap::new();
+    let mut sums: BTreeMap<String, u64> = BTreeMap::new();
     for sample in samples.of(name).filter(|sample| fits(sample)) {
         *sums.entry(sample.label(label).to_owned()).or_default() += sample.count();
     }
+    // What is counted by a handle that is kept is there before it happens.
+    sums.retain(|_, count| *count > 0);
     sums
 }
 
