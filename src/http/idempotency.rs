@@ -64,7 +64,7 @@ pub(super) async fn layer(State(front): State<Shared>, mut request: Request, nex
     };
     let target = head.uri.path_and_query().map_or("", |target| target.as_str());
     let fingerprint = fingerprint(&head.method, target, &body);
-    let key = Key { consumer: Arc::clone(&caller.0.consumer.name), text: text.into() };
+    let key = Key { consumer: Arc::clone(&caller.0.consumer.identity), text: text.into() };
     match front.keys.claim(key, fingerprint, Instant::now()) {
         Claim::Done(kept) => again(&kept),
         Claim::Running => {

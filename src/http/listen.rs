@@ -2,6 +2,7 @@
 //! when it ends it closes at once what carries no request.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt as _;
+
+use super::auth::Peer;
 
 /// How long a caller may take to send the head of a request, and to begin the next one.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
@@ -29,8 +32,8 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
             () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, _)) => {
-                tokio::spawn(connection(stream, router.clone(), connections.watcher()));
+            Ok((stream, peer)) => {
+                tokio::spawn(connection(stream, peer.ip(), router.clone(), connections.watcher()));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -42,12 +45,14 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
     connections.shutdown().await;
 }
 
-async fn connection(stream: TcpStream, router: Router, watcher: Watcher) {
+async fn connection(stream: TcpStream, peer: IpAddr, router: Router, watcher: Watcher) {
     // Without it small answers wait for the caller's acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
-    let service = TowerToHyperService::new(
-        router.map_request(|request: hyper::Request<Incoming>| request.map(Body::new)),
-    );
+    let service =
+        TowerToHyperService::new(router.map_request(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            request.map(Body::new)
+        }));
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)

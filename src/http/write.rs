@@ -38,7 +38,7 @@ pub(super) async fn create<R: Resource>(call: Call, body: Body) -> Result<Respon
     let consumer = &caller.0.consumer;
     let asked = read::<R>(&call, body, true).await?;
     if asked.validate_only {
-        let scope = Scope { visible: consumer.branches.clone(), ..Scope::default() };
+        let scope = Scope::of(&consumer.sight);
         call.front.api.hub.check::<R::Record>(&scope, &asked.filter, &asked.draft)?;
         return Ok(valid());
     }

@@ -9,10 +9,10 @@ use super::desk::Way;
 use super::journal::Journal;
 use super::{Hub, Scope};
 use crate::crm::{Error, Lane, Position, Source};
-use crate::model::Ctx;
 use crate::model::context::{Class, Freshness, Payer, Reason};
 use crate::model::interest::Interest;
 use crate::model::reference::{Book, ReferenceEntry, ReferenceFilter};
+use crate::model::{Ctx, Sight};
 
 /// How long one book may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -38,7 +38,7 @@ impl Hub {
         }
         let ctx = circumstances();
         let shelf = self.shelf::<ReferenceEntry>();
-        let visible = shelf.visible(&Scope::default()).unwrap_or_default();
+        let visible = shelf.visible(&Scope::of(&Arc::new(Sight::all()))).unwrap_or_default();
         let branches = shelf.branches(&Journal::new(&ctx, 1), source, &filter, &visible).await?;
         for lane in source.lanes(&filter, &branches)? {
             self.warm_lane(&ctx, source, &filter, &lane).await?;

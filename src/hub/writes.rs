@@ -9,12 +9,13 @@ use tokio::time::timeout_at;
 
 use super::desk::{PRECISION, Trip, abandoned};
 use super::journal::Journal;
+use super::own::seen;
 use super::{Answer, Failure, Hub, Provenance, Scope, Shelf, suppose};
 use crate::crm::{self, Place, Source, Write, Written};
 use crate::model::context::{Freshness, Reason};
 use crate::model::rehearsal::Rehearsal;
 use crate::model::student::{Student, StudentFilter};
-use crate::model::{Ctx, Draft, Entity, Record, RecordId, Source as CrmName};
+use crate::model::{Ctx, Draft, Entity, Record, RecordId, Sight, Source as CrmName};
 
 /// The CRM that records without an id yet are made in, where there is a choice.
 const HOME: CrmName = CrmName::AlfaCrm;
@@ -27,6 +28,7 @@ impl Hub {
         filter: &E::Filter,
         draft: &E::Draft,
     ) -> Result<(), Failure> {
+        may_be_made::<E>(scope, filter, draft)?;
         let shelf = self.shelf::<E>();
         shelf.branch_of_draft(scope, draft)?;
         shelf.home()?.create(draft, &Place { filter, branch: None, hidden: Vec::new(), student: None })?;
@@ -134,11 +136,11 @@ impl Hub {
     /// Refuses a write that refers to what the consumer may not see. Who sees all branches leaves it to the CRM whether
     /// there is such a record.
     async fn sees<D: Draft>(&self, ctx: &Ctx, scope: &Scope, draft: &D) -> Result<(), Failure> {
-        if scope.visible.is_none() && self.around.branches.is_empty() {
+        if *scope.sight == Sight::all() && self.around.branches.is_empty() {
             return Ok(());
         }
         let ctx = Ctx { freshness: Freshness::default(), ..ctx.clone() };
-        let scope = Scope { visible: scope.visible.clone(), ..Scope::default() };
+        let scope = Scope::of(&scope.sight);
         let mut refers = draft.refers();
         refers.dedup();
         let asked = refers.iter().map(|(kin, _, id)| self.branches_of(&ctx, &scope, *kin, id));
@@ -173,6 +175,16 @@ impl Hub {
             Err(failure) => Err(failure),
         }
     }
+}
+
+/// Who sees some students only makes records for those alone: below one of them, or naming it.
+fn may_be_made<E: Entity>(scope: &Scope, filter: &E::Filter, draft: &E::Draft) -> Result<(), Failure> {
+    let Some(students) = &scope.sight.students else { return Ok(()) };
+    let student = (E::ROWS.on)(filter).or(draft.student());
+    if E::ROWS.made_for_one && student.is_some_and(|student| students.contains(student)) {
+        return Ok(());
+    }
+    Err(Failure::NotTheirs("This key makes records for the students it sees, and no others."))
 }
 
 /// What is written to: the record as it was.
@@ -300,6 +312,10 @@ impl<E: Entity> Shelf<E> {
         let freshness = Freshness { max_age: Some(Duration::ZERO), only_if_cached: false };
         let now = Ctx { freshness, ..ctx.clone() };
         let before = self.get(&now, scope, filter, id).await?;
+        // A part that is written back would end the rest.
+        if before.value.is_reduced() {
+            return Err(Failure::NotTheirs("This key sees a part of this record, and cannot change it."));
+        }
         Ok((source, before))
     }
 
@@ -385,7 +401,18 @@ impl<E: Entity> Shelf<E> {
         let provenance =
             Provenance { queued: written.queued, upstream: written.took, ..Provenance::default() };
         match (written.record, id) {
-            (Some(record), _) => Ok(Answer { value: Arc::new(record), provenance, witness: None }),
+            (Some(record), _) => {
+                let trip = Journal::new(ctx, 1);
+                let theirs = self.around.kinship.theirs(&trip, scope, (E::ROWS.needs)(filter)).await?;
+                match seen(&Arc::new(record), filter, theirs.as_ref()) {
+                    Some(value) => Ok(Answer { value, provenance, witness: None }),
+                    None => {
+                        let detail =
+                            "the CRM took the write, but what it made of it is not for this key to see";
+                        Err(crm::Error::new(HOME, crm::Kind::Unreadable, detail).of_write().into())
+                    }
+                }
+            }
             (None, Some(id)) => {
                 // Whatever becomes of this, the write was made.
                 let ctx = Ctx { freshness: Freshness::default(), ..ctx.clone() };

@@ -33,6 +33,7 @@
 
 mod adapters;
 mod conformance;
+mod own;
 mod paging;
 mod payments_by_day;
 mod support;
@@ -50,6 +51,7 @@ mod faults;
 mod gather;
 mod idempotency;
 mod joining;
+mod matrix;
 mod narrowing;
 mod offered;
 mod openapi;
@@ -59,5 +61,7 @@ mod resources;
 mod restart;
 mod scheduler;
 mod secrets;
+mod security;
 mod stack;
+mod tokens;
 mod waiting_room;
