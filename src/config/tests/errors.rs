@@ -413,8 +413,8 @@ fn whose_tokens_are_good_must_be_said_whole() {
     let needed = "is needed: without it any token of the provider would be good here";
     let missing = "says whose tokens are good, and jwks_url or jwks_file is missing";
     for (lines, want) in [
-        ("jwks_url = \"https://id.example/keys\"\nissuer = \"x\"", format!("auth.jwt.audience: {needed}")),
-        ("jwks_file = \"keys.json\"\naudience = \"x\"", format!("auth.jwt.issuer: {needed}")),
+        ("jwks_url = \"https://id.example/keys\"\nissuer = \"x\"", format!("auth.jwt.audience (embedded default): {needed}")),
+        ("jwks_file = \"keys.json\"\naudience = \"x\"", format!("auth.jwt.issuer (embedded default): {needed}")),
         ("issuer = \"x\"", format!("auth.jwt.issuer: {missing}")),
         ("audience = \"x\"", format!("auth.jwt.audience: {missing}")),
         (

@@ -184,6 +184,7 @@ async fn everything(
         for _ in 0..40 {
             let answer = asker.page(&variant, cursor.as_deref()).await;
             assert!(answer.status < 500 || answer.status == 501, "{variant}: {}", answer.text);
+            assert_ne!(answer.status, 429, "{variant}");
             cursor = answer.next_cursor();
             answers.push((variant.clone(), answer.json));
             if cursor.is_none() {
@@ -302,10 +303,16 @@ async fn nobody_reads_what_the_oracle_does_not_allow_and_everybody_the_rest() {
                 let without_raw: BTreeSet<Place> =
                     seen(&everything_but_raw(&owner, question, &expands).await);
                 let due = |place: &&Place| {
-                    answers_with(question).contains(&place.0.as_str()) && scene.oracle.allows(who, place)
+                    answers_with(question).contains(&place.0.as_str())
+                        && parent(question).is_none_or(|parent| scene.oracle.allows(who, &parent))
+                        && scene.oracle.allows(who, place)
                 };
                 for place in without_raw.iter().filter(due) {
-                    assert!(read.contains(place), "{name} does not find {place:?} in {question}");
+                    assert!(
+                        read.contains(place),
+                        "{name} does not find {place:?} in {question}: {}",
+                        answers[0].1
+                    );
                 }
             }
         }
@@ -313,10 +320,30 @@ async fn nobody_reads_what_the_oracle_does_not_allow_and_everybody_the_rest() {
     assert!(checked > 1000, "{checked}");
 }
 
+/// What a path hangs on: who may not see that sees nothing below it.
+fn parent(question: &str) -> Option<Place> {
+    let path = question.split('?').next().unwrap_or_default();
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    let id = segments.get(1)?.rsplit_once('-')?.1.parse().ok()?;
+    segments.get(2)?;
+    let (table, field) = match segments[0] {
+        "students" => ("customer", "name"),
+        "groups" => ("group", "name"),
+        "tasks" => ("task", "title"),
+        "projects" => ("project", "name"),
+        _ => return None,
+    };
+    Some((table.to_owned(), id, field.to_owned()))
+}
+
 /// The tables of the records that a path answers with; what else stands in them may hang on what is hidden.
 fn answers_with(question: &str) -> &'static [&'static str] {
     let path = question.split('?').next().unwrap_or_default();
     let segments: Vec<&str> = path.split('/').skip(1).collect();
+    // What a list of theirs holds is as good as the CRM's own filter by student; by its id each record is found.
+    if !path.ends_with(|last: char| last.is_ascii_digit()) {
+        return &[];
+    }
     match (segments[0], segments.get(2).copied().unwrap_or_default()) {
         ("students", "") => &["customer"],
         ("groups", "") => &["group"],

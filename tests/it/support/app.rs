@@ -114,6 +114,7 @@ impl Setup {
             .set("auth.jwt.issuer", &format!("\"{ISSUER}\""))
             .set("auth.jwt.audience", &format!("\"{AUDIENCE}\""))
             .set("auth.jwt.scopes", "[\"*\"]")
+            .set("auth.jwt.rate_limit", "1000000")
     }
 
     /// Quotas so wide that only a test of quotas meets them.
