@@ -1,5 +1,7 @@
 //! The composition root: a configuration in, a running gateway out. The only module that knows everybody.
 
+mod jwks;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -8,13 +10,14 @@ use std::time::Duration;
 
 use axum::Router;
 use futures_util::FutureExt as _;
+use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 
 use crate::cache::{Cache, Policy};
 use crate::config::{self, Config};
-use crate::consumers::{Consumer, Consumers};
+use crate::consumers::{BadJwks, Consumer, Consumers, Provider};
 use crate::crm::Crm;
 use crate::crm::alfa::Alfa;
 use crate::crm::crypto::Crypto;
@@ -22,7 +25,7 @@ use crate::http::{self, Api, Readiness, Settings, listen};
 use crate::hub::{Clock, Hub, Snapshots};
 use crate::idempotency::journal::Undecided;
 use crate::idempotency::{Journal, Operation};
-use crate::model::Class;
+use crate::model::{Class, Sight};
 use crate::probe;
 use crate::store::{self, Store};
 use crate::telemetry::metrics::Operations;
@@ -44,12 +47,31 @@ pub enum StartError {
     /// The way to a CRM cannot be set up.
     #[error(transparent)]
     Transport(#[from] transport::SetupError),
+    /// The keys of tokens cannot be read from their file.
+    #[error("auth.jwt.jwks_file: {path}: {cause}")]
+    Jwks {
+        /// The file.
+        path: String,
+        /// Why.
+        cause: JwksError,
+    },
     /// There is no store to be had at the configured place.
     #[error(transparent)]
     Store(#[from] store::OpenError),
     /// What it holds cannot be read.
     #[error(transparent)]
     Stored(#[from] store::Error),
+}
+
+/// Why a file holds no keys.
+#[derive(Debug, thiserror::Error)]
+pub enum JwksError {
+    /// It cannot be read.
+    #[error(transparent)]
+    File(#[from] std::io::Error),
+    /// It is something else.
+    #[error(transparent)]
+    Content(#[from] BadJwks),
 }
 
 /// What may be put in place of what the configuration says: the demo and the tests use it.
@@ -63,8 +85,10 @@ pub struct Instead {
     pub demo_key: Option<String>,
     /// What outlives the gateway, in place of the file on the disk.
     pub store: Option<Store>,
-    /// What time it is, by whoever keeps the store.
+    /// What time it is, by whoever keeps the store and judges tokens.
     pub clock: Option<Clock>,
+    /// Who publishes the keys of tokens.
+    pub provider: Option<Arc<dyn Provider>>,
 }
 
 impl Instead {
@@ -142,10 +166,15 @@ pub fn build(config: &Config, instead: Instead) -> Result<Routers, StartError> {
             Operations { open, needs_review }
         }
     });
-    let snapshots = Snapshots::open(store, clock, &account(config), half / 4)?;
+    let snapshots = Snapshots::open(store, Arc::clone(&clock), &account(config), half / 4)?;
     let policies = |resource: &str| policy(config, resource);
-    let hub = Arc::new(Hub::new(&crms, cache, Arc::clone(&metrics), &branches, policies, snapshots)?);
-    let consumers = Arc::new(Consumers::new(consumers(config)));
+    let hub = Hub::new(&crms, cache, Arc::clone(&metrics), &branches, policies, snapshots)?;
+    let hub = Arc::new(hub.sealed_by(&secret(config, "cursors")));
+    let tokens = match &config.jwt {
+        Some(jwt) => Some(jwks::tokens(jwt, config, Arc::clone(&clock), instead.provider)?),
+        None => None,
+    };
+    let consumers = Arc::new(Consumers::new(consumers(config)).with_tokens(tokens));
     let settings = Settings {
         base_path: config.server.base_path.clone(),
         request_timeout: config.server.request_timeout,
@@ -220,6 +249,18 @@ fn to_crypto(crypto: &config::CryptoCrm) -> Result<Transport, StartError> {
     })
 }
 
+/// What nobody outside knows and what is the same after a restart, one for each purpose.
+fn secret(config: &Config, purpose: &str) -> [u8; 32] {
+    let mut secret = Sha256::new_with_prefix(purpose);
+    if let Some(alfa) = &config.alfacrm {
+        secret.update(alfa.api_key.expose());
+    }
+    if let Some(crypto) = &config.cryptocrm {
+        secret.update(crypto.secret.expose());
+    }
+    secret.finalize().into()
+}
+
 fn over_http(settings: transport::Settings) -> Result<Transport, StartError> {
     Ok(BoxCloneSyncService::new(Http::new(&settings)?))
 }
@@ -233,17 +274,22 @@ fn policy(config: &Config, resource: &str) -> Policy {
 fn consumer(config: &config::Consumer) -> Consumer {
     Consumer {
         name: config.name.as_str().into(),
+        identity: config.name.as_str().into(),
         keys: config.key_hashes.clone(),
         scopes: config.scopes.iter().cloned().collect(),
-        branches: config.branches.clone(),
-        class: match config.class {
-            config::Class::Interactive => Class::Interactive,
-            config::Class::Partner => Class::Partner,
-            config::Class::Batch => Class::Batch,
-        },
+        sight: Arc::new(Sight { branches: config.branches.clone(), students: None }),
+        class: class(config.class),
         weight: config.weight,
         rate_limit: NonZeroU32::new(config.rate_limit).unwrap_or(NonZeroU32::MIN),
         mask: config.mask.iter().map(|mask| mask.name().to_owned()).collect(),
+    }
+}
+
+fn class(class: config::Class) -> Class {
+    match class {
+        config::Class::Interactive => Class::Interactive,
+        config::Class::Partner => Class::Partner,
+        config::Class::Batch => Class::Batch,
     }
 }
 
@@ -323,6 +369,22 @@ impl App {
         hub.flush().await;
         Ok(())
     }
+}
+
+/// Takes what can be taken while requests run: consumers, and the keys of tokens where they are in a file.
+///
+/// # Errors
+/// The file holds no keys; then nothing is taken.
+pub fn reload(config: &Config, consumers: &Consumers) -> Result<(), StartError> {
+    let keys = match (&config.jwt, consumers.tokens()) {
+        (Some(jwt), Some(tokens)) => jwks::in_file(jwt)?.map(|keys| (tokens, keys)),
+        _ => None,
+    };
+    consumers.replace(self::consumers(config));
+    if let Some((tokens, keys)) = keys {
+        tokens.replace(keys);
+    }
+    Ok(())
 }
 
 /// The consumers of a configuration.

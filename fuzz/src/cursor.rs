@@ -1,5 +1,5 @@
-//! Cursors. A text is refused, or written anew it means the same. Anybody can forge one, because its check only
-//! finds damage: whatever stands in it, a list answers or refuses, and neither asks the CRMs without end nor gives a
+//! Cursors. A text is refused, or written anew it means the same. It is
+//! sealed, but what is sealed may be old or of another version: whatever stands in it, a list answers or refuses, and neither asks the CRMs without end nor gives a
 //! cursor that it would refuse.
 //!
 //! An input is one byte, then a text to be read as a cursor; where the byte is odd, the sequences of one, in JSON.
@@ -20,7 +20,6 @@ use crm_gateway::model::{Entity, Query};
 use crm_gateway::telemetry::Metrics;
 use http::{Request, Response};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use tokio::runtime::Runtime;
 
 use crate::{configuration, ctx, runtime, to_answers};
@@ -47,7 +46,7 @@ pub fn check(data: &[u8]) {
         return;
     }
     let Ok(lanes) = serde_json::from_str::<Value>(text) else { return };
-    assert_ne!(hub::cursor_survives(&seal(QUESTION, &lanes), QUESTION), Some(false));
+    assert_ne!(hub::cursor_survives(&text_of(QUESTION, &lanes), QUESTION), Some(false));
     BENCH.with(|bench| {
         bench.runtime.block_on(async {
             match how / 2 % 5 {
@@ -69,21 +68,25 @@ pub fn check(data: &[u8]) {
     });
 }
 
+/// What cursors are sealed with.
+const SECRET: &[u8] = b"fuzz";
 /// A fingerprint that no question has.
 const QUESTION: &str = "q";
 
 /// A cursor of the question with these sequences.
 fn seal(question: &str, lanes: &Value) -> String {
-    let text = json!({"q": question, "l": lanes}).to_string();
-    let mut bytes = Sha256::digest(text.as_bytes())[..6].to_vec();
-    bytes.extend_from_slice(text.as_bytes());
-    URL_SAFE_NO_PAD.encode(bytes)
+    URL_SAFE_NO_PAD.encode(hub::sealed(text_of(question, lanes).as_bytes(), SECRET))
+}
+
+/// What stands in it.
+fn text_of(question: &str, lanes: &Value) -> String {
+    json!({"q": question, "l": lanes}).to_string()
 }
 
 /// The fingerprint in a cursor.
 fn question_of(cursor: &str) -> String {
     let bytes = URL_SAFE_NO_PAD.decode(cursor).expect("a cursor is base64");
-    let value: Value = serde_json::from_slice(&bytes[6..]).expect("a cursor holds JSON");
+    let value: Value = serde_json::from_slice(&hub::opened(&bytes, SECRET).expect("it is ours")).expect("a cursor holds JSON");
     value["q"].as_str().expect("a cursor names its question").to_owned()
 }
 
@@ -110,7 +113,7 @@ impl Bench {
         let never =
             |_: &str| Policy { fresh: Duration::ZERO, stale: Duration::ZERO, if_error: Duration::ZERO };
         let cache = Arc::new(Cache::new(0));
-        let hub = Hub::new(&crms, cache, metrics, &[], never, Snapshots::in_memory()).expect("it is empty");
+        let hub = Hub::new(&crms, cache, metrics, &[], never, Snapshots::in_memory()).expect("it is empty").sealed_by(SECRET);
         drop(within);
         Self { runtime, hub, calls }
     }
@@ -119,7 +122,7 @@ impl Bench {
     async fn list<E: Entity>(&self, shelf: &Shelf<E>, lanes: &Value, query: &str) {
         use crm_gateway::model::Filter as _;
         let filter = E::Filter::read(&mut Query::parse(query));
-        let scope = Scope::default();
+        let scope = Scope::of(&Arc::default());
         let page = async |limit, cursor: Option<String>| {
             self.calls.store(0, Ordering::Relaxed);
             let answer = shelf.list(&ctx(), &scope, &filter, &PageRequest { limit, cursor }).await;

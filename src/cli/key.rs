@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use super::{Failure, print};
-use crate::config::{RESERVED, Scope};
+use crate::config::{BEARERS, RESERVED, Scope};
 use crate::consumers::{hash, new_key};
 
 /// What can be done with keys.
@@ -30,8 +30,8 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
     if !plain {
         return Err(Failure::wrong("the name of a consumer is made of small letters, digits and dashes"));
     }
-    if name == RESERVED {
-        return Err(Failure::wrong("the name `gateway` is the gateway's own"));
+    if name == RESERVED || name == BEARERS {
+        return Err(Failure::wrong("this name is the gateway's own"));
     }
     for text in scopes {
         text.parse::<Scope>().map_err(|hint| Failure::wrong(format!("`{text}` is no scope: {hint}")))?;

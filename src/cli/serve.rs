@@ -31,17 +31,17 @@ pub(super) fn run(file: Option<&Path>) -> Result<(), Failure> {
     })
 }
 
-/// Takes the consumers of the configuration as it is now: keys, scopes, branches, masks and limits. A bad configuration
-/// changes nothing. Everything else takes a restart.
+/// Takes the consumers of the configuration as it is now: keys, scopes, branches, masks and limits, and the keys of tokens
+/// where they are in a file. A bad configuration changes nothing. Everything else takes a restart.
 fn reload(file: Option<&Path>, consumers: &Consumers) {
     match Config::load(file, environment()) {
-        Ok(config) => {
-            consumers.replace(app::consumers(&config));
-            tracing::info!(
+        Ok(config) => match app::reload(&config, consumers) {
+            Ok(()) => tracing::info!(
                 consumers = config.consumers.len(),
                 "consumers reloaded; other settings take a restart"
-            );
-        }
+            ),
+            Err(error) => tracing::error!(%error, "nothing is reloaded, the old settings stay"),
+        },
         Err(problems) => tracing::error!("the configuration is not reloaded, the old one stays: {problems}"),
     }
 }

@@ -130,6 +130,9 @@ pub const SCOPE_RESOURCES: [&str; 15] = [
 /// The name under which is counted what the gateway does for all; no consumer has it.
 pub const RESERVED: &str = "gateway";
 
+/// The name under which bearers of tokens are counted, all of them; no consumer has it either.
+pub const BEARERS: &str = "jwt";
+
 /// Resources that nothing can be written to, so that `:write` promises what it cannot give.
 const READ_ONLY: [&str; 8] =
     ["tariffs", "projects", "reference", "history", "messages", "search", "quota", "admin"];
@@ -201,6 +204,10 @@ impl Consumer {
             }
             if name == RESERVED {
                 r.problem_here("this name is the gateway's own: what it does for all is counted under it");
+                return None;
+            }
+            if name == BEARERS {
+                r.problem_here("this name is that of all who come with tokens");
                 return None;
             }
             consumer

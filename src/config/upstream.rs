@@ -186,19 +186,36 @@ pub(super) fn check_origin(text: &str) -> Result<String, String> {
     Ok(format!("{scheme}://{}", authority.to_ascii_lowercase()))
 }
 
+/// An address with a path, as its origin and the rest.
+pub(super) fn split_origin(text: &str) -> Result<(String, String), String> {
+    let after_scheme = text.find("://").map_or(0, |at| at + 3);
+    let path = text[after_scheme..].find(['/', '?', '#']).map_or(text.len(), |at| after_scheme + at);
+    let (origin, path) = text.split_at(path);
+    let origin = check_origin(origin)?;
+    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+    match path.parse::<http::uri::PathAndQuery>() {
+        Ok(_) if !path.contains('#') => Ok((origin, path)),
+        _ => Err("what stands behind the host is no path".into()),
+    }
+}
+
 /// Says when credentials would cross a network in clear.
 pub(super) fn warn_if_clear(r: &Reader<'_>, base_url: &str) {
+    if is_clear(base_url) {
+        r.warn("base_url", "http:// sends the credentials and all data in clear; use https://");
+    }
+}
+
+/// Whether what goes there can be read, and changed, on the way.
+pub(super) fn is_clear(base_url: &str) -> bool {
     let Some(host) = base_url.strip_prefix("http://") else {
-        return;
+        return false;
     };
     let name = match host.strip_prefix('[') {
         Some(v6) => v6.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),
     };
-    let loopback = name == "localhost" || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
-    if !loopback {
-        r.warn("base_url", "http:// sends the credentials and all data in clear; use https://");
-    }
+    name != "localhost" && !name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
 /// An IANA time zone and its official spelling.
@@ -228,6 +245,28 @@ mod tests {
             ("http://[::1]", "http://[::1]"),
         ] {
             assert_eq!(check_origin(text).as_deref(), Ok(want), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_with_a_path_is_taken_apart() {
+        let parts = |origin: &str, path: &str| Ok((origin.to_owned(), path.to_owned()));
+        for (text, want) in [
+            ("https://ID.example/keys", parts("https://id.example", "/keys")),
+            ("https://id.example", parts("https://id.example", "/")),
+            ("https://id.example:8443/a/b?tenant=1", parts("https://id.example:8443", "/a/b?tenant=1")),
+        ] {
+            assert_eq!(split_origin(text), want, "{text}");
+        }
+        for text in [
+            "id.example/keys",
+            "file:///etc/keys",
+            "https://me:pw@id.example/",
+            "https://id.example/a#b",
+            "https:///keys",
+            "https://id.example/a b",
+        ] {
+            assert!(split_origin(text).is_err(), "{text}");
         }
     }
 

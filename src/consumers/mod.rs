@@ -1,43 +1,61 @@
-//! Who may call us: key hashes, scopes, branches, masks and the limit of each consumer. No HTTP here.
+//! Who may call us: key hashes, tokens, scopes, what is seen, masks and the limit of each consumer. No HTTP here.
 //!
 //! A key is never kept: what is presented is hashed once, looked up by its hash and compared in constant time.
 
+mod claims;
+mod failures;
+mod jwks;
 mod key;
 mod limit;
 mod scope;
+mod tokens;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 use subtle::ConstantTimeEq;
+use tokio::time::Instant;
 
+use failures::Failures;
+
+pub use claims::BadToken;
+pub use jwks::{BadJwks, Jwks};
 pub use key::{hash, new_key};
 pub use limit::{Limit, Verdict};
 pub use scope::Scopes;
+pub use tokens::{Clock, Provider, Rules, Tokens};
 
 pub use crate::config::{Access, KeyHash};
 
-use crate::model::Class;
+use crate::model::{Class, Sight};
 
-/// One consumer as configured.
+/// The mask that hides what a CRM itself says of a record. Bearers of tokens are under it, whatever is configured.
+pub const RAW: &str = "raw";
+
+/// One consumer: as configured, or as its token says.
 #[derive(Debug, Clone)]
 pub struct Consumer {
     /// Its name in logs, metrics and bills.
     pub name: Arc<str>,
+    /// What tells it from all others: its name, and for the bearer of a token who that is, in a form that tells nobody.
+    /// It waits for its turns and keeps its keys under it.
+    pub identity: Arc<str>,
     /// SHA-256 of each of its keys; two while a key rotates.
     pub keys: Vec<KeyHash>,
     /// What it may do.
     pub scopes: Scopes,
-    /// The AlfaCRM branches it may see; `None` is all.
-    pub branches: Option<Vec<u64>>,
+    /// What of all records it may see.
+    pub sight: Arc<Sight>,
     /// How urgent its calls are.
     pub class: Class,
     /// Its share among consumers of the same class.
     pub weight: u32,
     /// Requests per second to the gateway itself.
     pub rate_limit: NonZeroU32,
-    /// The masks it is under: `contacts`, `balances`, `notes`.
+    /// The masks it is under: `contacts`, `balances`, `notes`, and [`RAW`].
     pub mask: Vec<String>,
 }
 
@@ -57,6 +75,16 @@ pub struct Member {
 #[derive(Debug)]
 pub struct Consumers {
     members: RwLock<Arc<Members>>,
+    tokens: Option<Arc<Tokens>>,
+    failures: Failures,
+}
+
+impl Member {
+    /// A consumer with the limit that is its own.
+    fn new(consumer: Consumer, limit: Limit) -> Self {
+        let view = format!("{:?} {:?}", consumer.mask, consumer.sight).into();
+        Self { consumer, limit, view }
+    }
 }
 
 type Members = HashMap<KeyHash, Arc<Member>>;
@@ -64,7 +92,22 @@ type Members = HashMap<KeyHash, Arc<Member>>;
 impl Consumers {
     /// The consumers that may call.
     pub fn new(consumers: Vec<Consumer>) -> Self {
-        Self { members: RwLock::new(Arc::new(index(consumers, &Members::new()))) }
+        Self {
+            members: RwLock::new(Arc::new(index(consumers, &Members::new()))),
+            tokens: None,
+            failures: Failures::default(),
+        }
+    }
+
+    /// And those who come with tokens.
+    #[must_use]
+    pub fn with_tokens(self, tokens: Option<Arc<Tokens>>) -> Self {
+        Self { tokens, ..self }
+    }
+
+    /// Those who come with tokens, where any may.
+    pub fn tokens(&self) -> Option<&Arc<Tokens>> {
+        self.tokens.as_ref()
     }
 
     /// Exchanges the whole set. A consumer whose limit did not change keeps what it has used of it.
@@ -74,12 +117,24 @@ impl Consumers {
         *self.members.write().unwrap_or_else(std::sync::PoisonError::into_inner) = after;
     }
 
-    /// The consumer a key belongs to.
+    /// How long a peer is refused that failed too often; what it comes with may be known all the same.
+    pub fn pause(&self, peer: IpAddr) -> Option<Duration> {
+        self.failures.pause(peer, Instant::now())
+    }
+
+    /// A peer came with something that is not good.
+    pub fn failed(&self, peer: IpAddr) {
+        self.failures.note(peer, Instant::now());
+    }
+
+    /// The consumer a key belongs to, or a token that was found good before.
     pub fn find(&self, presented: &str) -> Option<Arc<Member>> {
         let presented = hash(presented);
         let members = self.members();
-        let (known, member) = members.get_key_value(&presented)?;
-        bool::from(known.0.ct_eq(&presented.0)).then(|| Arc::clone(member))
+        match members.get_key_value(&presented) {
+            Some((known, member)) => bool::from(known.0.ct_eq(&presented.0)).then(|| Arc::clone(member)),
+            None => self.tokens.as_ref()?.known(&presented),
+        }
     }
 
     /// The consumer of that name.
@@ -101,8 +156,7 @@ fn index(consumers: Vec<Consumer>, before: &Members) -> Members {
             .map(|old| old.limit.clone());
         let limit = kept.unwrap_or_else(|| Limit::per_second(consumer.rate_limit));
         let keys = consumer.keys.clone();
-        let view = format!("{:?} {:?}", consumer.mask, consumer.branches).into();
-        let member = Arc::new(Member { consumer, limit, view });
+        let member = Arc::new(Member::new(consumer, limit));
         for key in keys {
             members.insert(key, Arc::clone(&member));
         }
@@ -117,9 +171,10 @@ mod tests {
     fn consumer(name: &str, keys: &[&str]) -> Consumer {
         Consumer {
             name: name.into(),
+            identity: name.into(),
             keys: keys.iter().map(|key| hash(key)).collect(),
             scopes: Scopes::all(),
-            branches: None,
+            sight: Arc::default(),
             class: Class::Partner,
             weight: 1,
             rate_limit: NonZeroU32::new(2).unwrap(),

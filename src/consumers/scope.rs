@@ -12,6 +12,18 @@ impl Scopes {
         Self(vec![Scope::All])
     }
 
+    /// What is in both.
+    #[must_use]
+    pub fn narrowed(&self, by: &Self) -> Self {
+        let of_by = by.0.iter().filter(|scope| self.holds(scope));
+        let of_self = self.0.iter().filter(|scope| by.holds(scope) && !by.0.contains(scope));
+        of_by.chain(of_self).cloned().collect()
+    }
+
+    fn holds(&self, scope: &Scope) -> bool {
+        self.0.iter().any(|own| *own == Scope::All || own == scope)
+    }
+
     /// Whether `access` to `resource` is allowed. Writing does not include reading.
     pub fn allow(&self, resource: &str, access: Access) -> bool {
         self.0.iter().any(|scope| match scope {
@@ -38,5 +50,17 @@ mod tests {
         assert!(!scopes.allow("payments", Access::Read));
         assert!(!scopes.allow("students", Access::Write));
         assert!(Scopes::all().allow("anything", Access::Write));
+    }
+
+    #[test]
+    fn scopes_are_narrowed_to_what_is_in_both() {
+        let scopes = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Scopes>();
+        let most = scopes(&["students:read", "payments:read"]);
+        assert_eq!(most.narrowed(&scopes(&["payments:read", "tasks:read"])), scopes(&["payments:read"]));
+        assert_eq!(most.narrowed(&scopes(&["*"])), most);
+        assert_eq!(most.narrowed(&scopes(&[])), scopes(&[]));
+        assert_eq!(scopes(&["*"]).narrowed(&most), most);
+        assert_eq!(scopes(&["*"]).narrowed(&scopes(&["*"])), scopes(&["*"]));
+        assert!(!most.narrowed(&scopes(&["payments:write"])).allow("payments", Access::Write));
     }
 }

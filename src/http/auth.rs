@@ -6,18 +6,24 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderName, WWW_AUTHENTICATE};
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Shared;
 use super::codes::Code;
 use super::headers::value;
 use super::problem::{Problem, internal};
-use crate::consumers::{Access, Member, Scopes, Verdict};
+use crate::consumers::{Access, BadToken, Consumers, Member, Scopes, Tokens, Verdict};
 use crate::model::query::shown;
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// Where a request came from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) IpAddr);
 
 /// The consumer behind a request.
 #[derive(Debug, Clone)]
@@ -25,6 +31,7 @@ pub(super) struct Caller(pub(super) Arc<Member>);
 
 /// Finds the consumer, counts the request against its limit, and tells it what is left.
 pub(super) async fn authenticate(State(front): State<Shared>, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
     let caller = match credential(request.headers()) {
         None => {
             return Problem::new(
@@ -34,13 +41,9 @@ pub(super) async fn authenticate(State(front): State<Shared>, mut request: Reque
             .header(WWW_AUTHENTICATE, "Bearer realm=\"crm-gateway\"")
             .into_response();
         }
-        Some(key) => match front.api.consumers.find(key) {
-            Some(member) => Caller(member),
-            None => {
-                return Problem::new(Code::Unauthenticated, "The key is not known.")
-                    .header(WWW_AUTHENTICATE, "Bearer realm=\"crm-gateway\", error=\"invalid_token\"")
-                    .into_response();
-            }
+        Some(key) => match find(&front.api.consumers, key, peer).await {
+            Ok(member) => Caller(member),
+            Err(problem) => return problem.into_response(),
         },
     };
     let verdict = caller.0.limit.check();
@@ -57,6 +60,47 @@ pub(super) async fn authenticate(State(front): State<Shared>, mut request: Reque
     tell(response.headers_mut(), verdict);
     response.extensions_mut().insert(caller);
     response
+}
+
+/// The consumer behind a key or a token.
+async fn find(consumers: &Consumers, key: &str, peer: Option<IpAddr>) -> Result<Arc<Member>, Problem> {
+    let refused = |why: String| {
+        Problem::new(Code::Unauthenticated, why)
+            .header(WWW_AUTHENTICATE, "Bearer realm=\"crm-gateway\", error=\"invalid_token\"")
+    };
+    if let Some(member) = consumers.find(key) {
+        return Ok(member);
+    }
+    // Whoever shares an address with a flood is let in by a key, or by a token that was good before; nothing else is
+    // looked at.
+    if let Some(pause) = peer.and_then(|peer| consumers.pause(peer)) {
+        let detail = "Too many requests with bad keys or tokens came from this address.";
+        return Err(Problem::new(Code::RateLimited, detail).retry_after(pause));
+    }
+    let found = judge(consumers, key, refused).await;
+    if let (Err(problem), Some(peer)) = (&found, peer)
+        && problem.code() == Code::Unauthenticated
+    {
+        consumers.failed(peer);
+    }
+    found
+}
+
+async fn judge(
+    consumers: &Consumers,
+    key: &str,
+    refused: impl Fn(String) -> Problem,
+) -> Result<Arc<Member>, Problem> {
+    let Some(tokens) = consumers.tokens().filter(|_| Tokens::are_like(key)) else {
+        return Err(refused("The key is not known.".to_owned()));
+    };
+    tokens.admit(key).await.map_err(|bad| match bad {
+        // Not the bearer's fault.
+        BadToken::NoKeys => {
+            Problem::new(Code::UpstreamUnavailable, bad.to_string()).retry_after(Duration::from_secs(5))
+        }
+        _ => refused(bad.to_string()),
+    })
 }
 
 /// `Authorization: Bearer KEY`, else `X-Api-Key: KEY`. Who sends the first is judged by it, whatever the second says.

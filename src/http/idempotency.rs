@@ -86,7 +86,7 @@ pub(super) async fn once<F>(
 where
     F: Future<Output = Response> + Send + 'static,
 {
-    let consumer = Arc::clone(&caller.0.consumer.name);
+    let consumer = Arc::clone(&caller.0.consumer.identity);
     let journal = &front.api.journal;
     let Some(text) = key else {
         // Nobody else can have it, so there is nothing to hold. The write has a task of its own, once it is one.

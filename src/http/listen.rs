@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tower::util::MapResponse;
 use tower::{Service, ServiceExt as _};
+
+use super::auth::Peer;
 
 /// How long a caller may take to send the head of a request, and to begin the next one.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
@@ -46,8 +49,8 @@ pub async fn serve(
             () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, _)) => {
-                tokio::spawn(connection(stream, router.clone(), connections.watcher()));
+            Ok((stream, peer)) => {
+                tokio::spawn(connection(stream, peer.ip(), router.clone(), connections.watcher()));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -59,16 +62,18 @@ pub async fn serve(
     connections.shutdown().await;
 }
 
-async fn connection<S>(stream: TcpStream, router: S, watcher: Watcher)
+async fn connection<S>(stream: TcpStream, peer: IpAddr, router: S, watcher: Watcher)
 where
     S: Service<hyper::Request<Body>, Response = Response, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
 {
     // Without it small answers wait for the caller's acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
-    let service = TowerToHyperService::new(
-        router.map_request(|request: hyper::Request<Incoming>| request.map(Body::new)),
-    );
+    let service =
+        TowerToHyperService::new(router.map_request(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            request.map(Body::new)
+        }));
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)

@@ -21,7 +21,7 @@ use super::routes::{Documents, Stage};
 const ABOUT: &str = "\
 One REST API in front of AlfaCRM and the Crypto CRM.
 
-**Keys.** Send `Authorization: Bearer KEY` or `X-Api-Key: KEY`; where both are sent, `Authorization` alone counts. Each operation names the scope it needs.
+**Keys.** Send `Authorization: Bearer KEY` or `X-Api-Key: KEY`; where both are sent, `Authorization` alone counts. Each operation names the scope it needs. End users send a token (JWT) of the school's identity provider as `Authorization: Bearer TOKEN`, and see the students that it lists and what hangs on them alone.
 
 **Ids** are opaque and name their CRM: `alfa-101`, `crypto-7`, `crypto-101-3001`. What a list gives, a read by id finds.
 

@@ -135,7 +135,7 @@ pub(super) async fn find(
     id: OperationId,
 ) -> Result<Option<Operation>, StoreError> {
     let journal = Arc::clone(&front.api.journal);
-    let consumer = Arc::clone(&caller.0.consumer.name);
+    let consumer = Arc::clone(&caller.0.consumer.identity);
     let found = tokio::task::spawn_blocking(move || journal.operation(&consumer, id));
     found.await.unwrap_or(Ok(None))
 }

@@ -227,6 +227,7 @@ impl From<Failure> for Problem {
             Failure::BadCursor(detail) => {
                 Self::bad_query(vec![BadParam { name: "cursor".to_owned(), detail: detail.to_owned() }])
             }
+            Failure::NotTheirs(detail) => Self::new(Code::Forbidden, detail),
             Failure::ForbiddenBranch(_) => Self::new(Code::Forbidden, format!("The {failure}.")),
             Failure::Invalid(pointer, detail) => Self::bad_fields(vec![(pointer.to_owned(), detail)]),
             Failure::Stale => Self::new(

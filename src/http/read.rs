@@ -103,7 +103,7 @@ async fn tell<R: Resource, Q: Send + Sync + 'static>(
 ) -> Result<Response, Problem> {
     let Told { view, page, list, provenance, witness, link } = told;
     if !view.expand().is_empty() {
-        let seen = Scope { visible: consumer.branches.clone(), ..Scope::default() };
+        let seen = Scope::of(&consumer.sight);
         let (body, names) = expanded(&call.front.api.hub, ctx, &seen, view, &page, list).await?;
         let provenance = provenance.and(names);
         counted::<R::Record>(&call.front, ctx, &provenance);

@@ -198,6 +198,8 @@ impl Rendered {
     /// The packed form that the caller likes best, or the other one if only that is ready.
     fn best(self: &Arc<Self>, request: &HeaderMap) -> Option<Form<'_>> {
         let [first, second] = read_by(request)?;
+        // What is ready now: whoever begins to pack does not wait for it.
+        let ready = [first, second].into_iter().flatten().find_map(|coding| self.ready(coding));
         if let Some(first) = first
             && self.ready(first).is_none()
             && !self.packed[first as usize].taken.load(Ordering::Relaxed)
@@ -210,7 +212,7 @@ impl Rendered {
                 drop(place);
             });
         }
-        [first, second].into_iter().flatten().find_map(|coding| self.ready(coding))
+        ready
     }
 
     fn ready(&self, coding: Coding) -> Option<Form<'_>> {

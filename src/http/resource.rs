@@ -233,7 +233,7 @@ impl Call {
         consumer: &Consumer,
         wanted: Vec<RecordId>,
     ) -> Result<(Scope, Option<Answer<()>>), Problem> {
-        let mut scope = Scope { visible: consumer.branches.clone(), wanted: Vec::new(), within: Vec::new() };
+        let mut scope = Scope::of(&consumer.sight);
         let mut before = None;
         if let Some(kin) = R::PARENT {
             let path: Vec<&str> =
@@ -252,7 +252,7 @@ impl Call {
         let deadline = self.head.extensions.get::<Deadline>().map(|deadline| deadline.0);
         Ctx {
             payer: Payer {
-                consumer: Arc::clone(&consumer.name),
+                consumer: Arc::clone(&consumer.identity),
                 class: freshness::class(&self.head.headers, consumer.class),
                 weight: consumer.weight,
             },

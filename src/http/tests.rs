@@ -35,9 +35,10 @@ struct Answer {
 fn consumer(name: &str, scopes: &[&str]) -> Consumer {
     Consumer {
         name: name.into(),
+        identity: name.into(),
         keys: vec![hash(name)],
         scopes: scopes.iter().map(|scope| scope.parse().unwrap()).collect::<Scopes>(),
-        branches: None,
+        sight: Arc::default(),
         class: Class::Interactive,
         weight: 1,
         rate_limit: NonZeroU32::new(3).unwrap(),

@@ -32,10 +32,14 @@ pub(super) fn fields_of<E: Entity>() -> Vec<String> {
     fields
 }
 
+/// The mask of who sees some students only: what a CRM says of them besides may be about others.
+pub(super) const RAW: &str = crate::consumers::RAW;
+
 /// The fields that these masks hide.
 pub(super) fn hidden<E: Entity>(mask: &[String]) -> Vec<&'static str> {
     let masked = E::MASKED.iter().filter(|(name, _)| mask.iter().any(|mask| mask == name));
-    let mut hidden = Vec::new();
+    let mut hidden: Vec<&'static str> = Vec::new();
+    hidden.extend(mask.iter().any(|mask| mask == RAW).then_some("raw"));
     for field in masked.flat_map(|(_, fields)| fields.iter()) {
         if !hidden.contains(field) {
             hidden.push(*field);

@@ -62,7 +62,7 @@ pub(super) async fn create<R: Resource>(call: Call, body: Body) -> Result<Respon
 
 /// Finds what is wrong with a new record as far as can be told without asking a CRM.
 pub(super) fn check<R: Resource>(call: &Call, consumer: &Consumer, asked: &Asked<R>) -> Result<(), Problem> {
-    let scope = Scope { visible: consumer.branches.clone(), ..Scope::default() };
+    let scope = Scope::of(&consumer.sight);
     Ok(call.front.api.hub.check::<R::Record>(&scope, &asked.filter, &asked.draft)?)
 }
 

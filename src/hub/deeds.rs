@@ -13,8 +13,10 @@ use tokio::time::{sleep, timeout_at};
 use tracing::Instrument as _;
 
 use super::desk::{self, PRECISION, abandoned};
+use super::journal::Journal;
 use super::outcome::Search;
-use super::{Failure, Provenance, Shelf};
+use super::own::seen;
+use super::{Failure, Provenance, Scope, Shelf};
 use crate::crm::{self, Kind, Source, Write, Written};
 use crate::idempotency::{self, Answer, Claimed, Intent, OperationId, Request, Stage};
 use crate::model::context::Reason;
@@ -77,6 +79,8 @@ pub(super) struct Act<E: Entity> {
     pub(super) target: Target<E>,
     /// Held until it is decided what became of it.
     pub(super) turn: Option<OwnedMutexGuard<()>>,
+    /// What whoever asked may see.
+    pub(super) scope: Scope,
     /// What the path says.
     pub(super) path: E::Filter,
     /// Where a new record is looked for.
@@ -212,8 +216,19 @@ impl<E: Entity> Shelf<E> {
                 (decision, Provenance::default())
             }
         };
+        let decision = match decision {
+            Decision::Done(Some(record)) => Decision::Done(self.part_of(&ctx, &act, record).await),
+            other => other,
+        };
         self.decide(&deed.claimed, &*deed.clerk, decision, provenance, teller).await;
         drop(act.turn);
+    }
+
+    /// The part of a written record that whoever asked may see; none of it where that cannot be told.
+    async fn part_of(&self, ctx: &Ctx, act: &Act<E>, record: Arc<Record<E>>) -> Option<Arc<Record<E>>> {
+        let trip = Journal::new(ctx, 1);
+        let theirs = self.around.kinship.theirs(&trip, &act.scope, (E::ROWS.needs)(&act.path)).await;
+        seen(&record, &act.path, theirs.ok()?.as_ref())
     }
 
     /// What the CRM says it did.

@@ -8,14 +8,15 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Failure;
+use super::seal::Seal;
 use crate::model::RecordId;
 
 /// How many of the last records a mark remembers: as many as may vanish together without the place being lost.
 /// More than an adapter reads again, so that the one before them shows where the place was.
 pub(super) const REMEMBERED: usize = 6;
+const NOT_OURS: &str = "is not a cursor of this gateway; take it from `next_cursor` as it is";
 /// A cursor longer than this is not ours.
 const LONGEST: usize = 64 * 1024;
-const CHECK: usize = 6;
 
 /// Where one sequence was left.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,26 +111,27 @@ impl Cursor {
     }
 
     /// As consumers carry it.
-    pub(super) fn encode(&self) -> String {
-        let text = serde_json::to_vec(self).expect("a cursor is plain data");
-        let mut bytes = Sha256::digest(&text)[..CHECK].to_vec();
-        bytes.extend_from_slice(&text);
-        URL_SAFE_NO_PAD.encode(bytes)
+    pub(super) fn encode(&self, seal: &Seal) -> String {
+        URL_SAFE_NO_PAD.encode(seal.seal(&self.write()))
+    }
+
+    pub(super) fn write(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a cursor is plain data")
     }
 
     /// Reads one that belongs to the question with this fingerprint.
-    pub(super) fn decode(text: &str, question: &str) -> Result<Self, Failure> {
-        let not_ours =
-            Failure::BadCursor("is not a cursor of this gateway; take it from `next_cursor` as it is");
+    pub(super) fn decode(text: &str, question: &str, seal: &Seal) -> Result<Self, Failure> {
+        let not_ours = Failure::BadCursor(NOT_OURS);
         if text.len() > LONGEST {
             return Err(not_ours);
         }
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| not_ours.clone())?;
-        let (check, text) = bytes.split_at_checked(CHECK).ok_or_else(|| not_ours.clone())?;
-        if Sha256::digest(text)[..CHECK] != *check {
-            return Err(not_ours);
-        }
-        let cursor: Self = serde_json::from_slice(text).map_err(|_| not_ours)?;
+        Self::read(&seal.open(&bytes).ok_or(not_ours)?, question)
+    }
+
+    /// Reads what was sealed.
+    pub(super) fn read(text: &[u8], question: &str) -> Result<Self, Failure> {
+        let cursor: Self = serde_json::from_slice(text).map_err(|_| Failure::BadCursor(NOT_OURS))?;
         if cursor.question != question {
             return Err(Failure::BadCursor(
                 "belongs to another question; keep the filters, or start again without a cursor",
@@ -176,22 +178,24 @@ mod tests {
         ) {
             let lanes = lanes.into_iter().map(|(lane, mark, parent, outer)| LaneMark { lane, mark, parent, outer }).collect();
             let cursor = Cursor::new("q", uncounted, lanes);
-            prop_assert_eq!(Cursor::decode(&cursor.encode(), "q").unwrap(), cursor.clone());
-            prop_assert!(matches!(Cursor::decode(&cursor.encode(), "other"), Err(Failure::BadCursor(_))));
+            let (seal, text) = (Seal::of(b"a"), cursor.encode(&Seal::of(b"a")));
+            prop_assert_eq!(Cursor::decode(&text, "q", &seal).unwrap(), cursor.clone());
+            prop_assert!(matches!(Cursor::decode(&text, "other", &seal), Err(Failure::BadCursor(_))));
+            prop_assert!(Cursor::decode(&text, "q", &Seal::of(b"b")).is_err());
         }
 
         #[test]
         fn no_text_is_taken_for_a_cursor(text in "\\PC{0,60}") {
-            prop_assert!(Cursor::decode(&text, "q").is_err());
+            prop_assert!(Cursor::decode(&text, "q", &Seal::of(b"a")).is_err());
         }
 
         #[test]
         fn a_damaged_cursor_is_refused(at in 0_usize..40, with in "[A-Za-z0-9_-]") {
-            let text = Cursor::new("q", false, vec![LaneMark { lane: "alfa".into(), ..LaneMark::default() }]).encode();
+            let text = Cursor::new("q", false, vec![LaneMark { lane: "alfa".into(), ..LaneMark::default() }]).encode(&Seal::of(b"a"));
             let mut damaged = text.clone();
             damaged.replace_range(at..=at, &with);
             prop_assume!(damaged != text);
-            prop_assert!(Cursor::decode(&damaged, "q").is_err());
+            prop_assert!(Cursor::decode(&damaged, "q", &Seal::of(b"a")).is_err());
         }
     }
 }

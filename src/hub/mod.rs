@@ -11,7 +11,9 @@ mod mark;
 mod marks;
 mod nested;
 mod outcome;
+mod own;
 mod pages;
+mod seal;
 pub mod shelf;
 mod snapshots;
 mod suppose;
@@ -23,7 +25,7 @@ mod writes;
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub use deeds::{Clerk, Deed, Outcome};
@@ -65,11 +67,12 @@ use crate::model::tariff::Tariff;
 use crate::model::task::Task;
 use crate::model::teacher::Teacher;
 use crate::model::teacher_part::{Rate, WorkingHour};
-use crate::model::{Entity, RecordId, Source};
+use crate::model::{Entity, RecordId, Sight, Source};
 use crate::store;
 use crate::telemetry::Metrics;
 use desk::Desk;
 use discovered::Discovered;
+use own::Kinship;
 use shelf::Around;
 
 /// Everything the gateway can be asked for.
@@ -103,6 +106,8 @@ impl Hub {
             reference_policy: policy("reference"),
             projects: sources.iter().filter_map(Sources::get::<Project>).collect(),
             projects_policy: policy("projects"),
+            kinship: Kinship::default(),
+            seal: OnceLock::new(),
         });
         let hub = Self {
             shelves: HashMap::new(),
@@ -138,6 +143,7 @@ impl Hub {
             .with::<ProjectAction>(&parts)
             .with::<Checklist>(&parts)
             .with::<ProjectGood>(&parts);
+        hub.around.kinship.set(hub.shelf::<Student>(), hub.shelf::<Member>(), hub.shelf::<Project>());
         hub.desk.resume(hub.useful)?;
         Ok(hub)
     }
@@ -162,6 +168,15 @@ impl Hub {
 }
 
 impl Hub {
+    /// Seals cursors with this secret, so that they are good in another process that has it. To be called before the first
+    /// question.
+    #[must_use]
+    pub fn sealed_by(self, secret: &[u8]) -> Self {
+        // Who comes late seals with what was made up.
+        let _ = self.around.seal.set(seal::Seal::of(secret));
+        self
+    }
+
     /// What is known about the CRMs' own fields of a resource.
     pub fn discovered(&self, resource: &str) -> Discovery {
         self.discovered.of(resource)
@@ -220,23 +235,47 @@ impl Hub {
     }
 }
 
-/// For the fuzz target of cursors, which sees only what is public: `None` when `text` is no cursor of the question with
-/// this fingerprint, else whether it means the same once written anew.
+/// For the fuzz target of cursors, which forges them: what a hub that is [`Hub::sealed_by`] this secret takes for its own.
 #[cfg(fuzzing)]
-pub fn cursor_survives(text: &str, question: &str) -> Option<bool> {
-    let cursor = mark::Cursor::decode(text, question).ok()?;
-    Some(mark::Cursor::decode(&cursor.encode(), question).is_ok_and(|again| again == cursor))
+pub fn sealed(text: &[u8], secret: &[u8]) -> Vec<u8> {
+    seal::Seal::of(secret).seal(text)
 }
 
-/// Which branches an answer may come from.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The way back.
+#[cfg(fuzzing)]
+pub fn opened(sealed: &[u8], secret: &[u8]) -> Option<Vec<u8>> {
+    seal::Seal::of(secret).open(sealed)
+}
+
+/// For the same target: `None` when `text` is not what stands in a cursor of the question with this fingerprint, else
+/// whether it means the same once written anew.
+#[cfg(fuzzing)]
+pub fn cursor_survives(text: &str, question: &str) -> Option<bool> {
+    let cursor = mark::Cursor::read(text.as_bytes(), question).ok()?;
+    Some(mark::Cursor::read(&cursor.write(), question).is_ok_and(|again| again == cursor))
+}
+
+/// What an answer may be made of. There is none without saying what its consumer may see.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
-    /// What the consumer may see; `None` is everything.
-    pub visible: Option<Vec<u64>>,
+    /// What the consumer may see.
+    pub sight: Arc<Sight>,
     /// What the consumer asked for; empty is all it may see.
     pub wanted: Vec<RecordId>,
     /// The branches of the record that the path hangs on; empty is any.
     pub within: Vec<u64>,
+}
+
+impl Scope {
+    /// All that a consumer may see.
+    pub fn of(sight: &Arc<Sight>) -> Self {
+        Self { sight: Arc::clone(sight), wanted: Vec::new(), within: Vec::new() }
+    }
+
+    /// All there is: for finding out, not for showing.
+    fn all() -> Self {
+        Self::of(&Arc::new(Sight::all()))
+    }
 }
 
 /// Which part of a list is wanted.
@@ -339,6 +378,9 @@ pub enum Failure {
     /// A branch was asked for that the consumer may not see.
     #[error("branch `{0}` is not among those this key may see")]
     ForbiddenBranch(RecordId),
+    /// It is not for who sees some students only.
+    #[error("{0}")]
+    NotTheirs(&'static str),
     /// No configured CRM has such records.
     #[error("no configured CRM has such records")]
     NotSupported,

@@ -209,7 +209,7 @@ impl<E: Entity> Shelf<E> {
     /// The record of an id as it is now.
     async fn now(&self, ctx: &Ctx, search: &Search<E>, id: &str) -> Result<Option<Arc<Record<E>>>, Failure> {
         let Ok(id) = id.parse::<RecordId>() else { return Ok(None) };
-        match self.get(ctx, &Scope::default(), &search.path, &id).await {
+        match self.get(ctx, &Scope::all(), &search.path, &id).await {
             Ok(found) => Ok(Some(found.value)),
             Err(Failure::NotFound) => Ok(None),
             Err(failure) => Err(failure),
@@ -263,7 +263,7 @@ impl<E: Entity> Search<E> {
     fn scope(&self) -> Scope {
         let branch = self.intent.branch.filter(|_| self.source.needs_branches(&self.trail));
         let wanted = branch.map(|branch| RecordId::new(self.source.crm(), branch));
-        Scope { wanted: wanted.into_iter().collect(), ..Scope::default() }
+        Scope { wanted: wanted.into_iter().collect(), ..Scope::all() }
     }
 
     /// Keeps a record that looks like it and can be it: not much older than the write, and not known to be another's.

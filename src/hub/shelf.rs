@@ -2,7 +2,7 @@
 //! and who could not be asked is named.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures_util::future::join_all;
 
@@ -12,7 +12,9 @@ use super::journal::Journal;
 use super::mark::{Cursor, fingerprint};
 use super::marks::Marks;
 use super::nested::{Walk, paying_projects};
+use super::own::{Kinship, Theirs, seen};
 use super::pages::Spring;
+use super::seal::Seal;
 use super::wholes::Wholes;
 use super::{Answer, Failure, PageRequest, Scope};
 use crate::cache::Policy;
@@ -36,7 +38,7 @@ pub struct Shelf<E: Entity> {
     policy: Policy,
     marks: Arc<Marks>,
     wholes: Arc<Wholes<E>>,
-    around: Arc<Around>,
+    pub(super) around: Arc<Around>,
 }
 
 /// What shelves need of each other.
@@ -47,6 +49,15 @@ pub(super) struct Around {
     pub(super) reference_policy: Policy,
     pub(super) projects: Vec<Arc<dyn Source<Project>>>,
     pub(super) projects_policy: Policy,
+    pub(super) kinship: Kinship,
+    /// What cursors are sealed with; made up when first needed where nobody set it.
+    pub(super) seal: OnceLock<Seal>,
+}
+
+impl Around {
+    fn seal(&self) -> &Seal {
+        self.seal.get_or_init(|| Seal::of(&rand::random::<[u8; 32]>()))
+    }
 }
 
 impl<E: Entity> std::fmt::Debug for Shelf<E> {
@@ -61,6 +72,10 @@ impl<E: Entity> std::fmt::Debug for Shelf<E> {
 /// One sequence with what it takes to read it.
 struct Reader<'a, E: Entity> {
     source: &'a Arc<dyn Source<E>>,
+    /// What it is asked by: the question, or a part of it.
+    filter: &'a E::Filter,
+    /// Which part.
+    part: usize,
     walk: Walk<E>,
     /// Whether there was something left to read when the page began.
     open: bool,
@@ -96,32 +111,72 @@ impl<E: Entity> Shelf<E> {
     ) -> Result<Answer<Page<E>>, Failure> {
         let trip = Journal::new(ctx, self.sources.len());
         let question = fingerprint(&format!("{} {filter:?} {scope:?}", E::RESOURCE));
-        let cursor = page.cursor.as_deref().map(|text| Cursor::decode(text, &question)).transpose()?;
+        let cursor = page
+            .cursor
+            .as_deref()
+            .map(|text| Cursor::decode(text, &question, self.around.seal()))
+            .transpose()?;
         let visible = self.visible(scope)?;
-        let mut incomplete = Vec::new();
-        let mut readers =
-            self.readers(&trip, scope, filter, &visible, cursor.as_ref(), &mut incomplete).await?;
-        let mut uncounted = cursor.as_ref().is_some_and(|cursor| cursor.uncounted);
+        let theirs = self.around.kinship.theirs(&trip, scope, (E::ROWS.needs)(filter)).await?;
+        let parts = match &theirs {
+            Some(theirs) => E::ROWS.narrowed(filter, &theirs.own),
+            None => vec![filter.clone()],
+        };
+        let failed = theirs.as_ref().and_then(|theirs| theirs.failed.as_ref());
+        let mut incomplete: Vec<_> =
+            failed.map(|error| (missing(error, None), error.clone())).into_iter().collect();
+        let mut readers = Vec::new();
+        self.is_kept(filter)?;
+        for (part, asked) in parts.iter().enumerate() {
+            let cursor = cursor.as_ref();
+            let more = self.readers(&trip, scope, (part, asked), &visible, cursor, &mut incomplete).await?;
+            readers.extend(more);
+        }
+        let open = readers.iter().filter(|reader: &&Reader<'_, E>| reader.open).count();
+        let lists = if open > 1 { LISTS_BESIDE_OTHERS } else { CALLS_PER_PAGE };
+        readers.iter_mut().for_each(|reader: &mut Reader<'_, E>| reader.walk.limit(lists));
+        // How many there are of others is not theirs to know either.
+        let mut uncounted =
+            cursor.as_ref().is_some_and(|cursor| cursor.uncounted) || (theirs.is_some() && !E::ROWS.open);
         let mut items: Vec<Arc<Record<E>>> = Vec::new();
 
         let limit = page.limit;
         while items.len() < limit {
-            let Some((at, record)) = self.next(&trip, filter, &mut readers).await else { break };
-            let fits =
-                (filter.matches(&record) && is_visible(&record, &visible)) || trip.is_made_up(&record.id);
-            uncounted |= !fits;
-            if fits
+            let Some((at, record)) = self.next(&trip, &mut readers).await else { break };
+            let fitting = if trip.is_made_up(&record.id) {
+                Some(Arc::clone(&record))
+            } else {
+                self.fitting(&record, filter, &visible, theirs.as_ref())
+            };
+            uncounted |= fitting.is_none();
+            if let Some(fitting) = fitting
                 && !is_elsewhere(&record, at, &readers)
                 && !items.iter().any(|known| known.id == record.id)
             {
-                items.push(Arc::clone(&record));
+                items.push(fitting);
             }
             readers[at].walk.pass(&record);
             if trip.calls() >= CALLS_PER_PAGE {
                 break;
             }
         }
-        self.finish(&trip, readers, items, incomplete, uncounted, &question, filter)
+        self.finish(&trip, readers, items, incomplete, uncounted, &question)
+    }
+
+    /// What of a record belongs into the answer to a question, if it does. What is not shown cannot be asked by, so the
+    /// part that is theirs has to fit as well.
+    fn fitting(
+        &self,
+        record: &Arc<Record<E>>,
+        filter: &E::Filter,
+        visible: &Option<Vec<u64>>,
+        theirs: Option<&Theirs>,
+    ) -> Option<Arc<Record<E>>> {
+        if !filter.matches(record) || !is_visible(record, visible) {
+            return None;
+        }
+        let shown = seen(record, filter, theirs)?;
+        (!shown.is_reduced() || filter.matches(&shown)).then_some(shown)
     }
 
     /// One record. `filter` is what the path says, for records that hang on others.
@@ -147,12 +202,36 @@ impl<E: Entity> Shelf<E> {
     ) -> Result<Arc<Record<E>>, Failure> {
         self.is_kept(filter)?;
         let visible = self.visible(scope)?;
+        let theirs = self.around.kinship.theirs(trip, scope, (E::ROWS.needs)(filter)).await?;
+        let may_be = |theirs: &Theirs| {
+            (E::ROWS.by_id)(id, &theirs.own) && !E::ROWS.narrowed(filter, &theirs.own).is_empty()
+        };
+        if let Some(theirs) = theirs.as_ref().filter(|theirs| !may_be(theirs)) {
+            return Err(theirs.failed.clone().map_or(Failure::NotFound, Failure::from));
+        }
+        let found = self.find_whole(trip, scope, filter, id, &visible).await?;
+        if trip.is_made_up(id) {
+            return Ok(found);
+        }
+        let failed = theirs.as_ref().and_then(|theirs| theirs.failed.clone());
+        seen(&found, filter, theirs.as_ref()).ok_or_else(|| failed.map_or(Failure::NotFound, Failure::from))
+    }
+
+    /// The record as it is, if it is in a branch that may be seen.
+    async fn find_whole(
+        &self,
+        trip: &Journal<'_>,
+        scope: &Scope,
+        filter: &E::Filter,
+        id: &RecordId,
+        visible: &Option<Vec<u64>>,
+    ) -> Result<Arc<Record<E>>, Failure> {
         let at = self.sources.iter().position(|source| source.crm() == id.source() && source.has(filter));
         let Some(at) = at else { return Err(Failure::NotFound) };
         let source = &self.sources[at];
-        let branches = self.branches(trip, source, filter, &within(scope, &visible)).await?;
-        let seen = |record: &Record<E>| is_visible(record, &visible) || trip.is_made_up(&record.id);
-        let mine = |record: &Arc<Record<E>>| record.id == *id && seen(record);
+        let branches = self.branches(trip, source, filter, &within(scope, visible)).await?;
+        let visible = |record: &Record<E>| is_visible(record, visible) || trip.is_made_up(&record.id);
+        let mine = |record: &Arc<Record<E>>| record.id == *id && visible(record);
         match source.by_id(id, filter, &branches) {
             Find::Ask(questions) => {
                 let mut ignored = false;
@@ -208,7 +287,7 @@ impl<E: Entity> Shelf<E> {
         if kept { Ok(()) } else { Err(Failure::NotSupported) }
     }
 
-    fn spring<'a>(
+    pub(super) fn spring<'a>(
         &'a self,
         trip: &'a Journal<'a>,
         source: &'a Arc<dyn Source<E>>,
@@ -228,7 +307,7 @@ impl<E: Entity> Shelf<E> {
     /// The branches an answer may come from; none means no restriction.
     pub(super) fn visible(&self, scope: &Scope) -> Result<Option<Vec<u64>>, Failure> {
         let configured = (!self.around.branches.is_empty()).then(|| self.around.branches.clone());
-        let allowed = match (&scope.visible, configured) {
+        let allowed = match (&scope.sight.branches, configured) {
             (Some(seen), Some(configured)) => {
                 Some(configured.into_iter().filter(|id| seen.contains(id)).collect())
             }
@@ -313,12 +392,11 @@ impl<E: Entity> Shelf<E> {
         &'a self,
         trip: &Journal<'_>,
         scope: &Scope,
-        filter: &E::Filter,
+        (part, filter): (usize, &'a E::Filter),
         visible: &Option<Vec<u64>>,
         cursor: Option<&Cursor>,
         incomplete: &mut Vec<(Incomplete, crm::Error)>,
     ) -> Result<Vec<Reader<'a, E>>, Failure> {
-        self.is_kept(filter)?;
         let mut readers = Vec::new();
         for source in self.sources.iter().filter(|source| source.has(filter)) {
             if !scope.wanted.is_empty() && !source.has_branches() {
@@ -327,19 +405,20 @@ impl<E: Entity> Shelf<E> {
             let branches = self.branches(trip, source, filter, &within(scope, visible)).await;
             let lanes = branches.and_then(|branches| Ok((source.lanes(filter, &branches)?, branches)));
             match lanes {
-                Ok((lanes, branches)) => readers.extend(lanes.into_iter().map(|lane| {
+                Ok((lanes, branches)) => readers.extend(lanes.into_iter().map(|mut lane| {
+                    if part > 0 {
+                        lane.name = format!("{} #{part}", lane.name);
+                    }
                     let left = cursor
                         .and_then(|cursor| cursor.lanes.iter().find(|mark| mark.lane == lane.name).cloned());
                     let walk = Walk::new(lane, left);
                     let open = !walk.is_done();
-                    Reader { source, walk, open, failed: None, branches: numbers(&branches) }
+                    let branches = numbers(&branches);
+                    Reader { source, filter, part, walk, open, failed: None, branches }
                 })),
                 Err(error) => incomplete.push((missing(&error, None), error)),
             }
         }
-        let open = readers.iter().filter(|reader: &&Reader<'_, E>| reader.open).count();
-        let lists = if open > 1 { LISTS_BESIDE_OTHERS } else { CALLS_PER_PAGE };
-        readers.iter_mut().for_each(|reader: &mut Reader<'_, E>| reader.walk.limit(lists));
         Ok(readers)
     }
 
@@ -347,7 +426,6 @@ impl<E: Entity> Shelf<E> {
     async fn next(
         &self,
         trip: &Journal<'_>,
-        filter: &E::Filter,
         readers: &mut [Reader<'_, E>],
     ) -> Option<(usize, Arc<Record<E>>)> {
         let paying = paying_projects();
@@ -356,7 +434,7 @@ impl<E: Entity> Shelf<E> {
             if reader.failed.is_some() || reader.walk.is_done() {
                 return None;
             }
-            let spring = self.spring(trip, reader.source, filter);
+            let spring = self.spring(trip, reader.source, reader.filter);
             let parents = self.around.projects.iter().find(|projects| projects.crm() == reader.source.crm());
             let projects = parents.map(|source| Spring {
                 desk: &self.desk,
@@ -396,7 +474,6 @@ impl<E: Entity> Shelf<E> {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one answer, put together once")]
     fn finish(
         &self,
         trip: &Journal<'_>,
@@ -405,7 +482,6 @@ impl<E: Entity> Shelf<E> {
         mut incomplete: Vec<(Incomplete, crm::Error)>,
         uncounted: bool,
         question: &str,
-        filter: &E::Filter,
     ) -> Result<Answer<Page<E>>, Failure> {
         for reader in &readers {
             if let Some(error) = &reader.failed {
@@ -428,11 +504,11 @@ impl<E: Entity> Shelf<E> {
         }
         // So that a list whose last record was just given is at its end, without another call to find out.
         readers.iter_mut().for_each(|reader| reader.walk.leave());
-        let total = self.total(&readers, uncounted || !incomplete.is_empty(), filter);
+        let total = self.total(&readers, uncounted || !incomplete.is_empty());
         let done = readers.iter().all(|reader| reader.walk.is_done());
         let next_cursor = (!done).then(|| {
             Cursor::new(question, uncounted, readers.iter().map(|reader| reader.walk.mark()).collect())
-                .encode()
+                .encode(self.around.seal())
         });
         let incomplete: Vec<Incomplete> = incomplete.into_iter().map(|(gap, _)| gap).collect();
         let witness = if incomplete.is_empty() { trip.witness() } else { None };
@@ -441,10 +517,10 @@ impl<E: Entity> Shelf<E> {
     }
 
     /// The CRMs' totals, if they count exactly what was asked for and nothing twice.
-    fn total(&self, readers: &[Reader<'_, E>], uncounted: bool, filter: &E::Filter) -> Option<u64> {
+    fn total(&self, readers: &[Reader<'_, E>], uncounted: bool) -> Option<u64> {
         let exact = |reader: &Reader<'_, E>| {
             let lane = reader.walk.lane();
-            reader.source.question(filter, lane, crm::Position(0)).exact
+            reader.source.question(reader.filter, lane, crm::Position(0)).exact
         };
         let one_after_the_other = matches!(E::order(), Order::OneAfterTheOther) && readers.len() > 1;
         if uncounted || one_after_the_other || !readers.iter().all(exact) {
@@ -471,7 +547,7 @@ fn is_visible<E: Entity>(record: &Record<E>, visible: &Option<Vec<u64>>) -> bool
 }
 
 /// The branches to look in: those of the record that the path hangs on, as far as they are visible, else all visible.
-fn within(scope: &Scope, visible: &Option<Vec<u64>>) -> Option<Vec<u64>> {
+pub(super) fn within(scope: &Scope, visible: &Option<Vec<u64>>) -> Option<Vec<u64>> {
     if scope.within.is_empty() {
         return visible.clone();
     }
@@ -489,6 +565,9 @@ fn numbers(branches: &Branches) -> Vec<u64> {
 /// branches, the others are asked whether they just gave it.
 fn is_elsewhere<E: Entity>(record: &Record<E>, at: usize, readers: &[Reader<'_, E>]) -> bool {
     let reader = &readers[at];
+    if is_in_earlier_part(record, reader.part, readers) {
+        return true;
+    }
     let Some(branch) = reader.walk.lane().branch else { return false };
     match record.data.branches() {
         Some(own) => {
@@ -499,4 +578,15 @@ fn is_elsewhere<E: Entity>(record: &Record<E>, at: usize, readers: &[Reader<'_, 
             readers.iter().enumerate().any(|(other, reader)| other != at && reader.walk.remembers(&record.id))
         }
     }
+}
+
+/// Whether a record is taken from an earlier part of the question: a lesson of two students is a lesson of the first.
+fn is_in_earlier_part<E: Entity>(record: &Record<E>, part: usize, readers: &[Reader<'_, E>]) -> bool {
+    let owners = record.data.owners();
+    readers.iter().filter(|earlier| earlier.part < part).any(|earlier| {
+        match (earlier.filter.owner(), &owners) {
+            (Some(owner), Some(owners)) => owners.contains(&owner),
+            _ => earlier.walk.remembers(&record.id),
+        }
+    })
 }

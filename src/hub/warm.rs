@@ -38,7 +38,7 @@ impl Hub {
         }
         let ctx = circumstances();
         let shelf = self.shelf::<ReferenceEntry>();
-        let visible = shelf.visible(&Scope::default()).unwrap_or_default();
+        let visible = shelf.visible(&Scope::all()).unwrap_or_default();
         let branches = shelf.branches(&Journal::new(&ctx, 1), source, &filter, &visible).await?;
         for lane in source.lanes(&filter, &branches)? {
             self.warm_lane(&ctx, source, &filter, &lane).await?;

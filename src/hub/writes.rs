@@ -14,7 +14,7 @@ use super::{Answer, Failure, Hub, Scope, Shelf, suppose};
 use crate::crm::{self, Place, Source, Write};
 use crate::model::context::Freshness;
 use crate::model::student::{Student, StudentFilter};
-use crate::model::{Ctx, Draft, Entity, Record, RecordId, Source as CrmName};
+use crate::model::{Ctx, Draft, Entity, Record, RecordId, Sight, Source as CrmName};
 
 /// The CRM that records without an id yet are made in, where there is a choice.
 const HOME: CrmName = CrmName::AlfaCrm;
@@ -27,6 +27,7 @@ impl Hub {
         filter: &E::Filter,
         draft: &E::Draft,
     ) -> Result<(), Failure> {
+        may_be_made::<E>(scope, filter, draft)?;
         let shelf = self.shelf::<E>();
         shelf.branch_of_draft(scope, draft)?;
         shelf.home()?.create(draft, &Place::at(filter))?;
@@ -68,6 +69,7 @@ impl Hub {
             write,
             target: Target::New,
             turn: None,
+            scope: scope.clone(),
             path: filter.clone(),
             trail: E::trail(filter, draft),
             branch,
@@ -103,7 +105,15 @@ impl Hub {
         let hidden = shelf.hidden_branches(scope, &before.value);
         let write = source.update(&before.value, draft, &Place { branch, hidden, ..Place::at(filter) })?;
         shelf
-            .write_to(ctx, (filter, branch), source, write, (before.value, turn), Target::Changed, deed)
+            .write_to(
+                (ctx, scope),
+                (filter, branch),
+                source,
+                write,
+                (before.value, turn),
+                Target::Changed,
+                deed,
+            )
             .await
     }
 
@@ -125,18 +135,26 @@ impl Hub {
         let branch = shelf.branch_of(scope, &before.value);
         let write = source.delete(&before.value, &Place { branch, ..Place::at(filter) })?;
         shelf
-            .write_to(ctx, (filter, branch), source, write, (before.value, turn), Target::Removed, deed)
+            .write_to(
+                (ctx, scope),
+                (filter, branch),
+                source,
+                write,
+                (before.value, turn),
+                Target::Removed,
+                deed,
+            )
             .await
     }
 
     /// Refuses a write that refers to what the consumer may not see. Who sees all branches leaves it to the CRM whether
     /// there is such a record.
     async fn sees<D: Draft>(&self, ctx: &Ctx, scope: &Scope, draft: &D) -> Result<(), Failure> {
-        if scope.visible.is_none() && self.around.branches.is_empty() {
+        if *scope.sight == Sight::all() && self.around.branches.is_empty() {
             return Ok(());
         }
         let ctx = Ctx { freshness: Freshness::default(), ..ctx.clone() };
-        let scope = Scope { visible: scope.visible.clone(), ..Scope::default() };
+        let scope = Scope::of(&scope.sight);
         let mut refers = draft.refers();
         refers.dedup();
         let asked = refers.iter().map(|(kin, _, id)| self.branches_of(&ctx, &scope, *kin, id));
@@ -171,6 +189,16 @@ impl Hub {
             Err(failure) => Err(failure),
         }
     }
+}
+
+/// Who sees some students only makes records for those alone: below one of them, or naming it.
+fn may_be_made<E: Entity>(scope: &Scope, filter: &E::Filter, draft: &E::Draft) -> Result<(), Failure> {
+    let Some(students) = &scope.sight.students else { return Ok(()) };
+    let student = (E::ROWS.on)(filter).or(draft.student());
+    if E::ROWS.made_for_one && student.is_some_and(|student| students.contains(student)) {
+        return Ok(());
+    }
+    Err(Failure::NotTheirs("This key makes records for the students it sees, and no others."))
 }
 
 /// Whether what a record holds is only supposed, so that there is nothing to compare it with.
@@ -279,13 +307,17 @@ impl<E: Entity> Shelf<E> {
         let freshness = Freshness { max_age: Some(Duration::ZERO), only_if_cached: false };
         let now = Ctx { freshness, ..ctx.clone() };
         let before = self.get(&now, scope, filter, id).await?;
+        // A part that is written back would end the rest.
+        if before.value.is_reduced() {
+            return Err(Failure::NotTheirs("This key sees a part of this record, and cannot change it."));
+        }
         Ok((source, before))
     }
 
     /// Writes to a record that was just read.
     async fn write_to(
         self: &Arc<Self>,
-        ctx: &Ctx,
+        (ctx, scope): (&Ctx, &Scope),
         (path, branch): (&E::Filter, Option<u64>),
         source: &Arc<dyn Source<E>>,
         write: Write,
@@ -299,6 +331,7 @@ impl<E: Entity> Shelf<E> {
             write,
             target: target(before),
             turn: Some(turn),
+            scope: scope.clone(),
             path: path.clone(),
             trail: path.clone(),
             branch,
@@ -323,7 +356,7 @@ impl<E: Entity> Shelf<E> {
             rehearsal.written(resource, generation);
         }
         if let Some(id) = &write.id {
-            self.get(ctx, &Scope::default(), path, id).await?;
+            self.get(ctx, &Scope::all(), path, id).await?;
         }
         Ok(Outcome::Supposed)
     }

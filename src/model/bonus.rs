@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::draft::{Change, Draft, Fields, Positive, Word};
 use super::expand::Kin;
 use super::record::Touch;
-use super::{Entity, Filter, Order, Query, Record, RecordId};
+use super::{Entity, Filter, Order, Query, Record, RecordId, Rows};
 
 /// The bonus points of a student.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -74,6 +74,10 @@ impl Entity for Bonus {
     const RESOURCE: &'static str = "bonus";
     const MASKED: &'static [(&'static str, &'static [&'static str])] =
         &[("balances", &["balance", "custom_fields", "raw"])];
+    const ROWS: Rows<Self> = Rows::of_student(
+        |filter: &BonusFilter| filter.student_id.as_ref(),
+        |record, _, own| own.all_if(Kin::Student, record.data.student_id.as_ref()),
+    );
     type Filter = BonusFilter;
     type Draft = BonusDraft;
     const TOUCHES: &'static [&'static str] = &["students"];

@@ -9,7 +9,8 @@ use super::draft::ReadOnly;
 use super::expand::{Expand, Kin, to};
 use super::lesson::LessonStatus;
 use super::reference::Book;
-use super::{Entity, Filter, Moment, Order, Query, Record, RecordId};
+use super::sight::Need;
+use super::{Entity, Filter, Moment, Order, Query, Record, RecordId, Rows, Seen};
 
 /// The most days that one calendar may hold: two years.
 const MOST_DAYS: i32 = 732;
@@ -80,6 +81,22 @@ impl Filter<CalendarEntry> for CalendarFilter {
 impl Entity for CalendarEntry {
     const RESOURCE: &'static str = "calendars";
     const MASKED: &'static [(&'static str, &'static [&'static str])] = &[];
+    // An entry does not tell whose calendar it is in; the path does.
+    const ROWS: Rows<Self> = Rows {
+        needs: |filter| match filter.of {
+            Some((Kin::Group, _)) => &[Need::Groups],
+            _ => &[],
+        },
+        narrow: |filter, own| match &filter.of {
+            Some((kin, id)) if own.has(*kin, id) => vec![filter.clone()],
+            _ => Vec::new(),
+        },
+        see: |_, filter, own| match &filter.of {
+            Some((kin, id)) => own.all_if(*kin, Some(id)),
+            None => Seen::Nothing,
+        },
+        ..Rows::CLOSED
+    };
     type Filter = CalendarFilter;
     type Draft = ReadOnly;
     const EXPANDS: &'static [Expand] = &[

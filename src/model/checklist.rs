@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::draft::ReadOnly;
+use super::expand::Kin;
 use super::filter::fits;
-use super::{Entity, Filter, Order, Query, Record, RecordId};
+use super::{Entity, Filter, Order, Query, Record, RecordId, Rows};
 
 /// Things to be done in a project.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -72,6 +73,8 @@ impl Entity for Checklist {
         ("notes", &["custom_fields", "raw"]),
         ("balances", &["raw"]),
     ];
+    const ROWS: Rows<Self> =
+        Rows::of_project(|record, _, own| own.all_if(Kin::Project, Some(&record.data.project_id)));
     type Filter = ChecklistFilter;
     type Draft = ReadOnly;
 

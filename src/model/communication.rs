@@ -9,7 +9,7 @@ use super::draft::{Change, Draft, Fields, Short};
 use super::expand::{Expand, Kin, to};
 use super::filter::{Between, between};
 use super::reference::Book;
-use super::{Entity, Filter, Order, Query, Record, RecordId};
+use super::{Entity, Filter, Order, Query, Record, RecordId, Rows, Seen};
 
 /// A comment.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -104,6 +104,17 @@ impl Entity for Communication {
         ("contacts", &["custom_fields", "raw"]),
         ("balances", &["raw"]),
     ];
+    // What was written about a group or a task may be about anybody.
+    const ROWS: Rows<Self> = Rows::of_student(
+        |filter: &CommunicationFilter| match &filter.about {
+            Some((AboutKind::Student, id)) => Some(id),
+            _ => None,
+        },
+        |record, _, own| match &record.data.about {
+            About { kind: AboutKind::Student, id } => own.all_if(Kin::Student, id.as_ref()),
+            _ => Seen::Nothing,
+        },
+    );
     type Filter = CommunicationFilter;
     type Draft = CommunicationDraft;
     const EXPANDS: &'static [Expand] = &[to("user", "user_id", Kin::Entry(Book::Users))];

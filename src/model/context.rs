@@ -86,6 +86,16 @@ pub struct Payer {
     pub weight: u32,
 }
 
+/// What stands between the name that many consumers share and what tells them apart. No configured name holds it.
+pub const APART: char = '#';
+
+impl Payer {
+    /// The configured name, for metrics and bills: bearers of tokens share one.
+    pub fn label(&self) -> &str {
+        self.consumer.split(APART).next().unwrap_or_default()
+    }
+}
+
 /// The circumstances of one request, handed down to the wire.
 #[derive(Debug, Clone)]
 pub struct Ctx {

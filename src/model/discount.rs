@@ -9,7 +9,7 @@ use super::draft::ReadOnly;
 use super::expand::{Expand, Kin, to};
 use super::filter::fits;
 use super::reference::Book;
-use super::{Entity, Filter, Order, Query, Record, RecordId};
+use super::{Entity, Filter, Order, Query, Record, RecordId, Rows};
 
 /// A student's discount.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -64,6 +64,10 @@ impl Entity for Discount {
         ("balances", &["raw"]),
         ("notes", &["note", "custom_fields", "raw"]),
     ];
+    const ROWS: Rows<Self> = Rows::of_student(
+        |filter: &DiscountFilter| filter.student_id.as_ref(),
+        |record, _, own| own.all_if(Kin::Student, record.data.student_id.as_ref()),
+    );
     type Filter = DiscountFilter;
     type Draft = ReadOnly;
     const EXPANDS: &'static [Expand] = &[

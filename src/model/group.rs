@@ -12,7 +12,8 @@ use super::filter::{
     Archived, Between, between, changed_since, chooses_among, contains, fits, longest_word, narrows,
 };
 use super::reference::Book;
-use super::{Entity, Filter, Order, Query, Record, RecordId};
+use super::sight::{Need, among};
+use super::{Entity, Filter, Order, Query, Record, RecordId, Rows, Seen};
 
 /// People who are taught together.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -172,6 +173,22 @@ impl Entity for Group {
     const RESOURCE: &'static str = "groups";
     const MASKED: &'static [(&'static str, &'static [&'static str])] =
         &[("notes", &["note", "custom_fields", "raw"]), ("contacts", &["custom_fields", "raw"])];
+    const ROWS: Rows<Self> = Rows {
+        needs: |_| &[Need::Groups],
+        narrow: |filter, own| {
+            let ids = among(&filter.ids, &own.groups);
+            if ids.is_empty() { Vec::new() } else { vec![GroupFilter { ids, ..filter.clone() }] }
+        },
+        by_id: |id, own| own.has(Kin::Group, id),
+        see: |record, _, own| {
+            if !own.has(Kin::Group, &record.id) {
+                return Seen::Nothing;
+            }
+            // What is noted about a group may name anybody in it.
+            Seen::Part(Self { note: None, ..record.data.clone() })
+        },
+        ..Rows::CLOSED
+    };
     type Filter = GroupFilter;
     type Draft = GroupDraft;
     const EXPANDS: &'static [Expand] = &[

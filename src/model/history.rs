@@ -9,7 +9,10 @@ use super::draft::ReadOnly;
 use super::expand::{Expand, Kin, to};
 use super::filter::{Between, between, fits, narrows};
 use super::reference::Book;
-use super::{Entity, Filter, Moment, Order, Query, Record, RecordId};
+use super::{Entity, Filter, Moment, Order, Query, Record, RecordId, Rows, Seen};
+
+/// The CRM's word for students and leads.
+const OF_STUDENTS: &str = "Customer";
 
 /// One event of the log.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -105,6 +108,27 @@ impl Entity for HistoryEntry {
         ("balances", &["old", "new", "custom_fields", "raw"]),
         ("notes", &["old", "new", "custom_fields", "raw"]),
     ];
+    // Of other records the log does not tell whose they are.
+    const ROWS: Rows<Self> = Rows {
+        narrow: |filter, own| {
+            if filter.entity.as_deref().is_some_and(|entity| entity != OF_STUDENTS) {
+                return Vec::new();
+            }
+            let wanted =
+                own.students.iter().filter(|id| filter.entity_id.as_ref().is_none_or(|one| one == *id));
+            let of = |id: &RecordId| HistoryFilter {
+                entity: Some(OF_STUDENTS.to_owned()),
+                entity_id: Some(id.clone()),
+                ..filter.clone()
+            };
+            wanted.map(of).collect()
+        },
+        see: |record, _, own| match record.data.entity.as_deref() {
+            Some(OF_STUDENTS) => own.all_if(Kin::Student, record.data.entity_id.as_ref()),
+            _ => Seen::Nothing,
+        },
+        ..Rows::CLOSED
+    };
     type Filter = HistoryFilter;
     type Draft = ReadOnly;
     const EXPANDS: &'static [Expand] = &[to("user", "user_id", Kin::Entry(Book::Users))];

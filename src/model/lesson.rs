@@ -13,7 +13,8 @@ use super::filter::{Between, between, changed_since, chooses_among, fits, narrow
 use super::lesson_draft::LessonDraft;
 use super::record::{Touch, newest_first};
 use super::reference::Book;
-use super::{Entity, Filter, Moment, Money, Order, Query, Record, RecordId};
+use super::sight::Need;
+use super::{Entity, Filter, Moment, Money, Order, Own, Query, Record, RecordId, Rows, Seen};
 
 /// One lesson.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -198,6 +199,24 @@ impl Lesson {
     }
 }
 
+impl Lesson {
+    /// What of it is theirs: that it takes place, what it is about, and their own attendance. A planned lesson may name
+    /// nobody yet; then it is theirs by its groups. A note may be about anybody.
+    fn seen_by(&self, own: &Own) -> Seen<Self> {
+        let theirs = |id: &RecordId| own.has(Kin::Student, id);
+        let by_name = self.students().map(|students| students.iter().any(theirs));
+        if !by_name.unwrap_or_else(|| self.group_ids.iter().any(|id| own.has(Kin::Group, id))) {
+            return Seen::Nothing;
+        }
+        let mut part = self.clone();
+        part.student_ids.retain(theirs);
+        part.attendance.retain(|entry| entry.student_id.as_ref().is_some_and(theirs));
+        part.group_ids.retain(|id| own.has(Kin::Group, id));
+        part.note = None;
+        Seen::Part(part)
+    }
+}
+
 impl Entity for Lesson {
     const RESOURCE: &'static str = "lessons";
     const MASKED: &'static [(&'static str, &'static [&'static str])] = &[
@@ -205,6 +224,16 @@ impl Entity for Lesson {
         ("notes", &["note", "attendance", "custom_fields", "raw"]),
         ("contacts", &["custom_fields", "raw"]),
     ];
+    const ROWS: Rows<Self> = Rows {
+        needs: |_| &[Need::Groups],
+        on: |filter| filter.student_id.as_ref(),
+        narrow: |filter, own| {
+            let of = |id: &RecordId| LessonFilter { student_id: Some(id.clone()), ..filter.clone() };
+            own.students.iter().map(of).collect()
+        },
+        see: |record, _, own| record.data.seen_by(own),
+        ..Rows::CLOSED
+    };
     type Filter = LessonFilter;
     type Draft = LessonDraft;
     // Conducting charges the participants and gives them points; any change shows in calendars.

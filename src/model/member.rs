@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 
 use super::draft::{Change, Draft, Fields};
 use super::expand::{Expand, Kin, to};
-use super::{Entity, Filter, Order, Query, Record, RecordId};
+use super::sight::Need;
+use super::{Entity, Filter, Order, Query, Record, RecordId, Rows};
 
 /// That a student belongs to a group for a while.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -87,6 +88,16 @@ impl Draft for MemberDraft {
 impl Entity for Member {
     const RESOURCE: &'static str = "members";
     const MASKED: &'static [(&'static str, &'static [&'static str])] = &[];
+    const ROWS: Rows<Self> = Rows {
+        needs: |filter| if filter.student_id.is_some() { &[] } else { &[Need::Groups] },
+        on: |filter| filter.student_id.as_ref(),
+        narrow: |filter, own| match &filter.group_id {
+            Some(group) if own.has(Kin::Group, group) => vec![filter.clone()],
+            _ => Vec::new(),
+        },
+        see: |record, _, own| own.all_if(Kin::Student, record.data.student_id.as_ref()),
+        ..Rows::CLOSED
+    };
     type Filter = MemberFilter;
     type Draft = MemberDraft;
     const EXPANDS: &'static [Expand] =

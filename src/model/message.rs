@@ -10,7 +10,7 @@ use super::expand::{Expand, Kin, to};
 use super::filter::{Between, between, contains, fits};
 use super::reference::Book;
 use super::student::{is_phone, phone_digits};
-use super::{Entity, Filter, Moment, Order, Query, Record, RecordId};
+use super::{Entity, Filter, Moment, Order, Query, Record, RecordId, Rows};
 
 /// A text message, a letter or a call. The CRM does not document them: what is not here is in `raw`.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -125,6 +125,8 @@ impl Entity for Message {
         ("balances", &["subject", "text", "raw"]),
         ("notes", &["subject", "text", "custom_fields", "raw"]),
     ];
+    // The CRM cannot be asked for those of a student, and to look all through for one reader would cost too much.
+    const ROWS: Rows<Self> = Rows::CLOSED;
     type Filter = MessageFilter;
     type Draft = ReadOnly;
     const EXPANDS: &'static [Expand] =

@@ -12,7 +12,8 @@ use super::expand::{Expand, Kin, to};
 use super::filter::{Between, between, changed_since, chooses_among, contains, fits, narrows};
 use super::record::{Touch, newest_first};
 use super::reference::Book;
-use super::{Entity, Filter, Money, Order, Query, Record, RecordId, Source};
+use super::sight::Need;
+use super::{Entity, Filter, Money, Order, Query, Record, RecordId, Rows, Source};
 
 /// Money that came in or went out.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -247,6 +248,25 @@ impl Entity for Payment {
         ("contacts", &["custom_fields", "raw"]),
         ("balances", &["raw"]),
     ];
+    const ROWS: Rows<Self> = Rows {
+        needs: |filter| if filter.student_id.is_some() { &[] } else { &[Need::Projects] },
+        on: |filter| filter.student_id.as_ref(),
+        narrow: |filter, own| {
+            if let Some(project) = &filter.project_id {
+                let theirs = own.has(Kin::Project, project);
+                return if theirs { vec![filter.clone()] } else { Vec::new() };
+            }
+            let of_student = |id: &RecordId| Self::Filter { student_id: Some(id.clone()), ..filter.clone() };
+            let of_project = |id: &RecordId| Self::Filter { project_id: Some(id.clone()), ..filter.clone() };
+            own.students.iter().map(of_student).chain(own.projects.iter().map(of_project)).collect()
+        },
+        see: |record, _, own| match &record.data.project_id {
+            Some(project) => own.all_if(Kin::Project, Some(project)),
+            None => own.all_if(Kin::Student, record.data.student_id.as_ref()),
+        },
+        made_for_one: true,
+        ..Rows::CLOSED
+    };
     type Filter = PaymentFilter;
     type Draft = PaymentDraft;
     const TOUCHES: &'static [&'static str] = &["students", "subscriptions"];

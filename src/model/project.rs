@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::draft::ReadOnly;
 use super::expand::{Expand, Kin, to};
 use super::filter::{Between, between, fits};
-use super::{Entity, Filter, Money, Order, Query, Record, RecordId};
+use super::{Entity, Filter, Money, Order, Query, Record, RecordId, Rows};
 
 /// One project.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -251,6 +251,15 @@ impl Entity for Project {
         ("notes", &["custom_fields", "raw"]),
         ("balances", &["price", "raw"]),
     ];
+    const ROWS: Rows<Self> = Rows {
+        on: |filter| filter.student.as_ref(),
+        narrow: |filter, own| {
+            let of = |id: &RecordId| ProjectFilter { student: Some(id.clone()), ..filter.clone() };
+            own.students.iter().map(of).collect()
+        },
+        see: |record, _, own| own.all_if(Kin::Student, record.data.student_id.as_ref()),
+        ..Rows::CLOSED
+    };
     type Filter = ProjectFilter;
     type Draft = ReadOnly;
     const EXPANDS: &'static [Expand] = &[to("student", "student_id", Kin::Student)];

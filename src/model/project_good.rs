@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::draft::ReadOnly;
+use super::expand::Kin;
 use super::filter::fits;
-use super::{Entity, Filter, Money, Order, Query, Record, RecordId};
+use super::{Entity, Filter, Money, Order, Query, Record, RecordId, Rows};
 
 /// Something that a project sells.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -69,6 +70,8 @@ impl Entity for ProjectGood {
         ("notes", &["custom_fields", "raw"]),
         ("balances", &["price", "discount", "sum", "raw"]),
     ];
+    const ROWS: Rows<Self> =
+        Rows::of_project(|record, _, own| own.all_if(Kin::Project, Some(&record.data.project_id)));
     type Filter = ProjectGoodFilter;
     type Draft = ReadOnly;
 

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::draft::ReadOnly;
+use super::expand::Kin;
 use super::filter::fits;
 use super::project::Named;
-use super::{Entity, Filter, Moment, Order, Query, Record, RecordId};
+use super::{Entity, Filter, Moment, Order, Query, Record, RecordId, Rows};
 
 /// A step that a project reached.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -73,6 +74,8 @@ impl Entity for ProjectStep {
         ("notes", &["custom_fields", "raw"]),
         ("balances", &["raw"]),
     ];
+    const ROWS: Rows<Self> =
+        Rows::of_project(|record, _, own| own.all_if(Kin::Project, Some(&record.data.project_id)));
     type Filter = ProjectStepFilter;
     type Draft = ReadOnly;
 

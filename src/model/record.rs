@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::draft::Draft;
 use super::expand::{Expand, Kin};
+use super::sight::Rows;
 use super::{Moment, Query, RecordId, Source};
 
 /// One record of a CRM, normalised. `E` holds what is particular to its kind.
@@ -44,6 +45,26 @@ const ALLOCATION: usize = 32;
 const FIELD: usize = 200;
 
 impl<E> Record<E> {
+    /// The same record with less in it: this, and neither the CRM's own fields nor its own record.
+    #[must_use]
+    pub fn reduced(&self, data: E) -> Self {
+        Self {
+            id: self.id.clone(),
+            source: self.source,
+            source_id: self.source_id.clone(),
+            data,
+            custom_fields: Map::new(),
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            raw: Raw::withheld(),
+        }
+    }
+
+    /// Whether it is the part of a record that somebody may see who may not see all of it.
+    pub fn is_reduced(&self) -> bool {
+        self.raw == Raw::withheld()
+    }
+
     /// Bytes in memory behind an [`std::sync::Arc`]. What the kind's own fields hold of text is part of what the CRM
     /// gave, so it is reckoned from that.
     pub fn weight(&self) -> usize {
@@ -77,6 +98,11 @@ impl Raw {
             std::str::from_utf8(text).expect("JSON is UTF-8").into()
         });
         Self { text, number: READ.fetch_add(1, Relaxed) }
+    }
+
+    /// In place of what is not to be seen. No CRM gives a record that is nothing.
+    fn withheld() -> Self {
+        Self { text: "null".into(), number: READ.fetch_add(1, Relaxed) }
     }
 
     /// The value, read again.
@@ -139,6 +165,8 @@ pub trait Entity: Debug + Clone + Serialize + ToSchema + Send + Sync + 'static {
     const RESOURCE: &'static str;
     /// Fields hidden by each mask (`contacts`, `balances`, `notes`).
     const MASKED: &'static [(&'static str, &'static [&'static str])];
+    /// Which of its records are seen by who sees some students only.
+    const ROWS: Rows<Self>;
     /// What lists of it may be narrowed by.
     type Filter: Filter<Self>;
     /// What can be written of it; [`super::draft::ReadOnly`] for nothing.

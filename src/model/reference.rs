@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::draft::ReadOnly;
-use super::{Entity, Filter, Order, Query, Record, RecordId};
+use super::{Entity, Filter, Order, Query, Record, RecordId, Rows, Seen};
 
 /// One entry of a reference book.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -128,6 +128,13 @@ pub struct ReferenceFilter {
     pub book: Option<Book>,
 }
 
+impl ReferenceFilter {
+    /// Whether the book is one of people. A book that is not known may be.
+    fn is_of_people(&self) -> bool {
+        self.book.is_none_or(|book| matches!(book, Book::Users | Book::Clients | Book::Companies))
+    }
+}
+
 impl Filter<ReferenceEntry> for ReferenceFilter {
     fn read(_: &mut Query) -> Self {
         Self::default()
@@ -141,6 +148,12 @@ impl Filter<ReferenceEntry> for ReferenceFilter {
 impl Entity for ReferenceEntry {
     const RESOURCE: &'static str = "reference";
     const MASKED: &'static [(&'static str, &'static [&'static str])] = &[];
+    // Books of people are the school's own.
+    const ROWS: Rows<Self> = Rows {
+        narrow: |filter, _| if filter.is_of_people() { Vec::new() } else { vec![filter.clone()] },
+        see: |_, filter, _| if filter.is_of_people() { Seen::Nothing } else { Seen::Whole },
+        ..Rows::OPEN
+    };
     type Filter = ReferenceFilter;
     type Draft = ReadOnly;
 
@@ -162,5 +175,34 @@ impl Entity for ReferenceEntry {
             "id": "alfa-1", "source": "alfacrm", "source_id": "1", "name": "Центр", "active": true, "weight": 1, "branch_ids": ["alfa-1"],
             "custom_fields": {}, "created_at": null, "updated_at": null
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn books_of_people_are_nobodys_who_sees_some_students_only() {
+        let own = super::super::Own::default();
+        let entry = Record {
+            id: RecordId::new(super::super::Source::AlfaCrm, 1),
+            source: super::super::Source::AlfaCrm,
+            source_id: "1".to_owned(),
+            data: ReferenceEntry { name: None, active: None, weight: None, branch_ids: Vec::new() },
+            custom_fields: serde_json::Map::new(),
+            created_at: None,
+            updated_at: None,
+            raw: super::super::Raw::of(&json!({})),
+        };
+        for (book, name) in Book::ALL {
+            let filter = ReferenceFilter { book: Some(*book) };
+            let of_people = ["users", "clients", "companies"].contains(name);
+            let seen = !matches!((ReferenceEntry::ROWS.see)(&entry, &filter, &own), Seen::Nothing);
+            assert_eq!(seen, !of_people, "{name}");
+            assert_eq!(ReferenceEntry::ROWS.narrowed(&filter, &own).is_empty(), of_people, "{name}");
+        }
+        let unknown = ReferenceFilter::default();
+        assert!(matches!((ReferenceEntry::ROWS.see)(&entry, &unknown, &own), Seen::Nothing));
     }
 }

@@ -9,7 +9,8 @@ use super::draft::{Change, Draft, Fields, Positive, Word, listed};
 use super::expand::{Expand, Kin, to};
 use super::filter::{fits, narrows};
 use super::reference::Book;
-use super::{Entity, Filter, Order, Query, Record, RecordId};
+use super::sight::Need;
+use super::{Entity, Filter, Order, Query, Record, RecordId, Rows};
 
 /// A weekly slot. The CRM makes the lessons of the coming weeks from it; further ahead there is only the slot.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -217,6 +218,26 @@ impl Entity for Schedule {
         ("contacts", &["custom_fields", "raw"]),
         ("balances", &["raw"]),
     ];
+    // What is open to new participants of a group that is not theirs stays unseen as well.
+    const ROWS: Rows<Self> = Rows {
+        needs: |filter| if filter.student_id.is_some() { &[] } else { &[Need::Groups] },
+        on: |filter| filter.student_id.as_ref(),
+        narrow: |filter, own| {
+            if let Some(group) = &filter.group_id {
+                return if own.has(Kin::Group, group) { vec![filter.clone()] } else { Vec::new() };
+            }
+            let of_student =
+                |id: &RecordId| ScheduleFilter { student_id: Some(id.clone()), ..filter.clone() };
+            let of_group = |id: &RecordId| ScheduleFilter { group_id: Some(id.clone()), ..filter.clone() };
+            own.students.iter().map(of_student).chain(own.groups.iter().map(of_group)).collect()
+        },
+        see: |record, _, own| match &record.data.group_id {
+            Some(group) => own.all_if(Kin::Group, Some(group)),
+            None => own.all_if(Kin::Student, record.data.student_id.as_ref()),
+        },
+        made_for_one: true,
+        ..Rows::CLOSED
+    };
     type Filter = ScheduleFilter;
     type Draft = ScheduleDraft;
     // The planned lessons of the coming weeks are made anew.

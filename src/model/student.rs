@@ -12,8 +12,9 @@ use super::filter::{
     Archived, Between, between, changed_since, chooses_among, contains, fits, longest_word, narrows,
 };
 use super::reference::Book;
+use super::sight::among;
 use super::student_draft::StudentDraft;
-use super::{Entity, Filter, Moment, Money, Order, Query, Record, RecordId};
+use super::{Entity, Filter, Moment, Money, Order, Query, Record, RecordId, Rows};
 
 /// A person who studies at the school, or may.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -373,6 +374,15 @@ impl Entity for Student {
         ),
         ("notes", &["note", "custom_fields", "raw"]),
     ];
+    const ROWS: Rows<Self> = Rows {
+        narrow: |filter, own| {
+            let ids = among(&filter.ids, &own.students);
+            if ids.is_empty() { Vec::new() } else { vec![StudentFilter { ids, ..filter.clone() }] }
+        },
+        by_id: |id, own| own.has(Kin::Student, id),
+        see: |record, _, own| own.all_if(Kin::Student, Some(&record.id)),
+        ..Rows::CLOSED
+    };
     type Filter = StudentFilter;
     type Draft = StudentDraft;
     const EXPANDS: &'static [Expand] = &[

@@ -10,7 +10,7 @@ use super::expand::{Expand, Kin, to};
 use super::filter::fits;
 use super::record::Touch;
 use super::reference::Book;
-use super::{Entity, Filter, Moment, Money, Order, Query, Record, RecordId};
+use super::{Entity, Filter, Moment, Money, Order, Query, Record, RecordId, Rows};
 
 /// A student's subscription.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -122,6 +122,10 @@ impl Entity for Subscription {
         ("balances", &["balance", "lessons_left", "paid_lessons_left", "paid_until", "raw"]),
         ("notes", &["note", "custom_fields", "raw"]),
     ];
+    const ROWS: Rows<Self> = Rows::of_student(
+        |filter: &SubscriptionFilter| filter.student_id.as_ref(),
+        |record, _, own| own.all_if(Kin::Student, record.data.student_id.as_ref()),
+    );
     type Filter = SubscriptionFilter;
     type Draft = SubscriptionDraft;
     const TOUCHES: &'static [&'static str] = &["lessons", "students"];

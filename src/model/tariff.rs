@@ -8,7 +8,7 @@ use super::draft::ReadOnly;
 use super::expand::{Expand, Kin, to};
 use super::filter::contains;
 use super::reference::Book;
-use super::{Entity, Filter, Money, Order, Query, Record, RecordId};
+use super::{Entity, Filter, Money, Order, Query, Record, RecordId, Rows};
 
 /// What a subscription costs and how much it holds.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -69,6 +69,7 @@ impl Filter<Tariff> for TariffFilter {
 impl Entity for Tariff {
     const RESOURCE: &'static str = "tariffs";
     const MASKED: &'static [(&'static str, &'static [&'static str])] = &[];
+    const ROWS: Rows<Self> = Rows::OPEN;
     type Filter = TariffFilter;
     type Draft = ReadOnly;
     const EXPANDS: &'static [Expand] = &[

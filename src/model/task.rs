@@ -10,7 +10,7 @@ use super::expand::{Expand, Kin, to};
 use super::filter::{Archived, Between, between, fits, narrows};
 use super::record::newest_first;
 use super::reference::Book;
-use super::{Entity, Filter, Moment, Order, Query, Record, RecordId};
+use super::{Entity, Filter, Moment, Order, Query, Record, RecordId, Rows};
 
 /// Something to do.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -162,6 +162,8 @@ impl Entity for Task {
         ("contacts", &["custom_fields", "raw"]),
         ("balances", &["raw"]),
     ];
+    // What staff have to do about somebody is theirs.
+    const ROWS: Rows<Self> = Rows::CLOSED;
     type Filter = TaskFilter;
     type Draft = TaskDraft;
     const EXPANDS: &'static [Expand] = &[

@@ -11,7 +11,7 @@ use super::filter::{Archived, chooses_among, contains, longest_word};
 use super::people::{self, ContactsDraft};
 use super::reference::Book;
 use super::student::{Contacts, Gender};
-use super::{Entity, Filter, Order, Query, Record, RecordId};
+use super::{Entity, Filter, Order, Query, Record, RecordId, Rows, Seen};
 
 /// A person who teaches at the school.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -121,6 +121,25 @@ impl Entity for Teacher {
     const RESOURCE: &'static str = "teachers";
     const MASKED: &'static [(&'static str, &'static [&'static str])] =
         &[("contacts", &["contacts", "custom_fields", "raw"]), ("notes", &["note", "custom_fields", "raw"])];
+    // Who teaches is told, by name; nothing of the person besides.
+    const ROWS: Rows<Self> = Rows {
+        see: |record, _, _| {
+            let teacher = &record.data;
+            Seen::Part(Self {
+                name: teacher.name.clone(),
+                birth_date: None,
+                gender: Gender::Unknown,
+                contacts: Contacts::default(),
+                branch_ids: teacher.branch_ids.clone(),
+                skills: teacher.skills.clone(),
+                archived: teacher.archived,
+                avatar_url: None,
+                note: None,
+            })
+        },
+        open: false,
+        ..Rows::OPEN
+    };
     type Filter = TeacherFilter;
     type Draft = TeacherDraft;
     const EXPANDS: &'static [Expand] = &[to("branches", "branch_ids", Kin::Entry(Book::Branches))];

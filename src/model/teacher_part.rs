@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::draft::ReadOnly;
 use super::expand::{Expand, Kin, to};
 use super::reference::Book;
-use super::{Entity, Filter, Money, Order, Query, Record, RecordId};
+use super::{Entity, Filter, Money, Order, Query, Record, RecordId, Rows};
 
 /// Hours of a weekday in which a teacher works.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -106,6 +106,7 @@ impl Filter<Rate> for OfTeacher {
 impl Entity for WorkingHour {
     const RESOURCE: &'static str = "working_hours";
     const MASKED: &'static [(&'static str, &'static [&'static str])] = &[];
+    const ROWS: Rows<Self> = Rows::CLOSED;
     type Filter = OfTeacher;
     type Draft = ReadOnly;
     const EXPANDS: &'static [Expand] = &[to("teacher", "teacher_id", Kin::Teacher)];
@@ -125,6 +126,7 @@ impl Entity for WorkingHour {
 impl Entity for Rate {
     const RESOURCE: &'static str = "rates";
     const MASKED: &'static [(&'static str, &'static [&'static str])] = &[("balances", &["rate", "raw"])];
+    const ROWS: Rows<Self> = Rows::CLOSED;
     type Filter = OfTeacher;
     type Draft = ReadOnly;
     const EXPANDS: &'static [Expand] = &[

@@ -150,7 +150,7 @@ impl Probe<'_> {
             if let Some(rows) = self.list(&page(count, 0)).await? {
                 self.found("the token and the secret", "good");
                 self.found("rows in a page", format!("{asked} are refused ({refused}), {count} are not"));
-                self.report.line("cryptocrm", "page_size", count.to_string());
+                self.report.line("cryptocrm", "page_size", calibrate::page_within(count).to_string());
                 return Ok(rows);
             }
         }

@@ -120,9 +120,10 @@ const LIBRARIES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "moka",
-        &["cache/", "http/memo.rs"],
-        "One mechanism of memory; `http/memo.rs` has its own table because it keeps what was written, not what was asked.",
+        &["cache/", "http/memo.rs", "consumers/tokens.rs", "consumers/failures.rs"],
+        "One mechanism of memory; what was written and who came with a token are other things than what was asked.",
     ),
+    ("jsonwebtoken", &["consumers/"], "Who may call us is decided in one place."),
     ("redb", &["store/"], "Only the store knows how its file is written."),
     ("axum", &["http/", "sandbox/", "app.rs"], "Only those who serve HTTP know the HTTP server."),
     (

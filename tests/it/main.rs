@@ -42,6 +42,7 @@
 
 mod adapters;
 mod conformance;
+mod own;
 mod paging;
 mod payments_by_day;
 mod support;
@@ -66,6 +67,7 @@ mod faults;
 mod gather;
 mod idempotency;
 mod joining;
+mod matrix;
 mod narrowing;
 mod offered;
 mod openapi;
@@ -79,5 +81,7 @@ mod resources;
 mod restart;
 mod scheduler;
 mod secrets;
+mod security;
 mod stack;
+mod tokens;
 mod waiting_room;

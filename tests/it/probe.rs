@@ -108,7 +108,8 @@ async fn the_lines_it_prints_make_the_gateway_work_with_every_variant_of_the_cry
 
 #[tokio::test(start_paused = true)]
 async fn it_settles_what_reads_can_settle_and_asks_once_a_second() {
-    let app = setup().start();
+    // So many that a branch has more than fit into one page.
+    let app = setup().students(200).start();
     app.crypto.switches(|switches| {
         switches.envelope = Envelope::ItemsTotal;
         switches.filter_date = FilterDate::Since;

@@ -14,6 +14,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use super::program::{Directory, File, between, get, start};
+use super::support::provider::{AUDIENCE, ISSUER, Signer, claims};
 
 const API_KEY: &str = "canary-5c0f7e2a-9b1d-4c3e";
 const APP_KEY: &str = "canary-app-key-77";
@@ -26,6 +27,7 @@ const PHONE_DIGITS: &str = "9000007733";
 const EMAIL: &str = "canary.person@mail.example";
 const NAME: &str = "Канарейкина";
 const QUERY: &str = "canaryquery";
+const SUBJECT: &str = "canary-subject-33";
 
 struct Crms {
     alfa: alfa::Crm,
@@ -107,7 +109,18 @@ async fn nothing_confidential_is_logged_counted_or_told_in_errors() {
     let crms = crms().await;
     let place = Directory::new("secrets-store");
     let store = format!("[store]\npath = \"{}\"\n", place.path());
-    let file = File::new("secrets.toml", &format!("{store}{}", configuration(&crms)));
+    let signer = Signer::eddsa("key-of-the-school");
+    let keys = File::new("secrets-jwks.json", &json!({"keys": [signer.jwk()]}).to_string());
+    let jwt = format!(
+        "[auth.jwt]\njwks_file = \"{}\"\nissuer = \"{ISSUER}\"\naudience = \"{AUDIENCE}\"\nscopes = [\"*\"]\n",
+        keys.path()
+    );
+    let file = File::new("secrets.toml", &format!("{store}{}{jwt}", configuration(&crms)));
+    let token = signer.sign(&claims(SUBJECT, &[&format!("alfa-{}", crms.student)]));
+    let (head, signature) = token.rsplit_once('.').unwrap();
+    let (signature, bad) =
+        (signature.to_owned(), format!("{head}.{}", signature.chars().rev().collect::<String>()));
+    let bearers = [token.clone(), bad.clone()];
     let config = file.path().to_owned();
     let (alfa, crypto, student) = (crms.alfa.clone(), crms.crypto.clone(), crms.student);
     let run = move || {
@@ -137,6 +150,11 @@ async fn nothing_confidential_is_logged_counted_or_told_in_errors() {
             errors.push(ask(path, WRONG_KEY));
         }
         errors.push(ask(&format!("/students/{QUERY}?cursor={QUERY}"), CONSUMER_KEY));
+        for bearer in &bearers {
+            ask(&format!("/students/alfa-{student}"), bearer);
+            errors.push(ask(&format!("/students/{QUERY}?cursor={QUERY}"), bearer));
+            errors.push(ask(&paths[0], bearer));
+        }
         for fault in faults() {
             alfa.faults().next(None, 3, fault.clone());
             crypto.faults().next(None, 3, fault);
@@ -182,6 +200,10 @@ async fn nothing_confidential_is_logged_counted_or_told_in_errors() {
         EMAIL,
         NAME,
         "canary-note-44",
+        SUBJECT,
+        token.as_str(),
+        bad.as_str(),
+        signature.as_str(),
     ];
     for canary in canaries {
         assert!(

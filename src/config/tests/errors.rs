@@ -399,15 +399,33 @@ fn consumers() {
 
 #[test]
 fn what_this_version_cannot_do_is_refused() {
-    for (lines, key) in [
-        ("[auth.jwt]\njwks_url = \"https://id.example/keys\"", "auth.jwt.jwks_url"),
-        ("[auth.jwt]\njwks_file = \"keys.json\"", "auth.jwt.jwks_file"),
-        ("[auth.jwt]\nissuer = \"x\"", "auth.jwt.issuer"),
-        ("[auth.jwt]\naudience = \"x\"", "auth.jwt.audience"),
-        ("[redis]\nurl = \"redis://:opensesame@redis.example\"", "redis.url"),
-    ] {
+    for (lines, key) in [("[redis]\nurl = \"redis://:opensesame@redis.example\"", "redis.url")] {
         let want = format!("{key}: not available in this version; remove it");
         assert_eq!(only(&format!("{ALFA}\n{lines}\n"), &[]), want);
+    }
+}
+
+#[test]
+fn whose_tokens_are_good_must_be_said_whole() {
+    let needed = "is needed: without it any token of the provider would be good here";
+    let missing = "says whose tokens are good, and jwks_url or jwks_file is missing";
+    for (lines, want) in [
+        ("jwks_url = \"https://id.example/keys\"\nissuer = \"x\"", format!("auth.jwt.audience (embedded default): {needed}")),
+        ("jwks_file = \"keys.json\"\naudience = \"x\"", format!("auth.jwt.issuer (embedded default): {needed}")),
+        ("issuer = \"x\"", format!("auth.jwt.issuer: {missing}")),
+        ("audience = \"x\"", format!("auth.jwt.audience: {missing}")),
+        (
+            "jwks_url = \"https://id.example/keys\"\njwks_file = \"keys.json\"",
+            "auth.jwt.jwks_file: jwks_url is set as well; keep only one of the two".to_owned(),
+        ),
+        (
+            "jwks_url = \"id.example/keys\"",
+            "auth.jwt.jwks_url: expected an address such as \"https://id.example/keys\", found \"id.example/keys\": it must \
+             start with https:// or http://"
+                .to_owned(),
+        ),
+    ] {
+        assert_eq!(only(&format!("{ALFA}\n[auth.jwt]\n{lines}\n"), &[]), want);
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde_json::Value;
 
+use super::client::OVERLAP;
 use super::mapping::{Fields, Mapping};
 use super::{actions, checklists, envelope, goods, payments, projects, steps};
 use crate::config::{CryptoCrm, Shape};
@@ -20,6 +21,11 @@ const KINDS: [(&str, Fields); 7] = [
     ("good", goods::FIELDS),
     ("payment", payments::FIELDS),
 ];
+
+/// The largest page that is asked for in calls of at most so many rows, those included that are read again.
+pub fn page_within(most: u64) -> u64 {
+    (1..=most).rev().find(|page| page + OVERLAP.min(page / 2) <= most).unwrap_or(1)
+}
 
 /// The rows of a list, recognised from the answer itself.
 pub fn rows(answer: &Value) -> Option<Vec<Value>> {

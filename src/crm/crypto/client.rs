@@ -30,7 +30,7 @@ const TOKEN: HeaderName = HeaderName::from_static("x-crypto-token");
 const SECRET: HeaderName = HeaderName::from_static("x-crypto-secret");
 
 /// Rows read again at the start of each page of projects but the first: rows deleted meanwhile move later ones ahead.
-const OVERLAP: u64 = 5;
+pub(super) const OVERLAP: u64 = 5;
 
 /// The way to one tenant.
 pub(super) struct Client {

@@ -279,7 +279,7 @@ impl Scene<'_> {
     async fn play(&self, asked: &Asked, supposed: Supposed) -> (Costs, Option<Problem>) {
         let consumer = &self.caller.0.consumer;
         let payer = Payer {
-            consumer: Arc::clone(&consumer.name),
+            consumer: Arc::clone(&consumer.identity),
             class: freshness::class(&asked.headers, consumer.class),
             weight: consumer.weight,
         };

@@ -214,7 +214,7 @@ async fn overview(call: &Call, parts: &[(Part, Needed)]) -> Result<Response, Pro
     let id: RecordId = path.first().and_then(|id| id.parse().ok()).ok_or_else(not_found)?;
     let ctx = call.circumstances(consumer);
     let api = &call.front.api;
-    let beside = Scope { visible: consumer.branches.clone(), ..Scope::default() };
+    let beside = Scope::of(&consumer.sight);
     let found = api.hub.shelf::<Student>().get(&ctx, &beside, &StudentFilter::default(), &id).await?;
     read::counted::<Student>(&call.front, &ctx, &found.provenance);
 

@@ -164,7 +164,7 @@ impl Quota {
             max_wait_ms: millis(budget.max_wait),
             waiting: budget.own_waiting,
             predicted_wait_ms: millis(budget.predicted_wait),
-            spent: Spending::of(budget, Some(&payer.consumer)),
+            spent: Spending::of(budget, Some(payer.label())),
             waiting_all: all.then_some(budget.waiting),
             spent_all: all.then(|| Spending::of(budget, None)),
             consumers: all.then(|| shares(budget)),

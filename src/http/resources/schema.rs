@@ -116,6 +116,10 @@ async fn read(call: Call) -> Result<Response, Problem> {
     let part = PARTS.iter().find(|part| path == [part.resource]).ok_or_else(no_such_path)?;
     let query = Query::parse(call.head.uri.query().unwrap_or_default());
     query.finish().map_err(Problem::bad_query)?;
+    // How many records there are, and what staff keep of them, is the school's own.
+    if consumer.sight.is_personal() {
+        return Err(Problem::new(Code::Forbidden, "This key sees some students only, and no schema."));
+    }
     if (part.is_hidden)(&consumer.mask) {
         return Err(Problem::new(Code::Forbidden, "This key may not see `custom_fields`."));
     }
@@ -123,7 +127,7 @@ async fn read(call: Call) -> Result<Response, Problem> {
     let mut provenance = Provenance::default();
     let mut known = hub.discovered(part.resource);
     if known.records == 0 {
-        let scope = Scope { visible: consumer.branches.clone(), ..Scope::default() };
+        let scope = Scope::of(&consumer.sight);
         provenance = (part.first)(hub, &call.circumstances(consumer), &scope).await?;
         known = hub.discovered(part.resource);
     }

@@ -126,8 +126,7 @@ async fn search(call: Call) -> Result<Response, Problem> {
         return Err(Problem::new(Code::Forbidden, detail));
     }
     let ctx = call.circumstances(consumer);
-    let scope =
-        Scope { visible: consumer.branches.clone(), wanted: question.branches.clone(), ..Scope::default() };
+    let scope = Scope { wanted: question.branches.clone(), ..Scope::of(&consumer.sight) };
     let api = &call.front.api;
     let asking = Asking { hub: &api.hub, ctx: &ctx, scope: &scope, question: &question };
     let found: Vec<Found> = join_all(open.iter().map(|part| part.find(&asking))).await;

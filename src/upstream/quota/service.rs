@@ -162,7 +162,7 @@ impl Drop for Flight<'_> {
     fn drop(&mut self) {
         let Meter { crm, metrics, .. } = &self.turns.meter;
         if self.left {
-            metrics.quota_spent(crm.name(), &self.payer.consumer, self.reason.name());
+            metrics.quota_spent(crm.name(), self.payer.label(), self.reason.name());
         }
         let pulse = self.turns.pacer.ended(self.sent_at, self.probe, self.ended);
         if let Ended::Limited(_) = self.ended {

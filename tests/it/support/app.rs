@@ -15,7 +15,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use crm_gateway::app::{self, App, Instead};
 use crm_gateway::config::Config;
-use crm_gateway::consumers::hash;
+use crm_gateway::consumers::{Provider, hash};
 use crm_gateway::hub::{Clock, Hub};
 use crm_gateway::sandbox::server::Server;
 use crm_gateway::sandbox::{self, Size, alfa, crypto};
@@ -30,6 +30,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
+use super::provider::{AUDIENCE, ISSUER, School};
 use super::transport;
 
 /// A clock on the wall that goes with the test's own.
@@ -65,12 +66,13 @@ pub(crate) struct Setup {
     without: Vec<&'static str>,
     store: Option<Store>,
     clock: Option<Clock>,
+    provider: Option<Arc<School>>,
 }
 
 impl Setup {
     pub(crate) fn new() -> Self {
         let (settings, without) = Default::default();
-        Self { size: Size::at(NOW), settings, without, store: None, clock: None }
+        Self { size: Size::at(NOW), settings, without, store: None, clock: None, provider: None }
     }
 
     pub(crate) fn seed(mut self, seed: u64) -> Self {
@@ -110,6 +112,16 @@ impl Setup {
     pub(crate) fn kept_in(mut self, store: Store, clock: Clock) -> Self {
         (self.store, self.clock) = (Some(store), Some(clock));
         self
+    }
+
+    /// Lets in who has a token of this provider: it may do everything, with the students it lists.
+    pub(crate) fn tokens_of(mut self, school: &Arc<School>) -> Self {
+        self.provider = Some(Arc::clone(school));
+        self.set("auth.jwt.jwks_url", "\"https://id.school.example/keys\"")
+            .set("auth.jwt.issuer", &format!("\"{ISSUER}\""))
+            .set("auth.jwt.audience", &format!("\"{AUDIENCE}\""))
+            .set("auth.jwt.scopes", "[\"*\"]")
+            .set("auth.jwt.rate_limit", "1000000")
     }
 
     /// Quotas so wide that only a test of quotas meets them.
@@ -201,7 +213,9 @@ impl Setup {
         let store = Some(self.store.clone().unwrap_or_else(Store::in_memory));
         let clock = Some(self.clock.clone().unwrap_or_else(wall));
         let (to_alfa, to_crypto) = (Some(to_alfa), Some(to_crypto));
-        let instead = Instead { alfacrm: to_alfa, cryptocrm: to_crypto, demo_key: None, store, clock };
+        let provider = self.provider.map(|school| school as Arc<dyn Provider>);
+        let instead =
+            Instead { alfacrm: to_alfa, cryptocrm: to_crypto, demo_key: None, store, clock, provider };
         let routers = app::build(&config, instead).expect("nothing is listened on");
         routers.readiness.ready();
         tokio::spawn(routers.unfinished.follow_up());
@@ -331,6 +345,11 @@ impl TestApp {
     pub(crate) fn calls(&self) -> usize {
         let alfa = self.alfa.ledger();
         alfa.len() - alfa.count_operation("auth/login") + self.crypto.ledger().len()
+    }
+
+    /// Has this token.
+    pub(crate) fn bearer(&self, token: &str) -> Asker {
+        self.nobody().with("authorization", &format!("Bearer {token}"))
     }
 
     /// Has the key of this name.

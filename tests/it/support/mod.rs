@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports, reason = "every test module uses its own part")]
 
 pub(crate) mod app;
+pub(crate) mod provider;
 pub(crate) mod transport;
 
 pub(crate) use app::{Answer, Asker, Setup, TestApp};

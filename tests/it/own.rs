@@ -1,0 +1,168 @@
+//! What the bearer of a token meets who may see some students only: what is refused, what is shown in part, what it costs.
+
+use std::sync::Arc;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::matrix::oracle::is_current;
+use crate::support::app::ids;
+use crate::support::provider::{School, Signer, claims};
+use crate::support::{Asker, Setup, TestApp};
+
+struct Home {
+    app: TestApp,
+    signer: Signer,
+}
+
+impl Home {
+    fn new() -> Self {
+        let signer = Signer::eddsa("school");
+        let school: Arc<School> = School::publishing(&[&signer]);
+        Self { app: Setup::new().students(40).projects(20).in_no_hurry().tokens_of(&school).start(), signer }
+    }
+
+    fn parent_of(&self, students: &[&str]) -> Asker {
+        self.app.bearer(&self.signer.sign(&claims("parent", students)))
+    }
+
+    /// A student who is in a group with others, with the group.
+    fn in_a_group(&self) -> (String, String, Vec<String>) {
+        let mut members = self.app.alfa.rows("cgi");
+        members.retain(is_current);
+        let in_group = |group: &Value| -> Vec<String> {
+            let own = members.iter().filter(|row| row["group_id"] == *group);
+            own.map(|row| format!("alfa-{}", row["customer_id"])).collect()
+        };
+        let (group, all) = members
+            .iter()
+            .map(|row| (&row["group_id"], in_group(&row["group_id"])))
+            .find(|(_, all)| all.len() > 2)
+            .expect("there is a group of several");
+        (all[0].clone(), format!("alfa-{group}"), all[1..].to_vec())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_family_sees_its_own_child_and_of_a_group_that_it_is_in_it() {
+    let home = Home::new();
+    let (own, group, others) = home.in_a_group();
+    let parent = home.parent_of(&[&own]);
+    assert_eq!(ids(&parent.get("/students?stage=ALL&archived=all").await.items()), [own.as_str()]);
+    assert_eq!(parent.get(&format!("/students/{own}")).await.status, 200);
+    for other in &others {
+        assert_eq!(parent.get(&format!("/students/{other}")).await.status, 404);
+        assert_eq!(parent.get(&format!("/students/{other}/overview")).await.status, 404);
+        assert_eq!(parent.get(&format!("/students/{other}/subscriptions")).await.status, 404);
+        assert!(parent.get(&format!("/lessons?student_id={other}")).await.items().is_empty());
+    }
+    assert_eq!(parent.get(&format!("/groups/{group}")).await.status, 200);
+    let members = parent.get(&format!("/groups/{group}/members")).await;
+    let named: Vec<&Value> =
+        members.json["items"].as_array().unwrap().iter().map(|one| &one["student_id"]).collect();
+    assert_eq!(named, [&json!(own)], "{}", members.text);
+    assert_eq!(members.json["total"], Value::Null, "how many the others are is not told");
+    let missing = parent.get("/students/alfa-999999").await;
+    let hidden = parent.get(&format!("/students/{}", others[0])).await;
+    assert_eq!(missing.json["detail"], hidden.json["detail"], "what is hidden looks like what is not there");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_filter_does_not_tell_what_is_not_shown() {
+    let home = Home::new();
+    let parent = home.parent_of(&["alfa-101"]);
+    let teacher = home.app.alfa.rows("teacher").remove(0);
+    let phone = teacher["phone"][0].as_str().expect("teachers have telephones").replace('+', "%2B");
+    let by_phone = format!("/teachers?contact={phone}");
+    assert!(!home.app.owner().get(&by_phone).await.items().is_empty());
+    assert!(parent.get(&by_phone).await.items().is_empty());
+    let shown = parent.get(&format!("/teachers/alfa-{}", teacher["id"])).await;
+    assert_eq!(shown.json["name"], teacher["name"]);
+    assert_eq!(shown.json["contacts"]["phones"], json!([]));
+    assert_eq!(shown.json["birth_date"], Value::Null);
+    let found = parent.get(&format!("/search?q={phone}")).await;
+    assert_eq!(found.json["items"], json!([]), "{}", found.text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_crms_own_records_the_schema_and_what_staff_keep_are_not_for_families() {
+    let home = Home::new();
+    let parent = home.parent_of(&["alfa-101"]);
+    for path in
+        ["/students?include=raw", "/students/alfa-101?fields=raw", "/lessons?include=raw", "/schema/students"]
+    {
+        let answer = parent.get(path).await;
+        assert_eq!((answer.status, answer.code()), (403, "forbidden"), "{path}");
+    }
+    for path in [
+        "/tasks",
+        "/messages/sms",
+        "/messages/mail",
+        "/messages/calls",
+        "/reference/users",
+        "/reference/clients",
+    ] {
+        assert!(!home.app.owner().get(path).await.items().is_empty() || path.ends_with("calls"), "{path}");
+        let answer = parent.get(path).await;
+        assert_eq!((answer.status, answer.items().len()), (200, 0), "{path}: {}", answer.text);
+    }
+    assert!(!parent.get("/reference/subjects").await.items().is_empty());
+    assert!(!parent.get("/tariffs").await.items().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_seen_in_part_cannot_be_written_and_what_is_made_hangs_on_ones_own() {
+    let home = Home::new();
+    let (own, group, others) = home.in_a_group();
+    let parent = home.parent_of(&[&own]);
+    let lessons = parent.get(&format!("/lessons?student_id={own}&status=PLANNED")).await.items();
+    let lesson = lessons.first().expect("a lesson is planned")["id"].as_str().unwrap().to_owned();
+    let before = home.app.alfa.rows("lesson");
+    let topic = json!({"topic": "Past Simple"});
+    let answer = parent.send(Method::PATCH, &format!("/lessons/{lesson}"), Some(&topic)).await;
+    assert_eq!((answer.status, answer.code()), (403, "forbidden"), "{}", answer.text);
+    let note = json!({"note": "Привет"});
+    assert_eq!(parent.send(Method::PATCH, &format!("/groups/{group}"), Some(&note)).await.status, 403);
+    assert_eq!(home.app.alfa.rows("lesson"), before);
+    let foreign = home.app.alfa.rows("group").into_iter().map(|row| format!("alfa-{}", row["id"]));
+    let theirs = ids(&parent.get("/groups?archived=all").await.items());
+    let foreign = foreign.into_iter().find(|id| !theirs.contains(id)).expect("there are other groups");
+    let slot = |student: &str, group: Option<&str>| {
+        let mut slot = json!({
+            "student_id": student, "branch_id": "alfa-1", "lesson_type_id": "alfa-1", "subject_id": "alfa-2",
+            "teacher_ids": ["alfa-4"], "weekdays": ["MONDAY"], "starts_at": "09:00", "ends_at": "10:00",
+            "valid_from": "2026-03-02", "valid_to": "2026-05-31",
+        });
+        if let Some(group) = group {
+            slot["group_id"] = group.into();
+        }
+        slot
+    };
+    for (body, status) in [(slot(&others[0], None), 403), (slot(&own, Some(&foreign)), 422)] {
+        let answer = parent.send(Method::POST, "/schedules", Some(&body)).await;
+        assert_eq!(answer.status, status, "{}", answer.text);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_is_asked_for_the_family_and_not_for_the_school() {
+    let home = Home::new();
+    let parent = home.parent_of(&["alfa-101", "alfa-102"]);
+    for (path, most) in [
+        ("/students", 1),
+        // The groups of two students, and three statuses of lessons of each.
+        ("/lessons", 12),
+        ("/payments", 12),
+        ("/projects", 2),
+        ("/history", 2),
+        ("/tasks", 0),
+        ("/messages/sms", 0),
+        ("/teachers/alfa-4/rates", 2),
+        ("/students/alfa-103", 0),
+    ] {
+        let before = home.app.calls();
+        parent.get(path).await;
+        let calls = home.app.calls() - before;
+        assert!(calls <= most, "{path} costs {calls} calls");
+    }
+}
