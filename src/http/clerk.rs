@@ -80,7 +80,7 @@ impl<R: Resource> Clerk<R::Record> for Reply<R> {
                 headers.push(header("location", format!("{}{}/{}", self.base_path, self.path, record.id)));
             }
         }
-        let body = String::from_utf8(body.into()).unwrap_or_default();
+        let body = String::from_utf8(body).unwrap_or_default();
         Answer { status: status.as_u16(), headers, body }
     }
 

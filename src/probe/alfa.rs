@@ -155,7 +155,8 @@ async fn questions(
     );
     let slots = list(caller, &format!("/{branch}/regular-lesson/index"), json!({"page": 0})).await?;
     let day = |wanted: u64| {
-        rows(&slots).0.iter().any(|row| row["day"] == wanted || row["day"] == wanted.to_string())
+        let text = wanted.to_string();
+        rows(&slots).0.iter().any(|row| row["day"] == wanted || row["day"] == *text)
     };
     let sunday = match (day(0), day(7)) {
         (true, false) => "0",

@@ -201,7 +201,7 @@ impl Probe<'_> {
     }
 
     async fn one(&mut self, projects: &[Value]) -> Result<(), String> {
-        let Some(id) = projects.iter().find_map(|row| id_of(row)) else { return Ok(()) };
+        let Some(id) = projects.iter().find_map(id_of) else { return Ok(()) };
         let seen = self.get(&format!("/projects/info?id={id}")).await?;
         let same = calibrate::object(&seen.json).flatten().and_then(|row| id_of(&row)) == Some(id);
         self.found("projects/info", if same { "the project".to_owned() } else { seen.shape() });

@@ -72,6 +72,9 @@ struct Inner {
     queue: Mutex<Queue>,
 }
 
+/// A table as it was when reading began.
+type Reading = ReadOnlyTable<&'static [u8], &'static [u8]>;
+
 /// Where the bytes are.
 #[derive(Debug)]
 enum Place {
@@ -198,7 +201,7 @@ impl Store {
     }
 
     /// A table as it is now; nothing if nobody has written to it.
-    fn table(&self, table: Table) -> Result<Option<ReadOnlyTable<&'static [u8], &'static [u8]>>, Error> {
+    fn table(&self, table: Table) -> Result<Option<Reading>, Error> {
         let db = self.0.db.read().unwrap_or_else(PoisonError::into_inner);
         let db = db.as_ref().ok_or_else(|| self.0.failed("it could not be opened again"))?;
         let reading = db.begin_read().map_err(|error| self.0.failed(redb::Error::from(error)))?;

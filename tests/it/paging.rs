@@ -9,7 +9,6 @@ use crm_gateway::sandbox::crypto::Table;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use crate::conformance::small;
 use crate::support::TestApp;
@@ -292,34 +291,23 @@ async fn a_position_that_the_crm_ignores_is_told_and_does_not_go_on_for_ever() {
     panic!("the list goes on, or looked whole");
 }
 
-/// As a cursor of the gateway, with other sequences in it.
-fn forged(cursor: &str, lanes: Value) -> String {
-    let mut held: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(cursor).unwrap()[6..]).unwrap();
-    held["l"] = lanes;
-    let text = held.to_string();
-    URL_SAFE_NO_PAD.encode([&Sha256::digest(&text)[..6], text.as_bytes()].concat())
-}
-
-/// A cursor's check finds damage, not bad will. What stands in a forged one must not cost calls without end.
+/// What stands in a cursor decides what is searched for, so nobody but the gateway may write one.
 #[tokio::test(start_paused = true)]
-async fn a_forged_cursor_is_not_searched_for_without_end() {
+async fn a_forged_cursor_is_refused_and_costs_nothing() {
     let app = small().projects(3).set("cryptocrm.page_size", "2").forgetful().start();
-    let all = app.owner().get("/projects?limit=200").await;
-    let ids: Vec<&Value> = all.json["items"].as_array().unwrap().iter().map(|record| &record["id"]).collect();
-    let (first, second) = (ids[0], ids[1]);
-    let back_and_forth = json!([{"n": "crypto", "p": 2, "i": 1, "b": 2, "l": [first, second, first]}]);
-    let far_away =
-        json!([{"n": "alfa", "p": 100_000, "b": 9, "t": 1_000_000_000, "l": ["alfa-1", "alfa-2"]}]);
-    for (path, lanes) in [("/projects", back_and_forth), ("/students", far_away)] {
+    for path in ["/projects", "/students"] {
         let start = app.owner().get(&format!("{path}?limit=1")).await;
-        let cursor = forged(start.json["next_cursor"].as_str().unwrap(), lanes);
+        let cursor = URL_SAFE_NO_PAD.decode(start.json["next_cursor"].as_str().unwrap()).unwrap();
         app.alfa.ledger().clear();
         app.crypto.ledger().clear();
-        let answer = app.owner().get(&format!("{path}?limit=1&cursor={cursor}")).await;
-        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
-        let calls = app.alfa.ledger().count_operation("customer/index")
-            + app.crypto.ledger().count_operation("projects");
-        assert!(calls <= 120, "{path}: {calls} calls");
+        for at in 0..cursor.len() {
+            let mut forged = cursor.clone();
+            forged[at] ^= 4;
+            let forged = URL_SAFE_NO_PAD.encode(forged);
+            let answer = app.owner().get(&format!("{path}?limit=1&cursor={forged}")).await;
+            assert_eq!((answer.status, answer.code()), (400, "invalid_request"), "{path}: {}", answer.text);
+        }
+        assert_eq!(app.calls(), 0, "{path}");
     }
 }
 

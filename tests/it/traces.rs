@@ -33,10 +33,12 @@ impl Collector {
                     while let Some(request) = read(&mut reader) {
                         for resource in request.resource_spans {
                             let about = resource.resource.unwrap().attributes;
-                            service.lock().unwrap().extend(about.iter().filter_map(|pair| {
-                                (pair.key == "service.name")
-                                    .then(|| text(pair.value.as_ref().unwrap().value.as_ref()))
-                            }));
+                            service.lock().unwrap().extend(
+                                about
+                                    .iter()
+                                    .filter(|pair| pair.key == "service.name")
+                                    .map(|pair| text(pair.value.as_ref().unwrap().value.as_ref())),
+                            );
                             let scopes = resource.scope_spans.into_iter().flat_map(|scope| scope.spans);
                             spans.lock().unwrap().extend(scopes);
                         }
