@@ -50,6 +50,8 @@ chaos: tools ## Kills the gateway over and over while thousands pay and the CRM 
 FUZZ := --sanitizer none --codegen-units 16
 FUZZ_TARGETS := alfa crypto cursor query
 FUZZ_SECONDS := 15
+# More arguments of libFuzzer; CI makes a run that can be repeated of it.
+FUZZ_ARGS :=
 
 fuzz: tools fuzztools ## Fuzzes wire parsers, cursors and queries, each for FUZZ_SECONDS=15; see fuzz/README.md
 	cargo run --quiet --locked --manifest-path fuzz/Cargo.toml --package seeds
@@ -58,7 +60,7 @@ fuzz: tools fuzztools ## Fuzzes wire parsers, cursors and queries, each for FUZZ
 
 fuzz-%:
 	cargo fuzz run $(FUZZ) $* -- -max_total_time=$(FUZZ_SECONDS) -timeout=10 -dict=fuzz/corpus/$*.dict \
-		-verbosity=0 -print_final_stats=1
+		-verbosity=0 -print_final_stats=1 $(FUZZ_ARGS)
 
 browser: tools node chromium ## Tests the operator page in Chromium; SCREENSHOTS=../../docs/images draws its pictures anew
 	cargo build --locked

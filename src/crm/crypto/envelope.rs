@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::error::{CRM, message};
 use crate::config::Shape;
+use crate::crm::error::passed_on;
 use crate::crm::{Error, Kind};
 
 /// Keys an envelope may have, in the order to try.
@@ -141,7 +142,7 @@ fn holds_list(value: &Value) -> bool {
     value.as_object().is_some_and(|map| KEYS.iter().any(|key| map.contains_key(*key)))
 }
 
-/// Names keys and types, never values.
+/// Names keys and types, never values. A map's keys can be somebody's words as well as field names.
 fn unrecognised(value: &Value) -> Error {
     let kind = |value: &Value| match value {
         Value::Null => "null",
@@ -154,7 +155,7 @@ fn unrecognised(value: &Value) -> Error {
     let shape = match value {
         Value::Object(map) => {
             let keys: Vec<String> =
-                map.iter().take(12).map(|(key, value)| format!("{key}: {}", kind(value))).collect();
+                map.iter().take(12).map(|(key, value)| format!("{}: {}", passed_on(key), kind(value))).collect();
             format!("{{{}}}", keys.join(", "))
         }
         other => kind(other).to_owned(),
@@ -214,6 +215,8 @@ mod tests {
     fn an_unknown_shape_is_described_without_values() {
         let error = list(json!({"secret": "hunter2", "n": 5}), &Shape::Auto).unwrap_err();
         assert!(error.detail.ends_with("{secret: text, n: number}"));
+        let error = list(json!({"pa\u{7f}y": [], "+79001234567": {}}), &Shape::Auto).unwrap_err();
+        assert!(error.detail.ends_with("{***: object, pay: list}"), "{}", error.detail);
     }
 
     #[test]
