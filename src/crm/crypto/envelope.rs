@@ -216,7 +216,7 @@ mod tests {
         let error = list(json!({"secret": "hunter2", "n": 5}), &Shape::Auto).unwrap_err();
         assert!(error.detail.ends_with("{secret: text, n: number}"));
         let error = list(json!({"pa\u{7f}y": [], "+79001234567": {}}), &Shape::Auto).unwrap_err();
-        assert!(error.detail.ends_with("{***: object, pay: list}"), "{}", error.detail);
+        assert!(error.detail.ends_with("{pay: list, ***: object}"), "{}", error.detail);
     }
 
     #[test]
