@@ -32,7 +32,7 @@ openapi: tools ## Writes openapi/openapi.json anew; look at the difference befor
 	mv openapi/openapi.json.new openapi/openapi.json
 
 bench: tools peers ## Compares a cached read with a bare server, nginx and Varnish, in about two minutes; fails when a floor is missed
-	cargo bench --locked --bench cached_read
+	cargo bench --locked --profile release --bench cached_read
 
 bench-scheduler: tools ## Measures what the scheduler promises beside FIFO, in about a minute; fails when a target is missed
 	cargo bench --locked --bench scheduler

@@ -67,6 +67,10 @@ const ROWS: [Row; 6] = [
     Row { name: "10,000 questions", kind: Kind::Keys, goals: [None, Some((1.1, 0.9)), None] },
 ];
 
+/// The allocator of the program, for the bare server too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.first().map(String::as_str) {

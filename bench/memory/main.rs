@@ -25,10 +25,14 @@ use resident::resident;
 use support::{Setup, TestApp};
 use table::{Table, with_unit};
 
+/// The allocator of the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How far the process may grow beside what it may.
 const OFF: f64 = 15.0;
-/// Megabytes of a cache filled with answers.
-const SIZE: f64 = 96.0 * 1.048_576;
+/// Megabytes of a cache filled with answers: `cache.max_size` where nothing is configured.
+const SIZE: f64 = 256.0 * 1.048_576;
 const ENTRIES: usize = 1_000_000;
 /// Bytes of a small value.
 const SMALL: usize = 100;
