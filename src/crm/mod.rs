@@ -179,6 +179,11 @@ pub trait Source<E: Entity>: Send + Sync {
         Likeness::Other
     }
 
+    /// Where the CRM is called. What was written at one address is not looked for at another.
+    fn address(&self) -> &str {
+        ""
+    }
+
     /// How long after a call nothing follows from a record not being found.
     fn settles_after(&self) -> Duration {
         Duration::ZERO

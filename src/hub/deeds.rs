@@ -93,6 +93,7 @@ impl<E: Entity> Act<E> {
         let known = |record: &Record<E>| (record.id.to_string(), record.raw.value());
         Intent {
             resource: E::RESOURCE.to_owned(),
+            crm: Some(self.source.address().to_owned()),
             deed: match &self.target {
                 Target::New => idempotency::Deed::Create,
                 Target::Changed(record) => {

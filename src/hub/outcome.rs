@@ -114,7 +114,16 @@ impl Hub {
         };
         // What was known before may be what was before the write.
         shelf.desk.written::<E>(None, None).await;
-        let decision = shelf.find_out(&ctx, &search, &mut teller).await;
+        let elsewhere = search.intent.crm.as_deref().filter(|address| *address != search.source.address());
+        let decision = match elsewhere {
+            // That it is not found here would say nothing.
+            Some(address) => {
+                let reason =
+                    format!("it was sent to {address}, and the CRM is called at another address now");
+                Decision::Review(search.evidence(&reason, &[]))
+            }
+            None => shelf.find_out(&ctx, &search, &mut teller).await,
+        };
         shelf.decide(&claimed, &*clerk, decision, Provenance::default(), teller).await;
     }
 }

@@ -11,7 +11,7 @@ use super::deeds::{Act, Deed, Outcome, Target};
 use super::journal::Journal;
 use super::trip::Trip;
 use super::{Answer, Failure, Hub, Scope, Shelf, suppose};
-use crate::crm::{self, Place, Source, Write};
+use crate::crm::{self, Place, Source};
 use crate::model::context::Freshness;
 use crate::model::student::{Student, StudentFilter};
 use crate::model::{Ctx, Draft, Entity, Record, RecordId, Sight, Source as CrmName};
@@ -63,7 +63,6 @@ impl Hub {
         let mark = deed.as_ref().map(|deed| deed.claimed.operation().to_string());
         let place = Place { branch, student: student.as_deref(), mark: mark.as_deref(), ..Place::at(filter) };
         let write = source.create(draft, &place)?;
-        let Some(deed) = deed else { return shelf.rehearse_write(ctx, filter, source, &write).await };
         let act = Act {
             source: Arc::clone(source),
             write,
@@ -74,7 +73,7 @@ impl Hub {
             trail: E::trail(filter, draft),
             branch,
         };
-        shelf.perform(ctx, act, deed).await
+        shelf.perform_or_rehearse(ctx, act, deed).await
     }
 
     /// Changes a record. `check` sees it as it is now and may refuse.
@@ -104,16 +103,17 @@ impl Hub {
         let branch = shelf.branch_of(scope, &before.value);
         let hidden = shelf.hidden_branches(scope, &before.value);
         let write = source.update(&before.value, draft, &Place { branch, hidden, ..Place::at(filter) })?;
-        shelf
-            .write_to(
-                (ctx, scope),
-                (filter, branch),
-                (source, write),
-                (before.value, turn),
-                Target::Changed,
-                deed,
-            )
-            .await
+        let act = Act {
+            source: Arc::clone(source),
+            write,
+            target: Target::Changed(before.value),
+            turn: Some(turn),
+            scope: scope.clone(),
+            path: filter.clone(),
+            trail: filter.clone(),
+            branch,
+        };
+        shelf.perform_or_rehearse(ctx, act, deed).await
     }
 
     /// Removes a record. `check` sees it as it is now and may refuse.
@@ -133,16 +133,17 @@ impl Hub {
         }
         let branch = shelf.branch_of(scope, &before.value);
         let write = source.delete(&before.value, &Place { branch, ..Place::at(filter) })?;
-        shelf
-            .write_to(
-                (ctx, scope),
-                (filter, branch),
-                (source, write),
-                (before.value, turn),
-                Target::Removed,
-                deed,
-            )
-            .await
+        let act = Act {
+            source: Arc::clone(source),
+            write,
+            target: Target::Removed(before.value),
+            turn: Some(turn),
+            scope: scope.clone(),
+            path: filter.clone(),
+            trail: filter.clone(),
+            branch,
+        };
+        shelf.perform_or_rehearse(ctx, act, deed).await
     }
 
     /// Refuses a write that refers to what the consumer may not see. Who sees all branches leaves it to the CRM whether
@@ -312,48 +313,32 @@ impl<E: Entity> Shelf<E> {
         Ok((source, before))
     }
 
-    /// Writes to a record that was just read.
-    async fn write_to(
+    /// Performs an act; without a deed it is only gone through.
+    async fn perform_or_rehearse(
         self: &Arc<Self>,
-        (ctx, scope): (&Ctx, &Scope),
-        (path, branch): (&E::Filter, Option<u64>),
-        (source, write): (&Arc<dyn Source<E>>, Write),
-        (before, turn): (Arc<Record<E>>, OwnedMutexGuard<()>),
-        target: fn(Arc<Record<E>>) -> Target<E>,
+        ctx: &Ctx,
+        act: Act<E>,
         deed: Option<Deed<E>>,
     ) -> Result<Outcome, Failure> {
-        let Some(deed) = deed else { return self.rehearse_write(ctx, path, source, &write).await };
-        let act = Act {
-            source: Arc::clone(source),
-            write,
-            target: target(before),
-            turn: Some(turn),
-            scope: scope.clone(),
-            path: path.clone(),
-            trail: path.clone(),
-            branch,
-        };
-        self.perform(ctx, act, deed).await
+        match deed {
+            Some(deed) => self.perform(ctx, act, deed).await,
+            None => self.rehearse_write(ctx, &act).await,
+        }
     }
 
     /// What [`Shelf::perform`] would do. CRMs show the record they wrote, but for one that they keep below another, which is
     /// read again.
-    async fn rehearse_write(
-        &self,
-        ctx: &Ctx,
-        path: &E::Filter,
-        source: &Arc<dyn Source<E>>,
-        write: &Write,
-    ) -> Result<Outcome, Failure> {
+    async fn rehearse_write(&self, ctx: &Ctx, act: &Act<E>) -> Result<Outcome, Failure> {
         let Some(rehearsal) = &ctx.rehearsal else { return Err(Failure::NotKept) };
         let trip = Trip::new(ctx, 1);
-        suppose::call(rehearsal, &trip, source.crm(), (&*write.call).into()).map_err(crm::Error::of_write)?;
+        suppose::call(rehearsal, &trip, act.source.crm(), (&*act.write.call).into())
+            .map_err(crm::Error::of_write)?;
         let generation = self.desk.cache.latest() + rehearsal.tick();
         for resource in E::TOUCHES.iter().copied().chain([E::RESOURCE, "history"]) {
             rehearsal.written(resource, generation);
         }
-        if let Some(id) = &write.id {
-            self.get(ctx, &Scope::all(), path, id).await?;
+        if let Some(id) = &act.write.id {
+            self.get(ctx, &Scope::all(), &act.path, id).await?;
         }
         Ok(Outcome::Supposed)
     }

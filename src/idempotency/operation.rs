@@ -116,6 +116,9 @@ pub struct Request {
 pub struct Intent {
     /// The resource that is written to.
     pub resource: String,
+    /// The address of the CRM that is called: only there can it be looked for.
+    #[serde(default)]
+    pub crm: Option<String>,
     /// What is done.
     pub deed: Deed,
     /// The branch in which.

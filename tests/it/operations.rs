@@ -7,6 +7,7 @@ use crm_gateway::sandbox::fault::Fault;
 use crm_gateway::store::{Frail, Store};
 use http::Method;
 use serde_json::{Value, json};
+use tokio::runtime::Builder;
 use tokio::time::sleep;
 
 use crate::support::app::same_as_the_crms;
@@ -403,6 +404,32 @@ async fn a_gateway_finds_out_what_the_one_before_it_left_open() {
     assert_eq!(pay(&second, "made", &payment(&second, "100.00")).await.status, 201);
     assert_eq!(pay(&second, "lost", &payment(&second, "200.00")).await.status, 201);
     assert_eq!((second.alfa.count("pay"), creates(&second, "pay/create")), (before + 2, 3));
+}
+
+#[test]
+fn what_was_sent_to_another_address_is_not_looked_for_at_this_one() {
+    // Everything that the first gateway has begun ends with its runtime.
+    let life = || {
+        Builder::new_current_thread().enable_time().start_paused(true).build().expect("it needs no sockets")
+    };
+    let setup = setup();
+    let (crms, made) = life().block_on(async {
+        let first = setup.clone().start();
+        first.alfa.switches(|switches| switches.index_lag = Duration::from_secs(20));
+        first.alfa.faults().next(Some("pay/create"), 1, Fault::DropAfter);
+        let made = pay(&first, "made", &payment(&first, "100.00")).await;
+        ((first.alfa.clone(), first.crypto.clone()), made)
+    });
+    life().block_on(async {
+        let moved = setup.set("alfacrm.base_url", "\"http://another-school.example\"");
+        let second = moved.start_with(crms.0, crms.1);
+        sleep(SETTLE * 2).await;
+        let known = known(&second.owner(), &made).await;
+        assert_eq!(known["status"], "NEEDS_REVIEW", "{known}");
+        assert!(known["evidence"]["reason"].as_str().unwrap().contains("http://alfa.example"), "{known}");
+        let again = pay(&second, "made", &payment(&second, "100.00")).await;
+        assert_eq!((again.status, creates(&second, "pay/create")), (202, 1), "{}", again.text);
+    });
 }
 
 #[tokio::test(start_paused = true)]

@@ -32,6 +32,7 @@ pub(super) struct Client {
     dialect: Dialect,
     page_size: u32,
     mark: config::Mark,
+    address: String,
 }
 
 impl Client {
@@ -47,7 +48,8 @@ impl Client {
             zone: config.timezone.clone(),
             currency: Some(config.currency.as_str().into()),
         };
-        Self { upstream, session, dialect, page_size: config.page_size, mark: config.mark.clone() }
+        let (mark, address) = (config.mark.clone(), config.base_url.clone());
+        Self { upstream, session, dialect, page_size: config.page_size, mark, address }
     }
 
     /// See [`Session::sign_in_needed`].
@@ -57,6 +59,11 @@ impl Client {
 
     pub(super) fn upstream(&self) -> &Upstream {
         &self.upstream
+    }
+
+    /// Where the CRM is called.
+    pub(super) fn address(&self) -> &str {
+        &self.address
     }
 
     /// How a record that was made is found again.

@@ -374,6 +374,10 @@ impl<M: Model> Source<M::Record> for Of<M> {
         likeness(sent, mark, self.marked_field().as_ref().map(|(key, _)| key.as_str()), &record.raw.value())
     }
 
+    fn address(&self) -> &str {
+        self.0.address()
+    }
+
     fn settles_after(&self) -> Duration {
         self.0.mark().settle
     }
