@@ -169,8 +169,12 @@ fn outage(table: &mut Table, day: &Day, all: bool) {
     let limited = day.limited();
     table.must("429 of the CRMs", &limited.to_string(), "none", limited == 0);
     table.at_most("most calls a second over ten seconds", day.densest(), "", RATE + 0.1);
-    let recovery = day.recovery.unwrap_or_default().as_secs_f64();
-    table.at_most("from the CRMs' return to the last answer without them", recovery, "s", 60.0);
+    for (crm, found) in &day.tally.returns {
+        let (took, last) = found.took();
+        let what = format!("{crm}: from when it was wanted again to the last answer without it");
+        table.at_most(&what, took.as_secs_f64(), "s", 60.0);
+        eprintln!("the last answer without {crm}: {last}");
+    }
     table.must("reads refused outside the outage", &day.tally.refusals.len().to_string(), "none", {
         day.tally.refusals.is_empty()
     });

@@ -49,9 +49,12 @@ impl Kind {
         }
     }
 
-    /// What is compared, of the CRM's row.
+    /// What is compared, of the CRM's row: its texts without the mark that the gateway writes behind one of them.
     fn of_row(self, row: &Value) -> String {
-        let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
+        let text = |name: &str| {
+            let text = row[name].as_str().unwrap_or_default();
+            text.split_once("[gw:").map_or(text, |(before, _)| before.trim_end()).to_owned()
+        };
         match self {
             Self::Student => format!("{} {}", text("note"), amount(&row["balance"])),
             Self::Lesson => {

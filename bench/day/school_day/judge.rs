@@ -70,6 +70,22 @@ pub(crate) enum From {
     Asked,
 }
 
+/// How a CRM was found again.
+#[derive(Debug)]
+pub(crate) struct Return {
+    /// When it was wanted first after it was back: nobody finds out before.
+    wanted: Instant,
+    /// The last answer that was given without it all the same.
+    without: Option<(Instant, String)>,
+}
+
+impl Return {
+    /// How long answers were given without it, and the last one.
+    pub(crate) fn took(&self) -> (Duration, &str) {
+        self.without.as_ref().map_or((Duration::ZERO, ""), |(last, what)| (*last - self.wanted, what))
+    }
+}
+
 /// Counts of one sort of reads.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Sum {
@@ -123,8 +139,8 @@ pub(crate) struct Tally {
     pub(crate) outage: Outage,
     /// Reads that were refused and not because of an outage: when, which, the problem's code.
     pub(crate) refusals: Vec<(Duration, String, String)>,
-    /// When the last answer came from memory because the CRM could not give one, or was refused.
-    pub(crate) last_trouble: Option<Instant>,
+    /// How each CRM was found again after the outage.
+    pub(crate) returns: BTreeMap<&'static str, Return>,
     read_before: HashSet<String>,
     bodies: HashMap<String, Arc<Shown>>,
 }
@@ -177,8 +193,12 @@ impl Judge {
             tally.too_old.push((read.path.clone(), from, age(parts)));
         }
         tally.lies.extend(lie.map(|lie| (lie, read.path.clone())));
-        if status != 200 || from == From::IfError {
-            tally.last_trouble = Some(now);
+        if self.outage.is_some_and(|(_, to)| began >= to) && (status != 200 || from != From::Fresh) {
+            let crm = if read.path.contains("/projects") { "cryptocrm" } else { "alfacrm" };
+            let found = tally.returns.entry(crm).or_insert_with(|| Return { wanted: began, without: None });
+            if status != 200 || from == From::IfError {
+                found.without = Some((now, format!("{status} {} {}", cache_status(parts), read.path)));
+            }
         }
         if in_outage {
             tally.in_outage(read, status, parts);

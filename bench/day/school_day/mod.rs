@@ -59,8 +59,6 @@ pub(crate) struct Day {
     pub(crate) crypto: Vec<Entry>,
     /// Calls by who caused them and why, as the gateway billed them.
     pub(crate) bill: BTreeMap<(String, String), usize>,
-    /// From the end of the outage to the last answer that was refused or came from memory for want of a CRM.
-    pub(crate) recovery: Option<Duration>,
 }
 
 /// Lives through a day. The clock must be paused.
@@ -104,12 +102,10 @@ pub(crate) async fn live(plan: Plan) -> Day {
     // Refreshes that nobody waits for.
     sleep(Duration::from_secs(60)).await;
     let tally = std::mem::take(&mut *judge.tally());
-    let after = outage.zip(tally.last_trouble).map(|((_, end), last)| last.saturating_duration_since(end));
     Day {
         alfa: app.alfa.ledger().entries(),
         crypto: app.crypto.ledger().entries(),
         bill: bill(&app.operator().get("/metrics").await.text),
-        recovery: after,
         tally,
     }
 }
