@@ -154,8 +154,11 @@ fn unrecognised(value: &Value) -> Error {
     };
     let shape = match value {
         Value::Object(map) => {
-            let keys: Vec<String> =
-                map.iter().take(12).map(|(key, value)| format!("{}: {}", passed_on(key), kind(value))).collect();
+            let keys: Vec<String> = map
+                .iter()
+                .take(12)
+                .map(|(key, value)| format!("{}: {}", passed_on(key), kind(value)))
+                .collect();
             format!("{{{}}}", keys.join(", "))
         }
         other => kind(other).to_owned(),
