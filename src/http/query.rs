@@ -118,7 +118,7 @@ fn declare_page(query: &mut Query) -> (PageRequest, Vec<RecordId>) {
 pub(super) fn declare_branches(query: &mut Query) -> Vec<RecordId> {
     let branches: Vec<RecordId> =
         query.many("branch_id", "Only records of these branches; all that the key may see by default.");
-    query.shape("^alfa-[0-9]+$");
+    query.shape("^alfa-(0|[1-9][0-9]{0,18})$");
     for id in branches.iter().filter(|id| id.source() != Source::AlfaCrm) {
         query.refuse("branch_id", format!("is `{id}`, which names no branch; branches look like `alfa-1`"));
     }

@@ -17,7 +17,7 @@ use utoipa::openapi::{KnownFormat, RefOr, Schema, SchemaFormat};
 
 use super::expand::Kin;
 use super::query::{Text, shown};
-use super::{RecordId, time};
+use super::{RecordId, Source, time};
 
 /// The longest text of a field, in characters, where nothing shorter is declared.
 const MAX_TEXT: usize = 10_000;
@@ -205,7 +205,23 @@ impl Fields {
                      names none gets the only branch there is.";
         let branches: Change<Vec<RecordId>> = self.always("branch_ids", about);
         self.never_empty("branch_ids", &branches, "name at least one branch");
+        self.are_branches("branch_ids", branches.value().into_iter().flatten());
         branches
+    }
+
+    /// The branch that a new record belongs to for ever.
+    pub fn branch(&mut self, about: &'static str) -> Change<RecordId> {
+        let branch = self.fixed("branch_id", about);
+        self.are_branches("branch_id", branch.value());
+        branch
+    }
+
+    /// Refuses ids that name no branch, before anybody asks whether this key may see it.
+    pub fn are_branches<'a>(&mut self, name: &str, ids: impl IntoIterator<Item = &'a RecordId>) {
+        let is_branch = |id: &RecordId| id.source() == Source::AlfaCrm && id.parent().is_none();
+        if let Some(id) = ids.into_iter().find(|id| !is_branch(id)) {
+            self.refuse(name, format!("holds `{id}`, which names no branch; branches look like `alfa-1`"));
+        }
     }
 
     /// Why a field of the record cannot be written, and what to do instead.

@@ -129,7 +129,7 @@ impl utoipa::PartialSchema for RecordId {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
         utoipa::openapi::ObjectBuilder::new()
             .schema_type(utoipa::openapi::schema::Type::String)
-            .pattern(Some(r"^(alfa|crypto)(-[0-9]+){1,2}$"))
+            .pattern(Some(r"^(alfa|crypto)(-(0|[1-9][0-9]{0,18})){1,2}$"))
             .examples([serde_json::json!("alfa-101")])
             .into()
     }

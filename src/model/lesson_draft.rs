@@ -57,7 +57,7 @@ impl Draft for LessonDraft {
             ),
             lesson_type: fields.required("lesson_type_id", "A record of `/reference/lesson-types`."),
             subject: fields.required("subject_id", "A record of `/reference/subjects`."),
-            branch: fields.fixed("branch_id", "Its branch; may be left out where there is only one."),
+            branch: fields.branch("Its branch; may be left out where there is only one."),
             teachers: fields.one("teacher_ids", "The teachers, all of them."),
             students: fields.one("student_ids", "The participants, all of them."),
             groups: fields.one("group_ids", "The groups it is for, all of them."),

@@ -206,7 +206,7 @@ impl Draft for PaymentDraft {
             date: fields.required("date", "The day of the payment."),
             account: fields
                 .required("account_id", "The till it goes to, a record of `/reference/pay-accounts`."),
-            branch: fields.fixed("branch_id", "Its branch; the student's, if it has one, by default."),
+            branch: fields.branch("Its branch; the student's, if it has one, by default."),
             direction: fields.always("direction", "In (the default) or out."),
             kind: fields.always("type_id", "A record of `/reference/pay-types`; wins over `direction`."),
             item: fields.one("item_id", "The article, a record of `/reference/pay-items`."),

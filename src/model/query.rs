@@ -154,7 +154,7 @@ impl Query {
 
     /// Parameters of the form `prefix[NAME]=VALUE`, whose names the consumer chooses.
     pub fn open(&mut self, prefix: &'static str, about: &'static str) -> BTreeMap<String, Vec<String>> {
-        let schema = ObjectBuilder::new().additional_properties(Some(<String as Text>::schema())).build();
+        let schema = open_names().additional_properties(Some(<String as Text>::schema())).build();
         self.declare(prefix, about, true, schema.into(), None);
         self.open = Some(prefix);
         let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -168,10 +168,10 @@ impl Query {
             let inner = inner.filter(|_| form.may_be_open());
             let Some(inner) = inner.filter(|inner| !inner.is_empty()) else { continue };
             *taken = true;
-            let name_is_bad = inner.len() > MAX_NAME || inner.chars().any(char::is_control);
+            let name_is_bad = is_longer(inner, MAX_NAME) || inner.chars().any(char::is_control);
             let detail = match <String as Text>::parse(value) {
                 _ if name_is_bad => {
-                    format!("names a field with control characters or more than {MAX_NAME} bytes")
+                    format!("names a field with control characters or more than {MAX_NAME} characters")
                 }
                 _ if form.complaint_of_open().is_some() => {
                     form.complaint_of_open().unwrap_or_default().to_owned()
@@ -321,6 +321,13 @@ pub(super) fn choose<T: DeserializeOwned>(text: &str) -> Result<T, String> {
         let words = error.rsplit_once("expected ").map_or("another word", |(_, words)| words);
         format!("is `{}`; use {words}", shown(text))
     })
+}
+
+/// An object whose names the consumer chooses.
+fn open_names() -> ObjectBuilder {
+    let name = ObjectBuilder::new().schema_type(Type::String).pattern(Some(PRINTABLE));
+    let name = name.min_length(Some(1)).max_length(Some(MAX_NAME)).build();
+    ObjectBuilder::new().property_names(Some(name))
 }
 
 /// Whether a text has more characters than that.

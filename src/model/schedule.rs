@@ -144,8 +144,7 @@ impl Draft for ScheduleDraft {
         let draft = Self {
             group: fields.fixed("group_id", "The group it is of; or say `student_id`."),
             student: fields.fixed("student_id", "The student it is of; or say `group_id`."),
-            branch: fields
-                .fixed("branch_id", "Its branch; the student's by default, or the only one there is."),
+            branch: fields.branch("Its branch; the student's by default, or the only one there is."),
             lesson_type: fields.required("lesson_type_id", "A record of `/reference/lesson-types`."),
             subject: fields.required("subject_id", "A record of `/reference/subjects`."),
             teachers: fields.one("teacher_ids", "The teachers, all of them."),

@@ -133,6 +133,7 @@ impl Draft for TaskDraft {
             archived: fields.always("archived", "Whether it is put away."),
             due_on: fields.one("due_on", "The day until which it shall be done."),
         };
+        fields.are_branches("branch_ids", draft.branches.value().into_iter().flatten());
         if draft.branches.value().is_some_and(Vec::is_empty) {
             fields.refuse("branch_ids", "is empty; a task belongs to some branch");
         }

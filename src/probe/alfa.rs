@@ -1,9 +1,11 @@
 //! What is asked of AlfaCRM: section 16 of its reference, as far as reads can settle it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::caller::{Caller, Seen, clock};
 use super::report::Report;
@@ -14,7 +16,7 @@ const TOKEN: HeaderName = HeaderName::from_static("x-alfacrm-token");
 const APP_KEY: HeaderName = HeaderName::from_static("x-app-key");
 
 /// Lists that stand below a branch, and those that do not.
-const LISTS: [(&str, bool); 22] = [
+const LISTS: [(&str, bool); 21] = [
     ("customer/index", true),
     ("group/index", true),
     ("teacher/index", true),
@@ -23,7 +25,6 @@ const LISTS: [(&str, bool); 22] = [
     ("pay/index", true),
     ("tariff/index", true),
     ("task/index", true),
-    ("communication/index", true),
     ("room/index", true),
     ("subject/index", true),
     ("location/index", true),
@@ -39,51 +40,103 @@ const LISTS: [(&str, bool); 22] = [
     ("log/index", true),
 ];
 
+/// The shortest time that `alfacrm.token_lifetime` may be.
+const SHORTEST: Duration = Duration::from_secs(10);
+
+/// The account that is asked about.
+struct Account<'a> {
+    config: &'a AlfaCrm,
+    caller: Caller,
+    signed_in: Instant,
+    /// How old the longest-lived token was when it was last good and when it was not, if one ended before it was replaced.
+    lived: Option<(Duration, Duration)>,
+    /// When the token that is used now was last good.
+    last_good: Instant,
+}
+
 pub(super) async fn ask(
     config: &AlfaCrm,
-    mut caller: Caller,
+    caller: Caller,
     report: &mut Report,
     progress: &(dyn Fn(&str) + Send + Sync),
 ) {
     progress("AlfaCRM: signing in");
-    if let Err(why) = sign_in(config, &mut caller).await {
+    let now = Instant::now();
+    let mut account = Account { config, caller, signed_in: now, lived: None, last_good: now };
+    if let Err(why) = account.sign_in().await {
         report.failed(CRM, "signing in", why);
     } else {
         report.found(CRM, "signing in", "the e-mail and the key are good");
-        let asked = questions(config, &mut caller, report, progress).await;
+        let asked = questions(&mut account, report, progress).await;
         if let Err(why) = asked {
             report.failed(CRM, "asking on", why);
         }
-        report.found(CRM, "its clock", clock(caller.ahead));
+        token_life(&account, report);
+        report.found(CRM, "its clock", clock(account.caller.ahead));
     }
-    report.calls(caller.calls);
+    report.calls(account.caller.calls);
 }
 
-async fn sign_in(config: &AlfaCrm, caller: &mut Caller) -> Result<(), String> {
-    if let Some(key) = &config.app_key {
-        caller.credentials.push((APP_KEY, secret(key.expose())?));
+impl Account<'_> {
+    async fn sign_in(&mut self) -> Result<(), String> {
+        let mut own = Vec::new();
+        if let Some(key) = &self.config.app_key {
+            own.push((APP_KEY, secret(key.expose())?));
+        }
+        let body = json!({"email": self.config.email, "api_key": self.config.api_key.expose()});
+        let seen = self.caller.call_as(&own, Method::POST, "/v2api/auth/login", Some(&body)).await?;
+        let token = seen.json["token"].as_str().filter(|_| seen.is_good());
+        let Some(token) = token else {
+            let key = if self.config.app_key.is_none() { "; perhaps it wants `alfacrm.app_key`" } else { "" };
+            let shape = seen.shape();
+            return Err(format!("refused ({shape}): check `alfacrm.email` and `alfacrm.api_key`{key}"));
+        };
+        own.push((TOKEN, secret(token)?));
+        self.caller.credentials = own;
+        self.signed_in = Instant::now();
+        self.last_good = self.signed_in;
+        Ok(())
     }
-    let body = json!({"email": config.email, "api_key": config.api_key.expose()});
-    let seen = caller.call(Method::POST, "/v2api/auth/login", Some(&body)).await?;
-    let token = seen.json["token"].as_str().filter(|_| seen.is_good());
-    let Some(token) = token else {
-        let key = if config.app_key.is_none() { "; perhaps it wants `alfacrm.app_key`" } else { "" };
-        return Err(format!("refused ({}): check `alfacrm.email` and `alfacrm.api_key`{key}", seen.shape()));
-    };
-    let token = secret(token)?;
-    caller.credentials.push((TOKEN, token));
-    Ok(())
+
+    /// A call. One that is refused as if by a token that has ended is made once more with a new one; what is refused then
+    /// as well is not for this user.
+    async fn call(&mut self, method: Method, target: &str, body: Option<&Value>) -> Result<Seen, String> {
+        let asked = Instant::now();
+        let seen = self.caller.call(method.clone(), target, body).await?;
+        if !matches!(seen.status.as_u16(), 401 | 403) {
+            // It was good when it left at the latest.
+            self.last_good = self.last_good.max(asked);
+            return Ok(seen);
+        }
+        let lived = (self.last_good - self.signed_in, self.signed_in.elapsed());
+        self.sign_in().await?;
+        let again = self.caller.call(method, target, body).await?;
+        if !matches!(again.status.as_u16(), 401 | 403) {
+            self.lived = self.lived.max(Some(lived));
+        }
+        Ok(again)
+    }
+
+    /// A list's answer.
+    async fn list(&mut self, target: &str, body: Value) -> Result<Seen, String> {
+        self.call(Method::POST, &format!("/v2api{target}"), Some(&body)).await
+    }
+}
+
+/// Tokens that end sooner than the gateway replaces them cost a refused call each.
+fn token_life(account: &Account<'_>, report: &mut Report) {
+    let Some((lived, ended)) = account.lived else { return };
+    let said = format!("good after {} s, not any more after {} s", lived.as_secs(), ended.as_secs());
+    report.found(CRM, "how long a token is good", said);
+    if lived >= SHORTEST && lived < account.config.token_lifetime {
+        report.line("alfacrm", "token_lifetime", format!("\"{}s\"", lived.as_secs()));
+    }
 }
 
 fn secret(text: &str) -> Result<HeaderValue, String> {
     let mut value = HeaderValue::from_str(text).map_err(|_| "a key that no header can carry".to_owned())?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-/// A list's answer.
-async fn list(caller: &mut Caller, target: &str, body: Value) -> Result<Seen, String> {
-    caller.call(Method::POST, &format!("/v2api{target}"), Some(&body)).await
 }
 
 /// The rows of a page, and how many there are in all.
@@ -101,48 +154,34 @@ fn rows(seen: &Seen) -> (Vec<&Value>, Option<u64>) {
 }
 
 async fn questions(
-    config: &AlfaCrm,
-    caller: &mut Caller,
+    account: &mut Account<'_>,
     report: &mut Report,
     progress: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<(), String> {
     progress("AlfaCRM: branches");
-    let seen = list(caller, "/branch/index", json!({"page": 0})).await?;
-    let branches: Vec<u64> = rows(&seen).0.iter().filter_map(|row| row["id"].as_u64()).collect();
-    let Some(branch) = config.branches.iter().find(|id| branches.contains(id)).or(branches.first()).copied()
-    else {
-        return Err(format!("no branch can be seen ({}), and everything is below one", seen.shape()));
-    };
-    report.found(CRM, "branches", numbers(&branches));
-    let unknown: Vec<u64> = config.branches.iter().copied().filter(|id| !branches.contains(id)).collect();
-    if !unknown.is_empty() {
-        let known: Vec<u64> = config.branches.iter().copied().filter(|id| branches.contains(id)).collect();
-        report.found(CRM, "configured branches that are not there", numbers(&unknown));
-        report.line("alfacrm", "branches", format!("[{}]", numbers(&known)));
-    }
+    let branch = branches(account, report).await?;
 
     progress("AlfaCRM: page size");
-    page_size(config, caller, report, branch).await?;
+    page_size(account, report, branch).await?;
 
     progress("AlfaCRM: what the user may read, and which fields there are");
     for (operation, below) in LISTS {
         let target = if below { format!("/{branch}/{operation}") } else { format!("/{operation}") };
-        let seen = list(caller, &target, json!({"page": 0})).await?;
-        let said =
-            if seen.is_good() { hits(&rows(&seen).0) } else { format!("not to be read: {}", seen.shape()) };
-        report.found(CRM, operation, said);
+        let seen = account.list(&target, json!({"page": 0})).await?;
+        report.found(CRM, operation, readable(&seen));
     }
+    communications(account, report, branch).await?;
 
     progress("AlfaCRM: filters");
-    let pays = rows(&list(caller, &format!("/{branch}/pay/index"), json!({"page": 0})).await?).1;
+    let pays = rows(&account.list(&format!("/{branch}/pay/index"), json!({"page": 0})).await?).1;
     let none = json!({"page": 0, "date_from": "2099-01-01"});
-    let filtered = rows(&list(caller, &format!("/{branch}/pay/index"), none).await?).1;
+    let filtered = rows(&account.list(&format!("/{branch}/pay/index"), none).await?).1;
     report.found(CRM, "date_from of pay/index", obeyed(pays, filtered));
-    let all = rows(&list(caller, &format!("/{branch}/customer/index"), json!({"page": 0})).await?).1;
+    let all = rows(&account.list(&format!("/{branch}/customer/index"), json!({"page": 0})).await?).1;
     let later = json!({"page": 0, "updated_at_from": "2099-01-01 00:00:00"});
-    let filtered = rows(&list(caller, &format!("/{branch}/customer/index"), later).await?).1;
+    let filtered = rows(&account.list(&format!("/{branch}/customer/index"), later).await?).1;
     report.found(CRM, "updated_at_from with a time", obeyed(all, filtered));
-    let taught = list(caller, &format!("/{branch}/lesson/index"), json!({"page": 0, "status": 3})).await?;
+    let taught = account.list(&format!("/{branch}/lesson/index"), json!({"page": 0, "status": 3})).await?;
     let with = rows(&taught)
         .0
         .iter()
@@ -153,7 +192,7 @@ async fn questions(
         "attendance in lists of lessons",
         format!("in {with} of {} rows", rows(&taught).0.len()),
     );
-    let slots = list(caller, &format!("/{branch}/regular-lesson/index"), json!({"page": 0})).await?;
+    let slots = account.list(&format!("/{branch}/regular-lesson/index"), json!({"page": 0})).await?;
     let day = |wanted: u64| {
         let text = wanted.to_string();
         rows(&slots).0.iter().any(|row| row["day"] == wanted || row["day"] == *text)
@@ -167,11 +206,12 @@ async fn questions(
     report.found(CRM, "Sunday in the timetable", sunday);
 
     progress("AlfaCRM: refusals");
-    let past = list(caller, &format!("/{branch}/customer/index"), json!({"page": 9999})).await?;
+    let past = account.list(&format!("/{branch}/customer/index"), json!({"page": 9999})).await?;
     let said = if rows(&past).0.is_empty() { "empty" } else { "the last page again" };
     report.found(CRM, "a page past the end", said);
-    let got = caller.call(Method::GET, "/v2api/branch/index", None).await?;
+    let got = account.call(Method::GET, "/v2api/branch/index", None).await?;
     report.found(CRM, "GET in place of POST", got.shape());
+    let caller = &mut account.caller;
     let own: Vec<_> = caller.credentials.iter().filter(|(name, _)| *name != TOKEN).cloned().collect();
     let none = caller.call_as(&own, Method::POST, "/v2api/branch/index", Some(&json!({}))).await?;
     report.found(CRM, "no token", none.shape());
@@ -182,26 +222,76 @@ async fn questions(
     Ok(())
 }
 
-async fn page_size(
-    config: &AlfaCrm,
-    caller: &mut Caller,
-    report: &mut Report,
-    branch: u64,
-) -> Result<(), String> {
-    let asked = u64::from(config.page_size);
-    let target = format!("/{branch}/customer/index?per-page={asked}");
-    let seen = list(caller, &target, json!({"page": 0, "pageSize": asked})).await?;
-    let (items, total) = rows(&seen);
-    let got = items.len() as u64;
-    let said = match total {
-        _ if got >= asked => format!("{asked} asked for, {got} came: honoured"),
-        Some(total) if got < total => {
-            report.line("alfacrm", "page_size", got.max(1).to_string());
-            format!("{asked} asked for, {got} of {total} came: it gives no more at once")
-        }
-        _ => format!("{asked} asked for, {got} came, and there are no more to tell by"),
+/// What was said is listed of one record alone.
+async fn communications(account: &mut Account<'_>, report: &mut Report, branch: u64) -> Result<(), String> {
+    let operation = "communication/index";
+    let customers = account.list(&format!("/{branch}/customer/index"), json!({"page": 0})).await?;
+    let Some(id) = rows(&customers).0.iter().find_map(|row| row["id"].as_u64()) else {
+        report.found(CRM, operation, "there is nobody to tell by");
+        return Ok(());
     };
-    report.found(CRM, "rows in a page", said);
+    let target = format!("/{branch}/{operation}?class=Customer&related_id={id}");
+    let seen = account.list(&target, json!({"page": 0})).await?;
+    report.found(CRM, operation, readable(&seen));
+    Ok(())
+}
+
+/// Which branches there are and can be read; the first of those that the gateway is to work with.
+async fn branches(account: &mut Account<'_>, report: &mut Report) -> Result<u64, String> {
+    let seen = account.list("/branch/index", json!({"page": 0})).await?;
+    let there: Vec<u64> = rows(&seen).0.iter().filter_map(|row| row["id"].as_u64()).collect();
+    report.found(CRM, "branches", numbers(&there));
+    let wanted = if account.config.branches.is_empty() { &there } else { &account.config.branches };
+    let (mut good, mut missing, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+    for id in wanted.clone() {
+        if !there.contains(&id) {
+            missing.push(id);
+            continue;
+        }
+        // A user may know of a branch that it may not read.
+        let seen = account.list(&format!("/{id}/customer/index"), json!({"page": 0})).await?;
+        if seen.status == StatusCode::FORBIDDEN { refused.push(id) } else { good.push(id) }
+    }
+    for (which, ids) in
+        [("configured branches that are not there", &missing), ("branches that are not to be read", &refused)]
+    {
+        if !ids.is_empty() {
+            report.found(CRM, which, numbers(ids));
+        }
+    }
+    let Some(first) = good.first().copied() else {
+        return Err(format!("no branch can be read ({}), and everything is below one", seen.shape()));
+    };
+    if !missing.is_empty() || !refused.is_empty() {
+        report.line("alfacrm", "branches", format!("[{}]", numbers(&good)));
+    }
+    Ok(first)
+}
+
+async fn page_size(account: &mut Account<'_>, report: &mut Report, branch: u64) -> Result<(), String> {
+    let asked = u64::from(account.config.page_size);
+    // A small school has few students, and many lessons all the same.
+    for operation in ["customer/index", "lesson/index"] {
+        let target = format!("/{branch}/{operation}?per-page={asked}");
+        let seen = account.list(&target, json!({"page": 0, "pageSize": asked})).await?;
+        let (items, total) = rows(&seen);
+        let got = items.len() as u64;
+        let said = match total {
+            _ if got >= asked => format!("{asked} asked for, {got} came: honoured"),
+            Some(total) if got < total => {
+                report.line("alfacrm", "page_size", got.max(1).to_string());
+                format!("{asked} asked for, {got} of {total} came: it gives no more at once")
+            }
+            _ => continue,
+        };
+        report.found(CRM, "rows in a page", said);
+        return Ok(());
+    }
+    report.found(
+        CRM,
+        "rows in a page",
+        format!("there are fewer than {asked} of everything, nothing to tell by"),
+    );
     Ok(())
 }
 
@@ -213,6 +303,11 @@ fn obeyed(all: Option<u64>, filtered: Option<u64>) -> &'static str {
         (_, None) => "refused",
         _ => "ignored, as the gateway supposes",
     }
+}
+
+/// Whether a list was given, and what its rows have.
+fn readable(seen: &Seen) -> String {
+    if seen.is_good() { hits(&rows(seen).0) } else { format!("not to be read: {}", seen.shape()) }
 }
 
 /// In how many rows each field says something.

@@ -7,13 +7,10 @@ use std::process::{Command, Stdio};
 
 use super::program::{Directory, between, start};
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+pub(crate) const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Pages whose examples are run: these, and all of these folders.
 const PAGES: &[&str] = &["README.md", "CONTRIBUTING.md", "k8s/README.md", "docs/consumers", "docs/operators"];
-
-/// Examples of what the program does not do yet, by their mark `<!-- since: NAME -->`. What is taken out here is run.
-const NOT_YET: &[&str] = &["operations"];
 
 /// What takes the part of the demo in the documents.
 const SHOWN: [&str; 2] = ["127.0.0.1:8080", "127.0.0.1:9090"];
@@ -33,9 +30,10 @@ struct Block<'a> {
     lines: Vec<&'a str>,
 }
 
-fn pages() -> Vec<(String, String)> {
+/// Pages, each with its name: of these, and of all of these folders.
+pub(crate) fn pages(pages: &[&str]) -> Vec<(String, String)> {
     let mut found: Vec<PathBuf> = Vec::new();
-    for page in PAGES.iter().map(|page| Path::new(ROOT).join(page)) {
+    for page in pages.iter().map(|page| Path::new(ROOT).join(page)) {
         if page.is_dir() {
             found.extend(fs::read_dir(&page).unwrap().map(|entry| entry.unwrap().path()));
         } else {
@@ -67,16 +65,9 @@ fn blocks(page: &str) -> Vec<Block<'_>> {
 fn examples(name: &str, page: &str) -> Vec<Example> {
     let mut found: Vec<Example> = Vec::new();
     for Block { language, mark, lines } in blocks(page) {
-        match mark.and_then(|mark| mark.split_once(": ")) {
-            Some(("since", what)) => {
-                assert!(NOT_YET.contains(&what), "{name}: `{what}` is there; take the mark away");
-                continue;
-            }
-            Some(("run by", what)) => {
-                is_run(name, what);
-                continue;
-            }
-            _ => {}
+        if let Some(("run by", what)) = mark.and_then(|mark| mark.split_once(": ")) {
+            is_run(name, what);
+            continue;
         }
         let example = |command: &str| Example {
             page: name.to_owned(),
@@ -172,7 +163,7 @@ fn run(examples: &[Example], environment: &[(&str, &str)], folder: &str) -> Vec<
 #[test]
 fn the_documents_show_what_happens() {
     let mut seen = 0;
-    for (name, page) in pages() {
+    for (name, page) in pages(PAGES) {
         let mut examples = examples(&name, &page);
         if examples.is_empty() {
             continue;
@@ -230,7 +221,7 @@ fn an_answer_is_compared_between_its_gaps() {
 fn what_the_documents_name_is_there() {
     let targets = targets();
     let mut seen = 0;
-    for (name, page) in pages() {
+    for (name, page) in pages(PAGES) {
         for part in page.split(['`', '\n']).filter_map(|part| part.trim().strip_prefix("make ")) {
             let target = part.split([' ', '#', '`']).next().unwrap_or_default();
             if !target.is_empty() && target.chars().all(|c| c.is_ascii_lowercase() || c == '-') {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crm_gateway::probe::{self, Report, Ways};
-use crm_gateway::sandbox::alfa::PastEnd;
+use crm_gateway::sandbox::alfa::{self, LessonDetails, PastEnd, RegularDay};
 use crm_gateway::sandbox::crypto::{
     DynamicFields, Envelope, FilterDate, Flags, Missing, Numbers, OverCap, Switches,
 };
@@ -104,6 +104,121 @@ async fn the_lines_it_prints_make_the_gateway_work_with_every_variant_of_the_cry
         let app = with(setup(), &report).start_with(alfa, crypto);
         assert_eq!(picture(&app).await, expected, "{told}");
     }
+}
+
+/// Students, lessons, payments and the books behind them, as a consumer sees them.
+async fn school(app: &TestApp) -> Vec<Vec<Value>> {
+    let mut lists = Vec::new();
+    for path in
+        ["/students?stage=ALL&archived=all", "/lessons", "/schedules", "/payments", "/reference/branches"]
+    {
+        lists.push(app.owner().walk(path).await);
+    }
+    lists
+}
+
+/// A variant of AlfaCRM: how it is switched on, what the probe says of it, and a line that it prints, if there is one.
+type Variant = (&'static str, fn(&mut alfa::Switches), &'static str, Option<(&'static str, &'static str)>);
+
+const ALFA_VARIANTS: [Variant; 13] = [
+    ("the default", |_| {}, "the e-mail and the key are good", None),
+    ("pages of 7", |s| s.max_page_size = 7, "it gives no more at once", Some(("alfacrm.page_size", "7"))),
+    (
+        "pages of 5, the last one again",
+        |s| (s.max_page_size, s.past_end) = (5, PastEnd::RepeatLast),
+        "the last page again",
+        Some(("alfacrm.page_size", "5")),
+    ),
+    ("pages of 20 unless asked", |s| s.default_page_size = 20, "a page past the end", None),
+    ("bad values with 200", |s| s.validation_status = 200, "the e-mail and the key are good", None),
+    ("bad tokens with 403", |s| s.bad_token_status = 403, "403, JSON", None),
+    (
+        "a date filter that works",
+        |s| s.pay_date_filter = true,
+        "date_from of pay/index                     obeyed",
+        None,
+    ),
+    ("Sunday as 0", |s| s.regular_day = RegularDay::SundayZero, "Sunday in the timetable", None),
+    ("English", |s| s.message_language = alfa::Language::En, "the e-mail and the key are good", None),
+    (
+        "tokens of half a minute",
+        |s| s.token_ttl = Duration::from_secs(30),
+        "not any more after 30 s",
+        Some(("alfacrm.token_lifetime", "\"28s\"")),
+    ),
+    (
+        "tokens of half a minute, then 403",
+        |s| (s.token_ttl, s.bad_token_status) = (Duration::from_secs(30), 403),
+        "not any more after 30 s",
+        Some(("alfacrm.token_lifetime", "\"28s\"")),
+    ),
+    ("tokens of two seconds", |s| s.token_ttl = Duration::from_secs(2), "not any more after 2 s", None),
+    (
+        "a limiter without a queue",
+        |s| (s.limiter, s.retry_after) = (alfa::Limiter::Immediate, Some(3)),
+        "the e-mail and the key are good",
+        None,
+    ),
+];
+
+#[tokio::test(start_paused = true)]
+async fn the_lines_it_prints_make_the_gateway_work_with_every_variant_of_alfacrm() {
+    // At the quota that AlfaCRM has.
+    let setup = || Setup::new().students(20).without("cryptocrm");
+    let expected = school(&setup().start()).await;
+    assert!(expected.iter().all(|list| list.len() >= 3));
+    for (name, switch, said, line) in ALFA_VARIANTS {
+        let probed_app = setup().start();
+        probed_app.alfa.set_quota(5.0);
+        probed_app.alfa.switches(switch);
+        let report = probed(&setup(), &probed_app).await;
+        let told = format!("{name}\n{}\n{}", report.words(), report.configuration());
+        assert!(report.is_good() && report.words().contains(said), "{told}");
+        assert!(!report.words().contains("not to be read"), "{told}");
+        let lines = report.settings();
+        let lines: Vec<(&str, &str)> = lines.iter().map(|(key, value)| (&**key, &**value)).collect();
+        assert_eq!(lines, line.into_iter().collect::<Vec<_>>(), "{told}");
+        assert_eq!(probed_app.alfa.ledger().count_status(429), 0, "{told}");
+        let (alfa, crypto) = setup().crms();
+        alfa.switches(switch);
+        alfa.set_quota(5.0);
+        let app = with(setup(), &report).start_with(alfa, crypto);
+        assert_eq!(school(&app).await, expected, "{told}");
+        assert_eq!(app.alfa.ledger().count_status(429), 0, "{told}");
+        if line.is_some_and(|(key, _)| key == "alfacrm.token_lifetime") {
+            assert_eq!(
+                app.alfa.ledger().count_status(401) + app.alfa.ledger().count_status(403),
+                0,
+                "{told}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_tells_what_an_account_of_alfacrm_has_not() {
+    // Branches that its user may not see, among those that are configured.
+    let setup = setup().without("cryptocrm").set("alfacrm.branches", "[1, 2, 3]");
+    let app = setup.clone().start();
+    app.alfa.switches(|switches| switches.branches = Some(vec![1, 2]));
+    app.alfa.switches(|switches| switches.lesson_details = LessonDetails::WithCustomer);
+    let report = probed(&setup, &app).await;
+    assert_eq!(report.settings(), [("alfacrm.branches".to_owned(), "[1, 2]".to_owned())]);
+    assert!(
+        report.words().contains("attendance in lists of lessons             in 0 of"),
+        "{}",
+        report.words()
+    );
+    let told = with(setup.clone(), &report).start_with(app.alfa.clone(), app.crypto.clone());
+    let answer = told.owner().get("/payments?limit=200").await;
+    assert_eq!((answer.status, &answer.json["incomplete"]), (200, &serde_json::json!([])), "{}", answer.text);
+    // A key for applications, which nobody has configured.
+    let app = setup.clone().start();
+    app.alfa.switches(|switches| switches.app_key = Some("the-app-key".to_owned()));
+    let report = probed(&setup, &app).await;
+    assert!(!report.is_good() && report.words().contains("perhaps it wants `alfacrm.app_key`"));
+    let setup = setup.set("alfacrm.app_key", "\"the-app-key\"");
+    assert!(probed(&setup, &app).await.is_good());
 }
 
 #[tokio::test(start_paused = true)]

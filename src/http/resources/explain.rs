@@ -51,6 +51,7 @@ const METHODS: [Method; 8] = [
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only its schema is used: what is wrong with a body is told field by field")]
 #[schema(as = QuotaQuestion)]
+#[serde(deny_unknown_fields)]
 struct Question {
     /// Its method; `GET` by default.
     #[schema(

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, SchemaType, Type};
 use utoipa::openapi::{ObjectBuilder, OneOfBuilder, RefOr, Schema};
 
-use super::{EMPTY, Given, MAX_NAME, Param, Query, shown};
+use super::{EMPTY, Given, MAX_NAME, Param, Query, Text, open_names, shown};
 
 /// How a value was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,12 +164,12 @@ pub fn body_schema(params: &[Param]) -> RefOr<Schema> {
 
 /// A value, or a list of any of several.
 fn open_schema() -> RefOr<Schema> {
-    let text = || ObjectBuilder::new().schema_type(Type::String).min_length(Some(1));
+    let text = <String as Text>::schema;
     let whole = || ObjectBuilder::new().schema_type(Type::Number);
     let one = OneOfBuilder::new().item(text()).item(whole());
     let any = ArrayBuilder::new().items(one).min_items(Some(1));
     let value = OneOfBuilder::new().item(text()).item(whole()).item(any);
-    ObjectBuilder::new().additional_properties(Some(RefOr::T(Schema::from(value)))).into()
+    open_names().additional_properties(Some(RefOr::T(Schema::from(value)))).into()
 }
 
 #[cfg(test)]

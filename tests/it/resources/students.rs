@@ -211,6 +211,13 @@ async fn a_new_student_is_in_the_only_branch_there_is() {
     let made = app.branch_one().send(Method::POST, "/students", Some(&body)).await;
     assert_eq!(made.status, 201, "{}", made.text);
     assert_eq!((&made.json["branch_ids"], &made.json["stage"]), (&json!(["alfa-1"]), &json!("STUDENT")));
+    // What names no branch is nobody's: not a question of who asks.
+    let none = json!({"name": "Два", "branch_ids": ["alfa-1", "crypto-1"]});
+    for asker in [app.owner(), app.branch_one()] {
+        let refused = asker.send(Method::POST, "/students", Some(&none)).await;
+        let pointer = &refused.json["errors"][0]["pointer"];
+        assert_eq!((refused.status, pointer), (422, &json!("/branch_ids")), "{}", refused.text);
+    }
     let foreign = json!({"name": "Два", "branch_ids": ["alfa-2"]});
     assert_eq!(app.branch_one().send(Method::POST, "/students", Some(&foreign)).await.status, 403);
 }

@@ -84,10 +84,14 @@ impl Question {
 /// `q`: a text without the blanks around it.
 struct Words(String);
 
+/// Two letters at least, blanks aside, and nothing that does not print but what may stand at the ends of a pasted line.
+const SEARCHED: &str = r"^[\t\n\r]*[^\u0000-\u001F\u007F-\u009F]*[^\s\u0000-\u001F\u007F-\u009F][^\u0000-\u001F\u007F-\u009F]*[^\s\u0000-\u001F\u007F-\u009F][^\u0000-\u001F\u007F-\u009F]*[\t\n\r]*$";
+
 impl Text for Words {
     fn parse(text: &str) -> Result<Self, String> {
+        let whole = text.chars().count();
         let text = <String as Text>::parse(text.trim())?;
-        if LETTERS.contains(&text.chars().count()) {
+        if whole <= *LETTERS.end() && LETTERS.contains(&text.chars().count()) {
             Ok(Self(text))
         } else {
             Err(format!("has to have {} to {} letters", LETTERS.start(), LETTERS.end()))
@@ -96,7 +100,8 @@ impl Text for Words {
 
     fn schema() -> RefOr<Schema> {
         let (least, most) = (Some(*LETTERS.start()), Some(*LETTERS.end()));
-        ObjectBuilder::new().schema_type(Type::String).min_length(least).max_length(most).into()
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(SEARCHED));
+        text.min_length(least).max_length(most).into()
     }
 
     fn example() -> Option<Value> {
