@@ -174,7 +174,8 @@ pub fn build(config: &Config, instead: Instead) -> Result<Routers, StartError> {
         Some(jwt) => Some(jwks::tokens(jwt, config, Arc::clone(&clock), instead.provider)?),
         None => None,
     };
-    let consumers = Arc::new(Consumers::new(consumers(config)).with_tokens(tokens));
+    let consumers = Consumers::new(consumers(config), Arc::clone(&clock)).with_tokens(tokens);
+    let consumers = Arc::new(consumers);
     let settings = Settings {
         base_path: config.server.base_path.clone(),
         request_timeout: config.server.request_timeout,
@@ -185,7 +186,13 @@ pub fn build(config: &Config, instead: Instead) -> Result<Routers, StartError> {
         demo_key: instead.demo_key,
     };
     let readiness = Readiness::new();
-    let admin = http::admin(readiness.clone(), Arc::clone(&metrics), Arc::clone(&hub), Arc::clone(&journal));
+    let admin = http::admin(
+        readiness.clone(),
+        Arc::clone(&metrics),
+        Arc::clone(&hub),
+        Arc::clone(&journal),
+        Arc::clone(&consumers),
+    );
     let api = Api { hub: Arc::clone(&hub), consumers: Arc::clone(&consumers), journal, metrics, settings };
     let (public, recovery) = http::router(api);
     Ok(Routers { public, admin, readiness, consumers, hub, unfinished: Unfinished { recovery, open } })
@@ -281,6 +288,7 @@ fn consumer(config: &config::Consumer) -> Consumer {
         class: class(config.class),
         weight: config.weight,
         rate_limit: NonZeroU32::new(config.rate_limit).unwrap_or(NonZeroU32::MIN),
+        daily_budget: config.daily_budget,
         mask: config.mask.iter().map(|mask| mask.name().to_owned()).collect(),
     }
 }

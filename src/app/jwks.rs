@@ -70,6 +70,7 @@ fn rules(jwt: &Jwt) -> Rules {
         class: class(jwt.class),
         weight: jwt.weight,
         rate_limit: NonZeroU32::new(jwt.rate_limit).unwrap_or(NonZeroU32::MIN),
+        daily_budget: jwt.daily_budget,
         mask: jwt.mask.iter().map(|mask| mask.name().to_owned()).collect(),
     }
 }

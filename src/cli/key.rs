@@ -20,11 +20,14 @@ pub(super) enum Command {
             default_value = "students:read,lessons:read,payments:read,projects:read,reference:read,quota:read"
         )]
         scopes: Vec<String>,
+        /// The last day on which it is good, for example 2027-01-31; without, it does not expire.
+        #[arg(long)]
+        until: Option<jiff::civil::Date>,
     },
 }
 
 pub(super) fn run(command: &Command) -> Result<(), Failure> {
-    let Command::New { name, scopes } = command;
+    let Command::New { name, scopes, until } = command;
     let plain =
         !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if !plain {
@@ -41,8 +44,9 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
     eprintln!("The key, shown only now. Give it to the consumer; the gateway keeps its hash alone.");
     print(&key);
     eprintln!("\nFor the configuration:");
+    let until = until.map(|day| format!(" until {day}")).unwrap_or_default();
     print(&format!(
-        "\n[consumers.{name}]\nkey_hashes = [\"{}\"]\nscopes = [{}]",
+        "\n[consumers.{name}]\nkey_hashes = [\"{}{until}\"]\nscopes = [{}]",
         hash(&key),
         scopes.join(", ")
     ));

@@ -31,6 +31,8 @@ pub struct Jwt {
     pub weight: u32,
     /// Requests per second of each subject.
     pub rate_limit: u32,
+    /// Calls of the CRMs that each subject may cause in a day; `None`: as many as it gets turns.
+    pub daily_budget: Option<u64>,
     /// Fields the bearers may not see.
     pub mask: Vec<Mask>,
 }
@@ -107,6 +109,7 @@ impl Jwt {
                 class: rights.class,
                 weight: rights.weight,
                 rate_limit: rights.rate_limit,
+                daily_budget: rights.daily_budget,
                 mask: rights.mask,
             }))
         })
@@ -122,7 +125,15 @@ impl Jwt {
         w.text("audience", &self.audience);
         w.duration("clock_skew", self.clock_skew);
         w.text("student_claim", &self.student_claim);
-        Rights::write(w, &self.scopes, self.class, self.weight, self.rate_limit, &self.mask);
+        let rights = Rights {
+            scopes: self.scopes.clone(),
+            class: self.class,
+            weight: self.weight,
+            rate_limit: self.rate_limit,
+            daily_budget: self.daily_budget,
+            mask: self.mask.clone(),
+        };
+        rights.write(w);
     }
 }
 

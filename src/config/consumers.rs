@@ -4,6 +4,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::civil::Date;
+
 use super::kind::{self, Kind, word};
 use super::problem::suggest;
 use super::reader::Reader;
@@ -15,8 +17,8 @@ use super::writer::Writer;
 pub struct Consumer {
     /// Its name in metrics and logs.
     pub name: String,
-    /// Hashes of its keys; two while a key rotates.
-    pub key_hashes: Vec<KeyHash>,
+    /// Its keys; two while a key rotates.
+    pub key_hashes: Vec<Key>,
     /// What it may do.
     pub scopes: Vec<Scope>,
     /// AlfaCRM branches it may see; `None`: all.
@@ -27,8 +29,19 @@ pub struct Consumer {
     pub weight: u32,
     /// Requests per second it may send to the gateway.
     pub rate_limit: u32,
+    /// Calls of the CRMs that it may cause in a day; `None`: as many as it gets turns.
+    pub daily_budget: Option<u64>,
     /// Fields it may not see.
     pub mask: Vec<Mask>,
+}
+
+/// A key of a consumer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// What it is known by.
+    pub hash: KeyHash,
+    /// The last day (UTC) on which it is good; `None`: it does not expire.
+    pub until: Option<Date>,
 }
 
 /// SHA-256 of an API key. Debug output is `***`: a hash is what an attacker would test guesses against.
@@ -137,6 +150,9 @@ pub const BEARERS: &str = "jwt";
 const READ_ONLY: [&str; 8] =
     ["tariffs", "projects", "reference", "history", "messages", "search", "quota", "admin"];
 
+/// What stands between a hash and the last day on which its key is good.
+const UNTIL: &str = " until ";
+
 const ACCESSES: [(&str, Access); 2] = [("read", Access::Read), ("write", Access::Write)];
 const CLASSES: [(&str, Class); 3] =
     [("interactive", Class::Interactive), ("partner", Class::Partner), ("batch", Class::Batch)];
@@ -149,6 +165,7 @@ pub(super) struct Rights {
     pub(super) class: Class,
     pub(super) weight: u32,
     pub(super) rate_limit: u32,
+    pub(super) daily_budget: Option<u64>,
     pub(super) mask: Vec<Mask>,
 }
 
@@ -158,6 +175,7 @@ impl Rights {
         let class = r.get("class", &kind::choice(&CLASSES));
         let weight = r.get("weight", &kind::whole(1..=1000, 1));
         let rate_limit = r.get("rate_limit", &kind::whole(1..=1_000_000, 100));
+        let daily_budget = r.optional("daily_budget", &kind::whole(0..=u64::from(u32::MAX), 20_000));
         let mask = r.list("mask", &kind::choice(&MASKS));
         let (scopes, class) = (scopes?, class?);
         for scope in &scopes {
@@ -170,22 +188,20 @@ impl Rights {
         if class == Class::Partner && scopes.contains(&Scope::All) {
             r.warn("scopes", "\"*\" lets another company read and change everything");
         }
-        Some(Self { scopes, class, weight: weight?, rate_limit: rate_limit?, mask: mask? })
+        let (weight, rate_limit, daily_budget) = (weight?, rate_limit?, daily_budget?);
+        Some(Self { scopes, class, weight, rate_limit, daily_budget, mask: mask? })
     }
 
-    pub(super) fn write(
-        w: &mut Writer,
-        scopes: &[Scope],
-        class: Class,
-        weight: u32,
-        rate_limit: u32,
-        mask: &[Mask],
-    ) {
-        w.texts("scopes", scopes.iter().map(Scope::to_string));
-        w.text("class", word(&CLASSES, &class));
-        w.plain("weight", weight);
-        w.plain("rate_limit", rate_limit);
-        w.texts("mask", mask.iter().map(|mask| word(&MASKS, mask)));
+    pub(super) fn write(&self, w: &mut Writer) {
+        w.texts("scopes", self.scopes.iter().map(Scope::to_string));
+        w.text("class", word(&CLASSES, &self.class));
+        w.plain("weight", self.weight);
+        w.plain("rate_limit", self.rate_limit);
+        match self.daily_budget {
+            Some(calls) => w.plain("daily_budget", calls),
+            None => w.comment("daily_budget: none"),
+        }
+        w.texts("mask", self.mask.iter().map(|mask| word(&MASKS, mask)));
     }
 }
 
@@ -216,7 +232,11 @@ impl Consumer {
         let mut unique = true;
         for (i, consumer) in all.iter().enumerate() {
             for other in &all[..i] {
-                if consumer.key_hashes.iter().any(|hash| other.key_hashes.contains(hash)) {
+                if consumer
+                    .key_hashes
+                    .iter()
+                    .any(|key| other.key_hashes.iter().any(|theirs| theirs.hash == key.hash))
+                {
                     let text = format!("a key of `{}` is listed here too; a key tells who calls", other.name);
                     r.problem(&consumer.name, text);
                     unique = false;
@@ -227,7 +247,7 @@ impl Consumer {
     }
 
     fn read(name: &str, r: &Reader<'_>) -> Option<Self> {
-        let key_hashes = r.list("key_hashes", &key_hash());
+        let key_hashes = r.list("key_hashes", &key());
         let rights = Rights::read(r);
         let branches = r.optional_list("branches", &kind::id());
         let (key_hashes, rights, branches) = (key_hashes?, rights?, branches?);
@@ -248,14 +268,24 @@ impl Consumer {
             class: rights.class,
             weight: rights.weight,
             rate_limit: rights.rate_limit,
+            daily_budget: rights.daily_budget,
             mask: rights.mask,
         })
     }
 
     pub(super) fn write(&self, w: &mut Writer) {
         w.section(&["consumers", &self.name]);
-        w.texts("key_hashes", self.key_hashes.iter().map(|_| MASK));
-        Rights::write(w, &self.scopes, self.class, self.weight, self.rate_limit, &self.mask);
+        let shown = |key: &Key| key.until.map_or(MASK.to_owned(), |until| format!("{MASK}{UNTIL}{until}"));
+        w.texts("key_hashes", self.key_hashes.iter().map(shown));
+        let rights = Rights {
+            scopes: self.scopes.clone(),
+            class: self.class,
+            weight: self.weight,
+            rate_limit: self.rate_limit,
+            daily_budget: self.daily_budget,
+            mask: self.mask.clone(),
+        };
+        rights.write(w);
         match &self.branches {
             Some(branches) => w.numbers("branches", branches),
             None => w.comment("branches: all"),
@@ -297,17 +327,24 @@ fn scope() -> Kind<Scope> {
     Kind::text("a scope such as \"students:read\", or \"*\"", str::parse)
 }
 
-/// A hash; never quoted, because what stands in its place by mistake is usually the key itself.
-fn key_hash() -> Kind<KeyHash> {
+/// A hash, and behind it the day until which the key is good; never quoted, because what stands in its place by mistake is usually the key itself.
+fn key() -> Kind<Key> {
     Kind::text("\"sha256:\" and 64 hexadecimal digits", |text| {
         let hint = "`crm-gateway key new NAME` prints a key and its hash";
+        let (text, until) = match text.split_once(UNTIL) {
+            Some((hash, day)) => {
+                let day = day.parse().map_err(|_| "behind \" until \" stands a day such as 2027-01-31")?;
+                (hash, Some(day))
+            }
+            None => (text, None),
+        };
         let hex = text.strip_prefix("sha256:").filter(|hex| hex.len() == 64).ok_or(hint)?.as_bytes();
         let mut hash = [0; 32];
         for (byte, pair) in hash.iter_mut().zip(hex.chunks_exact(2)) {
             let digit = |at: u8| char::from(at).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
             *byte = digit(pair[0]).zip(digit(pair[1])).map(|(high, low)| high << 4 | low).ok_or(hint)?;
         }
-        Ok(KeyHash(hash))
+        Ok(Key { hash: KeyHash(hash), until })
     })
     .unquoted()
 }

@@ -13,9 +13,13 @@ mod tokens;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
 
@@ -26,9 +30,10 @@ pub use jwks::{BadJwks, Jwks};
 pub use key::{hash, new_key};
 pub use limit::{Limit, Verdict};
 pub use scope::Scopes;
-pub use tokens::{Clock, Provider, Rules, Tokens};
+pub use tokens::{Provider, Rules, Tokens};
 
-pub use crate::config::{Access, KeyHash};
+pub use crate::config::{Access, Key, KeyHash};
+pub use crate::model::Clock;
 
 use crate::model::{Class, Sight};
 
@@ -43,8 +48,8 @@ pub struct Consumer {
     /// What tells it from all others: its name, and for the bearer of a token who that is, in a form that tells nobody.
     /// It waits for its turns and keeps its keys under it.
     pub identity: Arc<str>,
-    /// SHA-256 of each of its keys; two while a key rotates.
-    pub keys: Vec<KeyHash>,
+    /// Its keys, known by their hashes; two while a key rotates.
+    pub keys: Vec<Key>,
     /// What it may do.
     pub scopes: Scopes,
     /// What of all records it may see.
@@ -55,6 +60,8 @@ pub struct Consumer {
     pub weight: u32,
     /// Requests per second to the gateway itself.
     pub rate_limit: NonZeroU32,
+    /// Calls of the CRMs that it may cause in a day; `None`: as many as it gets turns.
+    pub daily_budget: Option<u64>,
     /// The masks it is under: `contacts`, `balances`, `notes`, and [`RAW`].
     pub mask: Vec<String>,
 }
@@ -72,11 +79,35 @@ pub struct Member {
 }
 
 /// All consumers. The set can be exchanged while requests run.
-#[derive(Debug)]
 pub struct Consumers {
     members: RwLock<Arc<Members>>,
     tokens: Option<Arc<Tokens>>,
     failures: Failures,
+    clock: Clock,
+}
+
+/// Whose key it is.
+#[derive(Debug)]
+pub enum Found {
+    /// That consumer's.
+    Member(Arc<Member>),
+    /// That of a consumer who needs a new one: this was good until the end of that day (UTC).
+    Expired(Date),
+    /// Nobody's.
+    Unknown,
+}
+
+/// How a key is used. It is told by the beginning of its hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyUse {
+    /// Its consumer's name.
+    pub consumer: Arc<str>,
+    /// Eight digits of the hash.
+    pub key: String,
+    /// The last day on which it is good.
+    pub until: Option<Date>,
+    /// When it came last since the gateway started, to the second.
+    pub last_used: Option<Timestamp>,
 }
 
 impl Member {
@@ -87,15 +118,32 @@ impl Member {
     }
 }
 
-type Members = HashMap<KeyHash, Arc<Member>>;
+type Members = HashMap<KeyHash, Known>;
+
+/// A key and whose it is.
+#[derive(Debug, Clone)]
+struct Known {
+    member: Arc<Member>,
+    until: Option<Date>,
+    /// Seconds since 1970; before it came for the first time, the least number.
+    last_used: Arc<AtomicI64>,
+}
+
+impl Known {
+    fn is_good(&self, now: Timestamp) -> bool {
+        // The day is looked up for keys that end alone: a hit should not pay for a calendar.
+        self.until.is_none_or(|until| now.to_zoned(TimeZone::UTC).date() <= until)
+    }
+}
 
 impl Consumers {
     /// The consumers that may call.
-    pub fn new(consumers: Vec<Consumer>) -> Self {
+    pub fn new(consumers: Vec<Consumer>, clock: Clock) -> Self {
         Self {
-            members: RwLock::new(Arc::new(index(consumers, &Members::new()))),
+            members: RwLock::new(Arc::new(index(consumers, &Members::new(), &clock))),
             tokens: None,
             failures: Failures::default(),
+            clock,
         }
     }
 
@@ -113,7 +161,7 @@ impl Consumers {
     /// Exchanges the whole set. A consumer whose limit did not change keeps what it has used of it.
     pub fn replace(&self, consumers: Vec<Consumer>) {
         let before = self.members();
-        let after = Arc::new(index(consumers, &before));
+        let after = Arc::new(index(consumers, &before, &self.clock));
         *self.members.write().unwrap_or_else(std::sync::PoisonError::into_inner) = after;
     }
 
@@ -128,18 +176,49 @@ impl Consumers {
     }
 
     /// The consumer a key belongs to, or a token that was found good before.
-    pub fn find(&self, presented: &str) -> Option<Arc<Member>> {
+    pub fn find(&self, presented: &str) -> Found {
         let presented = hash(presented);
         let members = self.members();
-        match members.get_key_value(&presented) {
-            Some((known, member)) => bool::from(known.0.ct_eq(&presented.0)).then(|| Arc::clone(member)),
-            None => self.tokens.as_ref()?.known(&presented),
+        let Some((hash, known)) = members.get_key_value(&presented) else {
+            let token = self.tokens.as_ref().and_then(|tokens| tokens.known(&presented));
+            return token.map_or(Found::Unknown, Found::Member);
+        };
+        if !bool::from(hash.0.ct_eq(&presented.0)) {
+            return Found::Unknown;
         }
+        let now = (self.clock)();
+        match known.until.filter(|_| !known.is_good(now)) {
+            Some(until) => Found::Expired(until),
+            None => {
+                known.last_used.store(now.as_second(), Ordering::Relaxed);
+                Found::Member(Arc::clone(&known.member))
+            }
+        }
+    }
+
+    /// How all keys are used, by consumer.
+    pub fn keys(&self) -> Vec<KeyUse> {
+        let members = self.members();
+        let mut keys: Vec<KeyUse> = members
+            .iter()
+            .map(|(hash, known)| KeyUse {
+                consumer: Arc::clone(&known.member.consumer.name),
+                key: hash.0[..4].iter().map(|byte| format!("{byte:02x}")).collect(),
+                until: known.until,
+                last_used: Timestamp::from_second(known.last_used.load(Ordering::Relaxed))
+                    .ok()
+                    .filter(|at| *at > Timestamp::UNIX_EPOCH),
+            })
+            .collect();
+        keys.sort_by(|a, b| (&a.consumer, &a.key).cmp(&(&b.consumer, &b.key)));
+        keys
     }
 
     /// The consumer of that name.
     pub fn named(&self, name: &str) -> Option<Arc<Member>> {
-        self.members().values().find(|member| &*member.consumer.name == name).cloned()
+        let members = self.members();
+        let known = members.values().find(|known| &*known.member.consumer.name == name);
+        known.map(|known| Arc::clone(&known.member))
     }
 
     fn members(&self) -> Arc<Members> {
@@ -147,18 +226,27 @@ impl Consumers {
     }
 }
 
-fn index(consumers: Vec<Consumer>, before: &Members) -> Members {
+impl std::fmt::Debug for Consumers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Consumers").field("members", &self.members().len()).finish_non_exhaustive()
+    }
+}
+
+fn index(consumers: Vec<Consumer>, before: &Members, clock: &Clock) -> Members {
     let mut members = Members::new();
     for consumer in consumers {
-        let kept = before
-            .values()
-            .find(|old| old.consumer.name == consumer.name && old.consumer.rate_limit == consumer.rate_limit)
-            .map(|old| old.limit.clone());
-        let limit = kept.unwrap_or_else(|| Limit::per_second(consumer.rate_limit));
+        let (rate, daily) = (consumer.rate_limit, consumer.daily_budget);
+        let same =
+            |old: &Consumer| old.name == consumer.name && (old.rate_limit, old.daily_budget) == (rate, daily);
+        let kept = before.values().find(|known| same(&known.member.consumer));
+        let limit = kept.map(|known| known.member.limit.clone());
+        let limit = limit.unwrap_or_else(|| Limit::per_second(rate).with_budget(daily, clock));
         let keys = consumer.keys.clone();
         let member = Arc::new(Member::new(consumer, limit));
-        for key in keys {
-            members.insert(key, Arc::clone(&member));
+        for Key { hash, until } in keys {
+            let used = before.get(&hash).map(|known| Arc::clone(&known.last_used));
+            let last_used = used.unwrap_or_else(|| Arc::new(AtomicI64::new(i64::MIN)));
+            members.insert(hash, Known { member: Arc::clone(&member), until, last_used });
         }
     }
     members
@@ -167,40 +255,96 @@ fn index(consumers: Vec<Consumer>, before: &Members) -> Members {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Mutex;
 
     fn consumer(name: &str, keys: &[&str]) -> Consumer {
         Consumer {
             name: name.into(),
             identity: name.into(),
-            keys: keys.iter().map(|key| hash(key)).collect(),
+            keys: keys.iter().map(|key| Key { hash: hash(key), until: None }).collect(),
             scopes: Scopes::all(),
             sight: Arc::default(),
             class: Class::Partner,
             weight: 1,
             rate_limit: NonZeroU32::new(2).unwrap(),
+            daily_budget: None,
             mask: Vec::new(),
+        }
+    }
+
+    fn noon() -> Clock {
+        Arc::new(|| "2026-02-25T12:00:00Z".parse().unwrap())
+    }
+
+    fn member(consumers: &Consumers, key: &str) -> Option<Arc<Member>> {
+        match consumers.find(key) {
+            Found::Member(member) => Some(member),
+            Found::Expired(_) | Found::Unknown => None,
         }
     }
 
     #[tokio::test]
     async fn both_keys_of_a_rotation_find_the_consumer_and_no_other_text_does() {
-        let consumers = Consumers::new(vec![consumer("web", &["old", "new"]), consumer("batch", &["third"])]);
+        let both = vec![consumer("web", &["old", "new"]), consumer("batch", &["third"])];
+        let consumers = Consumers::new(both, noon());
         for key in ["old", "new"] {
-            assert_eq!(&*consumers.find(key).unwrap().consumer.name, "web");
+            assert_eq!(&*member(&consumers, key).unwrap().consumer.name, "web");
         }
-        assert_eq!(&*consumers.find("third").unwrap().consumer.name, "batch");
-        assert!(consumers.find("").is_none());
-        assert!(consumers.find("Old").is_none());
+        assert_eq!(&*member(&consumers, "third").unwrap().consumer.name, "batch");
+        assert!(matches!(consumers.find(""), Found::Unknown));
+        assert!(matches!(consumers.find("Old"), Found::Unknown));
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_exchange_does_not_refill_a_limit_that_stays_the_same() {
-        let consumers = Consumers::new(vec![consumer("web", &["key"])]);
-        let spend = || consumers.find("key").unwrap().limit.check().allowed();
+        let consumers = Consumers::new(vec![consumer("web", &["key"])], noon());
+        let spend = || member(&consumers, "key").unwrap().limit.check().allowed();
         assert!(spend() && spend() && !spend());
         consumers.replace(vec![consumer("web", &["key"])]);
         assert!(!spend());
         consumers.replace(vec![consumer("web", &["other"])]);
-        assert!(consumers.find("key").is_none());
+        assert!(member(&consumers, "key").is_none());
+    }
+
+    #[tokio::test]
+    async fn an_exchange_does_not_refill_a_budget_that_stays_the_same() {
+        let of = |daily_budget| vec![Consumer { daily_budget, ..consumer("web", &["key"]) }];
+        let consumers = Consumers::new(of(Some(1)), noon());
+        let used_up =
+            || member(&consumers, "key").unwrap().limit.budget().map(|budget| budget.used_up().is_some());
+        assert_eq!(used_up(), Some(false));
+        member(&consumers, "key").unwrap().limit.budget().unwrap().spend();
+        consumers.replace(of(Some(1)));
+        assert_eq!(used_up(), Some(true));
+        consumers.replace(of(Some(2)));
+        assert_eq!(used_up(), Some(false));
+        consumers.replace(of(None));
+        assert_eq!(used_up(), None);
+    }
+
+    #[tokio::test]
+    async fn a_key_is_good_until_the_end_of_its_last_day_and_tells_when_it_came() {
+        let now = Arc::new(Mutex::new("2026-02-28T23:59:59Z".parse::<Timestamp>().unwrap()));
+        let clock: Clock = {
+            let now = Arc::clone(&now);
+            Arc::new(move || *now.lock().unwrap())
+        };
+        let until = Some("2026-02-28".parse().unwrap());
+        let mut web = consumer("web", &["old", "new"]);
+        web.keys[0].until = until;
+        let consumers = Consumers::new(vec![web.clone()], clock);
+        assert!(consumers.keys().iter().all(|key| key.last_used.is_none()));
+        assert!(member(&consumers, "old").is_some());
+        *now.lock().unwrap() = "2026-03-01T00:00:00Z".parse().unwrap();
+        assert!(matches!(consumers.find("old"), Found::Expired(day) if Some(day) == until));
+        assert!(member(&consumers, "new").is_some());
+        consumers.replace(vec![web]);
+        let old = format!("{}", hash("old"));
+        let used: Vec<_> =
+            consumers.keys().into_iter().map(|key| (key.until, key.last_used.unwrap())).collect();
+        assert!(used.contains(&(until, "2026-02-28T23:59:59Z".parse().unwrap())), "{used:?}");
+        assert!(used.contains(&(None, "2026-03-01T00:00:00Z".parse().unwrap())), "{used:?}");
+        let told = consumers.keys().into_iter().find(|key| key.until == until).unwrap();
+        assert_eq!(told.key, old["sha256:".len()..][..8]);
     }
 }

@@ -20,7 +20,7 @@ use super::jwks::{Jwks, install};
 use super::{Consumer, KeyHash, Limit, Member, RAW, Scopes, hash};
 use crate::config::BEARERS;
 use crate::model::context::APART;
-use crate::model::{Class, Sight};
+use crate::model::{Class, Clock, Sight};
 
 /// The longest token, in bytes.
 const LONGEST: usize = 8 * 1024;
@@ -54,12 +54,11 @@ pub struct Rules {
     pub weight: u32,
     /// Requests per second of each subject.
     pub rate_limit: NonZeroU32,
+    /// Calls of the CRMs that each subject may cause in a day.
+    pub daily_budget: Option<u64>,
     /// The masks all are under.
     pub mask: Vec<String>,
 }
-
-/// What time it is.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Where the provider's keys are asked for: one fixed place.
 pub trait Provider: Send + Sync {
@@ -230,7 +229,9 @@ impl Tokens {
         let name = hmac::sign(&self.names, format!("{}\n{}", rules.issuer, claims.subject).as_bytes());
         let name: String = name.as_ref()[..12].iter().map(|byte| format!("{byte:02x}")).collect();
         let identity: Arc<str> = format!("{BEARERS}{APART}{name}").into();
-        let limit = self.limits.get_with(Arc::clone(&identity), || Limit::per_second(rules.rate_limit));
+        let limit = self.limits.get_with(Arc::clone(&identity), || {
+            Limit::per_second(rules.rate_limit).with_budget(rules.daily_budget, &self.clock)
+        });
         let mut mask = rules.mask.clone();
         mask.push(RAW.to_owned());
         Arc::new(Member::new(
@@ -246,6 +247,7 @@ impl Tokens {
                 class: rules.class,
                 weight: rules.weight,
                 rate_limit: rules.rate_limit,
+                daily_budget: rules.daily_budget,
                 mask,
             },
             limit,

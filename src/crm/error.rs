@@ -23,6 +23,8 @@ pub enum Kind {
     Unsupported,
     /// It would wait past its deadline; nothing was sent.
     Overloaded,
+    /// Whoever asks has caused as many calls as it may in a day; nothing was sent.
+    OverBudget,
     /// The CRM cannot be reached, or answers with an error of its own.
     Failed,
     /// The CRM does not take calls at the moment: it limits us.
@@ -86,6 +88,7 @@ impl Error {
         matches!(
             self.kind,
             Kind::Overloaded
+                | Kind::OverBudget
                 | Kind::Failed
                 | Kind::Unavailable
                 | Kind::Timeout
@@ -102,6 +105,7 @@ impl Error {
             Kind::Unauthorized | Kind::Denied | Kind::Failed => "upstream_error",
             Kind::Unsupported => "not_supported",
             Kind::Overloaded | Kind::Abandoned => "overloaded",
+            Kind::OverBudget => "rate_limited",
             Kind::Unavailable => "upstream_unavailable",
             Kind::Timeout => "upstream_timeout",
             Kind::Unreadable => "upstream_invalid",
@@ -115,7 +119,7 @@ impl Error {
             // Below 500 it is the question or the configuration that is wrong.
             _ if self.maybe_applied => false,
             Kind::Failed => self.status.is_none_or(|status| status >= 500),
-            Kind::Overloaded | Kind::Unavailable | Kind::Timeout | Kind::Abandoned => true,
+            Kind::Overloaded | Kind::OverBudget | Kind::Unavailable | Kind::Timeout | Kind::Abandoned => true,
             Kind::NotFound
             | Kind::Invalid
             | Kind::Unauthorized
@@ -163,12 +167,16 @@ pub fn on_the_way(upstream: &Upstream, error: upstream::Error) -> Error {
 fn meaning(crm: Source, error: upstream::Error) -> Error {
     use upstream::Error as Way;
     let (kind, detail) = match &error {
+        Way::Overloaded { refusal: Refusal::DailyBudget, .. } => {
+            (Kind::OverBudget, "the calls that this key may cause in a day are used up; nothing was sent")
+        }
         Way::Overloaded { refusal, .. } => (
             Kind::Overloaded,
             match refusal {
                 Refusal::Deadline => "the call would wait past its deadline; nothing was sent",
                 Refusal::Full => "the waiting room is full; nothing was sent",
                 Refusal::RetryBudget => "too many calls are being tried again; this one was not",
+                Refusal::DailyBudget => "its consumer may cause no more calls today",
             },
         ),
         Way::Unavailable { .. } => {

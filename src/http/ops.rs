@@ -15,6 +15,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::problem::{Problem, no_such_method, no_such_path, render};
 use super::{audit, dashboard, guard, headers, request_id};
+use crate::consumers::Consumers;
 use crate::hub::{Hub, Purge};
 use crate::idempotency::Journal;
 use crate::model::Query;
@@ -65,14 +66,20 @@ impl Readiness {
 }
 
 /// The router of the admin listener.
-pub fn admin(readiness: Readiness, metrics: Arc<Metrics>, hub: Arc<Hub>, journal: Arc<Journal>) -> Router {
+pub fn admin(
+    readiness: Readiness,
+    metrics: Arc<Metrics>,
+    hub: Arc<Hub>,
+    journal: Arc<Journal>,
+    consumers: Arc<Consumers>,
+) -> Router {
     let stack = ServiceBuilder::new()
         // Everything below can be found again.
         .layer(from_fn(request_id::layer))
         .map_response(headers::security)
         .layer(axum::middleware::from_fn_with_state(Arc::<str>::from(""), render))
         .layer(CatchPanicLayer::custom(guard::on_panic));
-    let page = dashboard::router(Arc::clone(&hub), Arc::clone(&metrics), readiness.clone());
+    let page = dashboard::router(Arc::clone(&hub), Arc::clone(&metrics), readiness.clone(), consumers);
     Router::new()
         .merge(page)
         .route("/livez", get(|| async { words(StatusCode::OK, "alive") }))

@@ -249,12 +249,14 @@ impl Call {
 
     /// Who asks, how urgent it is, and until when.
     pub(super) fn circumstances(&self, consumer: &Consumer) -> Ctx {
+        let budget = self.head.extensions.get::<Caller>().and_then(|Caller(member)| member.limit.budget());
         let deadline = self.head.extensions.get::<Deadline>().map(|deadline| deadline.0);
         Ctx {
             payer: Payer {
                 consumer: Arc::clone(&consumer.identity),
                 class: freshness::class(&self.head.headers, consumer.class),
                 weight: consumer.weight,
+                budget: budget.cloned(),
             },
             reason: Reason::Miss,
             deadline: deadline.unwrap_or_else(|| Instant::now() + self.front.api.settings.request_timeout),

@@ -16,7 +16,7 @@ const OPERATIONS: Table = Table("operations");
 /// How many bytes of decided operations of one consumer are kept; its oldest go first.
 const SIZE: usize = 64 << 20;
 
-/// What time it is. The next process must be able to tell how long ago that was.
+/// What time it is.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// All writes that are not forgotten.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::budget::DailyBudget;
 use super::interest::Interest;
 use super::rehearsal::Rehearsal;
 
@@ -84,6 +85,8 @@ pub struct Payer {
     pub class: Class,
     /// Its part among the consumers of its class; at least one.
     pub weight: u32,
+    /// The calls it may cause in a day, where that is limited.
+    pub budget: Option<Arc<DailyBudget>>,
 }
 
 /// What stands between the name that many consumers share and what tells them apart. No configured name holds it.

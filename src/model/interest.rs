@@ -290,7 +290,7 @@ mod tests {
     use futures_util::FutureExt as _;
 
     fn terms(max_wait: u32) -> Terms {
-        let payer = Payer { consumer: "somebody".into(), class: Class::Batch, weight: 1 };
+        let payer = Payer { consumer: "somebody".into(), class: Class::Batch, weight: 1, budget: None };
         let since = Instant::now();
         let deadline = since + Duration::from_secs(30);
         Terms { payer, since, deadline, max_wait: Some(Duration::from_secs(max_wait.into())) }

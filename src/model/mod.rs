@@ -1,6 +1,7 @@
 //! The normalised vocabulary: plain data, no I/O. What both CRMs are translated into and all consumers read.
 
 pub mod bonus;
+pub mod budget;
 pub mod calendar;
 pub mod checklist;
 pub mod communication;
@@ -41,6 +42,7 @@ pub mod teacher_part;
 pub mod time;
 pub mod weight;
 
+pub use budget::{Clock, DailyBudget};
 pub use context::{Class, Ctx};
 pub use draft::{Change, Draft, Fields};
 pub use id::{RecordId, Source};

@@ -317,7 +317,7 @@ impl Metrics {
         r.register("queue_depth", "Calls waiting for their turn now", metrics.queue_depth.clone());
         r.register(
             "queue_refused",
-            "Calls that were given no turn and why: deadline, full, retry_budget, breaker",
+            "Calls that were given no turn and why: deadline, full, retry_budget, daily_budget, breaker",
             metrics.queue_refused.clone(),
         );
         r.register(

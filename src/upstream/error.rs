@@ -12,6 +12,8 @@ pub enum Refusal {
     Full,
     /// It was tried before, and enough is being tried again.
     RetryBudget,
+    /// Its consumer has spent what it may spend in a day.
+    DailyBudget,
 }
 
 impl Refusal {
@@ -21,6 +23,7 @@ impl Refusal {
             Self::Deadline => "deadline",
             Self::Full => "full",
             Self::RetryBudget => "retry_budget",
+            Self::DailyBudget => "daily_budget",
         }
     }
 }

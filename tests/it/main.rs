@@ -25,6 +25,7 @@
 //! * `joining`: who joins a call that others wait for keeps terms of its own
 //! * `gather`: reads by id that come together, and names, are one call
 //! * `chaos`: one CRM fails in every way there is, the other still answers
+//! * `budgets`: what a consumer may cause in a day, and how long its keys are good
 //! * `day`: an hour of a school day, judged by what the records were at any time
 //! * `openapi`, `coverage`: the document against the committed one, the answers and these tests
 //! * `offered`: which operation makes which call of the CRMs, as `docs/coverage.md` says
@@ -41,6 +42,7 @@
 #![allow(clippy::unwrap_used, clippy::large_futures, reason = "tests may fail loudly and hold large futures")]
 
 mod adapters;
+mod budgets;
 mod conformance;
 mod own;
 mod paging;

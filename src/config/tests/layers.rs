@@ -97,12 +97,25 @@ fn a_consumer_is_read_whole() {
          branches = [3]\nclass = \"batch\"\nmask = [\"contacts\", \"notes\"]\n"
     );
     let consumer = &good(&text, &[]).consumers[0];
-    assert_eq!(consumer.key_hashes, [KeyHash([0xab; 32])]);
+    assert_eq!(consumer.key_hashes, [Key { hash: KeyHash([0xab; 32]), until: None }]);
     let write = Scope::Of { resource: "students".into(), access: Access::Write };
     assert_eq!(consumer.scopes, [Scope::All, write]);
     assert_eq!(consumer.branches, Some(vec![3]));
     assert_eq!((consumer.class, consumer.weight, consumer.rate_limit), (Class::Batch, 1, 100));
     assert_eq!(consumer.mask, [Mask::Contacts, Mask::Notes]);
+    assert_eq!(consumer.daily_budget, None);
+}
+
+#[test]
+fn a_key_may_have_a_last_day_and_a_consumer_a_daily_budget() {
+    let hash = "ab".repeat(32);
+    let text = format!(
+        "{ALFA}\n[consumers.app]\nkey_hashes = [\"sha256:{hash} until 2027-01-31\"]\nscopes = [\"*\"]\ndaily_budget = 0\n"
+    );
+    let config = good(&text, &[]);
+    let until = Some("2027-01-31".parse().unwrap());
+    assert_eq!(config.consumers[0].key_hashes, [Key { hash: KeyHash([0xab; 32]), until }]);
+    assert_eq!(config.consumers[0].daily_budget, Some(0));
 }
 
 #[test]

@@ -218,7 +218,7 @@ impl Session {
             safe: true,
         });
         let ctx = Arc::new(Ctx {
-            payer: Payer { consumer: "gateway".into(), class: Class::Interactive, weight: 1 },
+            payer: Payer { consumer: "gateway".into(), class: Class::Interactive, weight: 1, budget: None },
             reason: Reason::Auth,
             deadline: Instant::now() + self.timeout * 2,
             max_wait: None,

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::freshness;
 use super::ops::Readiness;
 use super::read::unwritable;
+use crate::consumers::Consumers;
 use crate::hub::Hub;
 use crate::telemetry::Metrics;
 
@@ -40,12 +41,18 @@ struct Seen {
     hub: Arc<Hub>,
     metrics: Arc<Metrics>,
     readiness: Readiness,
+    consumers: Arc<Consumers>,
     since: Instant,
 }
 
 /// The page and its data, for the admin listener.
-pub(super) fn router(hub: Arc<Hub>, metrics: Arc<Metrics>, readiness: Readiness) -> Router {
-    let seen = Arc::new(Seen { hub, metrics, readiness, since: Instant::now() });
+pub(super) fn router(
+    hub: Arc<Hub>,
+    metrics: Arc<Metrics>,
+    readiness: Readiness,
+    consumers: Arc<Consumers>,
+) -> Router {
+    let seen = Arc::new(Seen { hub, metrics, readiness, consumers, since: Instant::now() });
     let mut router = Router::new().route("/admin/state", get(now).with_state(seen));
     for (path, kind, text) in FILES {
         router = router.route(path, get(move || async move { file(kind, text) }));
@@ -55,7 +62,8 @@ pub(super) fn router(hub: Arc<Hub>, metrics: Arc<Metrics>, readiness: Readiness)
 
 async fn now(State(seen): State<Arc<Seen>>) -> Response {
     let uptime: Duration = seen.since.elapsed();
-    let state = state::State::of(&seen.hub, &seen.metrics, seen.readiness.word(), uptime);
+    let mut state = state::State::of(&seen.hub, &seen.metrics, seen.readiness.word(), uptime);
+    state.show_keys(seen.consumers.keys());
     freshness::reply_once(&state).unwrap_or_else(|error| unwritable(error).into_response())
 }
 

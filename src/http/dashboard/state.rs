@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::consumers::KeyUse;
 use crate::crm::Budget;
 use crate::hub::Hub;
 use crate::model::Class;
@@ -31,6 +32,21 @@ pub(super) struct State {
     #[serde(skip_serializing_if = "Option::is_none")]
     operations: Option<Operations>,
     errors: Vec<Failed>,
+    /// The consumers' keys.
+    keys: Vec<Key>,
+}
+
+/// How a key is used.
+#[derive(Debug, Serialize)]
+struct Key {
+    consumer: String,
+    /// The beginning of its hash.
+    key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
+    /// Since the start of the process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used: Option<String>,
 }
 
 /// The way to one CRM.
@@ -131,13 +147,25 @@ impl State {
             drift,
             operations: operations.map(|all| Operations { open: all.open, needs_review: all.needs_review }),
             errors: metrics.recent().all().into_iter().map(Failed::from).collect(),
+            keys: Vec::new(),
         }
+    }
+
+    /// Shows how keys are used as well.
+    pub(super) fn show_keys(&mut self, keys: Vec<KeyUse>) {
+        let shown = |key: KeyUse| Key {
+            consumer: key.consumer.to_string(),
+            key: key.key,
+            until: key.until.map(|day| day.to_string()),
+            last_used: key.last_used.map(|at| at.to_string()),
+        };
+        self.keys = keys.into_iter().map(shown).collect();
     }
 }
 
 fn crms(hub: &Hub, samples: &Samples) -> Vec<CrmState> {
     // Nobody in particular, of each class.
-    let seen_by = |class| hub.budgets(&Payer { consumer: "".into(), class, weight: 1 });
+    let seen_by = |class| hub.budgets(&Payer { consumer: "".into(), class, weight: 1, budget: None });
     let by_class: Vec<(Class, Vec<Budget>)> =
         Class::ALL.into_iter().map(|class| (class, seen_by(class))).collect();
     let Some((_, budgets)) = by_class.first() else { return Vec::new() };

@@ -283,6 +283,7 @@ impl Scene<'_> {
             consumer: Arc::clone(&consumer.identity),
             class: freshness::class(&asked.headers, consumer.class),
             weight: consumer.weight,
+            budget: self.caller.0.limit.budget().cloned(),
         };
         let rehearsal = Arc::new(self.front.api.hub.rehearsal(&payer, supposed));
         let mut request = Request::new(Body::from(asked.body.clone()));

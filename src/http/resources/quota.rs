@@ -19,6 +19,7 @@ use crate::http::problem::Problem;
 use crate::http::read::unwritable;
 use crate::http::resource::{self, Call};
 use crate::http::routes::Routes;
+use crate::model::budget::Standing;
 use crate::model::context::{Payer, Reason};
 use crate::model::{Query, Source};
 
@@ -30,6 +31,30 @@ const PATH: &str = "/quota";
 struct Answer {
     /// One for each CRM that the gateway is set up for.
     items: Vec<Quota>,
+    /// What the key may cause in a day; only where that is limited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Daily, required = false)]
+    daily_budget: Option<Daily>,
+}
+
+/// Calls of all CRMs together that a key may cause on one day (UTC).
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = QuotaDailyBudget)]
+struct Daily {
+    /// How many. When they are used up, requests that need a call are answered 429 until the day ends; those that memory
+    /// answers are not.
+    calls: u64,
+    /// Spent today, as far as the gateway has run.
+    spent: u64,
+    /// When the next day begins.
+    #[schema(value_type = String, format = DateTime)]
+    resets_at: String,
+}
+
+impl From<Standing> for Daily {
+    fn from(Standing { calls, spent, resets_at }: Standing) -> Self {
+        Self { calls, spent, resets_at: resets_at.to_string() }
+    }
 }
 
 /// How the calls of one CRM are spent, seen by one consumer.
@@ -226,6 +251,7 @@ pub(super) fn mount(routes: &mut Routes) {
                         },
                     ],
                 }],
+                "daily_budget": {"calls": 20000, "spent": 59, "resets_at": "2026-02-26T00:00:00Z"},
             }),
         ),
         once: true,
@@ -242,5 +268,6 @@ fn read(call: &Call) -> Result<Response, Problem> {
     let all = consumer.scopes.allow("admin", Access::Read);
     let budgets = call.front.api.hub.budgets(&payer);
     let items = budgets.iter().map(|budget| Quota::of(budget, &payer, all)).collect();
-    freshness::reply_once(&Answer { items }).map_err(unwritable)
+    let daily_budget = caller.0.limit.budget().map(|budget| budget.standing().into());
+    freshness::reply_once(&Answer { items, daily_budget }).map_err(unwritable)
 }

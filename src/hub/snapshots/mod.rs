@@ -41,8 +41,7 @@ const SWEEP: i64 = 60_000;
 /// Part of an entry's size that is not its body.
 const OVERHEAD: u64 = 64;
 
-/// What time it is. The next process must be able to tell how long ago that was.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+pub use crate::model::Clock;
 
 /// Which of all questions, of whichever account.
 type Name = [u8; 16];

@@ -269,7 +269,7 @@ mod tests {
     }
 
     fn payer(class: Class) -> Payer {
-        Payer { consumer: "somebody".into(), class, weight: 1 }
+        Payer { consumer: "somebody".into(), class, weight: 1, budget: None }
     }
 
     fn ctx(reason: Reason) -> Ctx {

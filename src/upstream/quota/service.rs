@@ -15,7 +15,7 @@ use super::room::Lane;
 use super::{Ended, Pacer};
 use crate::model::context::{Payer, Reason};
 use crate::telemetry::trace;
-use crate::upstream::{Answer, Attempt, Call, Error, Meter};
+use crate::upstream::{Answer, Attempt, Call, Error, Meter, Refusal};
 
 /// Puts [`Quota`] in front of a service.
 #[derive(Debug, Clone)]
@@ -88,14 +88,16 @@ where
             // Many may wait for their turn: what is needed afterwards is made afterwards.
             let (call, ctx) = (&attempt.call, &attempt.ctx);
             let effect = if call.safe { Effect::Reads } else { Effect::Writes };
-            let waits = trace::turn(
-                turns.meter.crm.name(),
-                Lane::of(ctx.payer.class, ctx.reason).name(),
-                call.operation,
-            );
+            let lane = Lane::of(ctx.payer.class, ctx.reason);
+            if let Some(retry_after) = ctx.payer.budget.as_ref().and_then(|budget| budget.used_up()) {
+                let error = Error::Overloaded { refusal: Refusal::DailyBudget, retry_after };
+                turns.refused(lane, &error);
+                return Err(error);
+            }
+            let waits = trace::turn(turns.meter.crm.name(), lane.name(), call.operation);
             let turn = turns.pacer.turn(ctx, call.operation, call.size(), effect).instrument(waits).await;
             let reason = attempt.ctx.reason;
-            let (crm, lane) = (turns.meter.crm.name(), Lane::of(attempt.ctx.payer.class, reason));
+            let crm = turns.meter.crm.name();
             let turn = turn.inspect_err(|error| turns.refused(lane, error))?;
             turns.meter.metrics.queue_wait(crm, lane.name(), turn.queued);
             attempt.ctx.interest.sent();
@@ -163,6 +165,9 @@ impl Drop for Flight<'_> {
         let Meter { crm, metrics, .. } = &self.turns.meter;
         if self.left {
             metrics.quota_spent(crm.name(), self.payer.label(), self.reason.name());
+            if let Some(budget) = &self.payer.budget {
+                budget.spend();
+            }
         }
         let pulse = self.turns.pacer.ended(self.sent_at, self.probe, self.ended);
         if let Ended::Limited(_) = self.ended {
