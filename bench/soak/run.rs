@@ -91,7 +91,7 @@ impl Crms {
         let text = text.replacen("[alfacrm]\n", &format!("[alfacrm]\n{patience}"), 1);
         let text = text.replacen("[cryptocrm]\n", &format!("[cryptocrm]\n{patience}"), 1);
         // So small that it is full before the second half.
-        format!("{text}\n[alfacrm.mark]\nsettle = \"8s\"\n\n[cache]\nmax_size = \"32MiB\"\n\n")
+        format!("{text}\n[alfacrm.mark]\nsettle = \"8s\"\n\n[cache]\nmax_size = \"8MiB\"\n\n")
     }
 
     fn ledgers(&self) -> [&Ledger; 2] {
