@@ -1,7 +1,7 @@
 # What people and CI run, by the same names. Needs Rust and make; `make help` lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test sequences faults check openapi lint-openapi clients schemathesis k8s image-test sbom browser alerts node chromium prometheus bench bench-scheduler bench-day bench-memory chaos fuzz image tools peers fuzztools
+.PHONY: help run test sequences faults check openapi lint-openapi clients schemathesis k8s image-test sbom browser alerts node chromium prometheus bench bench-scheduler bench-day bench-memory chaos soak fuzz image tools peers fuzztools
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ bench-memory: tools ## Fills the cache and compares what the process takes with 
 
 chaos: tools ## Kills the gateway over and over while thousands pay and the CRM fails, in minutes; CHAOS_PAYMENTS=10000, CHAOS_SEED=1
 	cargo bench --locked --bench chaos
+
+soak: tools ## Runs the gateway at its real quota under mixed traffic and faults, for SOAK_MINUTES=30; fails when memory or tasks grow
+	cargo bench --locked --bench soak
 
 # Without a sanitizer it works with the stable compiler; there is no unsafe code here that one would watch.
 FUZZ := --sanitizer none --codegen-units 16
@@ -93,7 +96,8 @@ image-test: tools ## Builds the container image with buildah and uses it, as roo
 sbom: tools ## Writes the bill of materials to target/crm-gateway.cdx.json (CycloneDX)
 	@cargo cyclonedx --version >/dev/null 2>&1 || cargo install --quiet --locked --debug cargo-cyclonedx@0.5.9
 	cargo cyclonedx --format json --spec-version 1.5 --override-filename crm-gateway.cdx
-	mv crm-gateway.cdx.json target/
+	sed 's|$(CURDIR)|/crm-gateway|g' crm-gateway.cdx.json >target/crm-gateway.cdx.json # says nothing of this machine
+	rm crm-gateway.cdx.json
 
 image: ## Builds the container image crm-gateway
 	docker build --tag crm-gateway:0.1.0 --tag crm-gateway .

@@ -13,6 +13,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+use tokio::runtime::Handle;
 
 use super::recent::Recent;
 use super::samples::Samples;
@@ -139,6 +140,8 @@ pub struct Metrics {
     /// What is asked for gauges whenever they are read: some of them change with time alone.
     watched: Mutex<BTreeMap<&'static str, Look>>,
     operations: Family<OperationsLabels, Gauge>,
+    /// Tasks of the runtime that have not ended.
+    tasks: Gauge,
     /// What is asked for those.
     operations_watched: Mutex<Option<LookAtOperations>>,
     recent: Recent,
@@ -273,6 +276,7 @@ impl Metrics {
             queue_refused: Family::default(),
             watched: Mutex::default(),
             operations: Family::default(),
+            tasks: Gauge::default(),
             operations_watched: Mutex::default(),
             recent: Recent::default(),
         };
@@ -313,6 +317,11 @@ impl Metrics {
             "Time a call waited for its turn",
             Unit::Seconds,
             metrics.queue_wait.clone(),
+        );
+        r.register(
+            "tasks",
+            "Tasks that have not ended: connections, calls, refreshes and what runs as long as the process",
+            metrics.tasks.clone(),
         );
         r.register("queue_depth", "Calls waiting for their turn now", metrics.queue_depth.clone());
         r.register(
@@ -456,6 +465,9 @@ impl Metrics {
     }
 
     fn look(&self) {
+        if let Ok(runtime) = Handle::try_current() {
+            self.tasks.set(i64::try_from(runtime.metrics().num_alive_tasks()).unwrap_or(i64::MAX));
+        }
         if let Some(Operations { open, needs_review }) = self.operations() {
             for (status, many) in [("open", open), ("needs_review", needs_review)] {
                 let many = i64::try_from(many).unwrap_or(i64::MAX);

@@ -56,6 +56,7 @@ mod batch;
 mod cache;
 mod chaos;
 mod cli;
+mod commands;
 mod config;
 mod coverage;
 mod crash_points;

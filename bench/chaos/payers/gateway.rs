@@ -110,6 +110,20 @@ impl Gateway {
         exchange(self.admin, request).await.is_some_and(|(parts, _)| parts.status == 200)
     }
 
+    /// Its metrics, as the admin listener tells them.
+    #[allow(dead_code, reason = "the soak asks for them")]
+    pub(crate) async fn metrics(&self) -> Option<String> {
+        let request = http::Request::get("/metrics").body(Full::default()).expect("a path");
+        let (parts, body) = timeout(PATIENCE, exchange(self.admin, request)).await.ok()??;
+        String::from_utf8(body.to_vec()).ok().filter(|_| parts.status == 200)
+    }
+
+    /// The process of this life.
+    #[allow(dead_code, reason = "the soak looks at it")]
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.process.borrow().as_ref().map(Child::id)
+    }
+
     /// Its store and its log stay.
     pub(crate) fn keep(&self) -> &Path {
         self.keep.set(true);

@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tower::ServiceExt as _;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use super::quota::millis;
 use crate::http::Shared;
@@ -47,6 +48,22 @@ const METHODS: [Method; 8] = [
     Method::TRACE,
 ];
 
+/// Headers as HTTP lets them be; null is as good as none.
+fn headers() -> Object {
+    let name = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"));
+    let value = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[\t\u0020-\u007E]*$"));
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
+        .property_names(Some(name.build()))
+        .additional_properties(Some(value))
+        .max_properties(Some(MOST_HEADERS))
+        .description(Some(
+            "Its headers. Who asks is who asks this; a body is JSON if nothing else is said. A name in two spellings is a \
+             header sent twice.",
+        ))
+        .build()
+}
+
 /// The request that is asked about.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only its schema is used: what is wrong with a body is told field by field")]
@@ -63,9 +80,7 @@ struct Question {
     /// Its path with its query, as it would be sent.
     #[schema(example = "/students?limit=50", pattern = r"^/[A-Za-z0-9._~!$&'()*+,;=:@%/?\[\]-]*$")]
     path: String,
-    /// Its headers. Who asks is who asks this; a body is JSON if nothing else is said. A name in two spellings is a
-    /// header sent twice.
-    #[schema(required = false, value_type = Option<std::collections::HashMap<String, String>>)]
+    #[schema(required = false, schema_with = headers)]
     headers: HeaderMap,
     /// Its body.
     #[schema(required = false, value_type = Value)]
