@@ -179,6 +179,11 @@ pub trait Source<E: Entity>: Send + Sync {
         Likeness::Other
     }
 
+    /// What of a new record's call tells it from another that is made at the same time.
+    fn identity(&self, _write: &Write) -> Option<serde_json::Value> {
+        None
+    }
+
     /// Where the CRM is called. What was written at one address is not looked for at another.
     fn address(&self) -> &str {
         ""

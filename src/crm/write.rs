@@ -53,6 +53,9 @@ pub enum Likeness {
     Marked,
     /// It shows all that was sent.
     Alike,
+    /// It shows what tells one from another, but not all that was sent: somebody may have changed it since, or the CRM wrote
+    /// something else than it was sent.
+    Near,
     /// It is another, or was not changed.
     Other,
 }

@@ -9,7 +9,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::problem::{Problem, not_kept};
+use super::problem::{Problem, not_read};
 use super::query::Limit;
 use crate::idempotency::audit::{Entry, Place};
 use crate::idempotency::{Journal, StoreError};
@@ -75,7 +75,7 @@ pub(super) async fn read(State(journal): State<Arc<Journal>>, uri: Uri) -> Respo
             let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
             (headers, body).into_response()
         }
-        Ok(Err(_)) | Err(_) => not_kept("the log").into_response(),
+        Ok(Err(_)) | Err(_) => not_read("the log").into_response(),
     }
 }
 

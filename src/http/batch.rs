@@ -10,7 +10,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use futures_util::future::join_all;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -19,7 +19,7 @@ use utoipa::openapi::path::HttpMethod;
 use super::Shared;
 use super::describe;
 use super::freshness;
-use super::idempotency::{fingerprint, key, once};
+use super::idempotency::{REPLAYED, fingerprint, key, mismatch, once};
 use super::problem::{Document, Problem};
 use super::read::unwritable;
 use super::request_id::RequestId;
@@ -114,14 +114,21 @@ async fn create(call: Call, body: Body) -> Answered {
     }
     let call = Arc::new(call);
     let base = key(&call.head.headers).unwrap_or_default().to_owned();
+    // The key is that of the whole: with one payment more or less it is another request.
+    let whole: Vec<String> = parts.iter().map(Asked::text).collect();
+    let print = fingerprint(&call.head.method, PATH, whole.join("\n").as_bytes());
+    let (journal, identity) = (&call.front.api.journal, &consumer.identity);
+    if journal.is_used_otherwise(identity, std::iter::once(base.clone()), None)
+        || journal.is_used_otherwise(identity, keys_of_parts(&base), Some(print))
+    {
+        return Err(mismatch());
+    }
     let answers = parts.into_iter().enumerate().map(|(at, part)| {
         let (call, caller) = (Arc::clone(&call), caller.clone());
         // One that was sent keeps nobody from giving up another.
         let ctx = Ctx { interest: Interest::default(), ..ctx.clone() };
         let caller_waits = ctx.interest.join(None);
-        // No consumer can send a key with a space in it.
-        let key = format!("{base} {at}");
-        let print = fingerprint(&call.head.method, PATH, part.text().as_bytes());
+        let key = key_of_part(&base, at);
         async move {
             let front = Arc::clone(&call.front);
             let answer = once(&front, &caller, Some(key), print, async move |claimed| {
@@ -133,11 +140,26 @@ async fn create(call: Call, body: Body) -> Answered {
         }
     });
     let answers = join_all(answers).await;
+    let all_replayed = answers.iter().all(|answer| answer.headers().contains_key(REPLAYED));
     let mut items = Vec::with_capacity(answers.len());
     for answer in answers {
         items.push(outcome(&call, answer).await);
     }
-    freshness::reply_once(&Results { items }).map_err(unwritable)
+    let mut response = freshness::reply_once(&Results { items }).map_err(unwritable)?;
+    if all_replayed {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+/// The keys that the parts of a request with this key may have.
+pub(super) fn keys_of_parts(key: &str) -> impl Iterator<Item = String> {
+    (0..MOST).map(move |at| key_of_part(key, at))
+}
+
+/// No consumer can send a key with a space in it.
+fn key_of_part(key: &str, at: usize) -> String {
+    format!("{key} {at}")
 }
 
 /// What one payment was answered with.

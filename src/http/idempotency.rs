@@ -19,13 +19,13 @@ use super::Shared;
 use super::auth::Caller;
 use super::codes::Code;
 use super::operations;
-use super::problem::{Problem, internal, not_kept};
+use super::problem::{Problem, internal};
 use crate::idempotency::{Claim, Claimed, Fingerprint, Key, OperationId};
 use crate::model::interest::Interest;
 
 /// The header that carries the key.
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// When to ask again for a request that is still running.
 const SOON: Duration = Duration::from_secs(1);
 
@@ -56,6 +56,10 @@ pub(super) async fn layer(State(front): State<Shared>, mut request: Request, nex
     let target = head.uri.path_and_query().map_or("", |target| target.as_str());
     let fingerprint = fingerprint(&head.method, target, &body);
     let key = key(&head.headers).map(str::to_owned);
+    let of_parts = key.iter().flat_map(|key| super::batch::keys_of_parts(key));
+    if front.api.journal.is_used_otherwise(&caller.0.consumer.identity, of_parts, None) {
+        return mismatch().into_response();
+    }
     let mut request = Request::from_parts(head, Body::from(body));
     once(&front, &caller, key, fingerprint, async move |claimed| {
         request.extensions_mut().insert(claimed);
@@ -94,16 +98,12 @@ where
     };
     let claim = journal.claim(Key { consumer, text: text.into() }, fingerprint, Instant::now());
     match claim {
-        Claim::Done(id) => again(front, caller, id).await,
-        Claim::Undecided(id) => replayed(operations::undecided(&front.base_path, id)),
+        Claim::Done(id) | Claim::Undecided(id) => again(front, caller, id).await,
         Claim::Running => {
             let detail = "The first request with this `Idempotency-Key` has not been answered yet.";
             Problem::new(Code::InProgress, detail).retry_after(SOON).into_response()
         }
-        Claim::Other => {
-            let detail = "This `Idempotency-Key` was used for another request; use a new one.";
-            Problem::new(Code::IdempotencyMismatch, detail).into_response()
-        }
+        Claim::Other => mismatch().into_response(),
         Claim::New(claimed) => {
             // On a task of its own: a caller who hangs up and comes again must find the answer. If the write was not sent
             // yet, it ends as one without effect and frees the key.
@@ -113,6 +113,12 @@ where
             running.await.unwrap_or_else(|_| internal("a write ended without an answer").into_response())
         }
     }
+}
+
+/// The key was used for something else.
+pub(super) fn mismatch() -> Problem {
+    let detail = "This `Idempotency-Key` was used for another request; use a new one.";
+    Problem::new(Code::IdempotencyMismatch, detail)
 }
 
 /// A digest of everything that a request says.
@@ -131,9 +137,10 @@ async fn again(front: &Shared, caller: &Caller, id: OperationId) -> Response {
     match found {
         Ok(Some(operation)) => match operations::answer_of(&operation) {
             Some(answer) => replayed(operations::respond(answer)),
-            None => replayed(operations::undecided(&front.base_path, id)),
+            None => replayed(operations::known(&front.base_path, operation)),
         },
-        Ok(None) | Err(_) => not_kept("what became of the first request").into_response(),
+        // It is known that there was one: nobody may be told that there was not.
+        Ok(None) | Err(_) => replayed(operations::undecided(&front.base_path, id)),
     }
 }
 

@@ -20,7 +20,7 @@ use super::Shared;
 use super::auth::Caller;
 use super::describe::{self, Reading};
 use super::freshness;
-use super::problem::{Problem, not_found, not_kept};
+use super::problem::{Problem, not_found, not_read};
 use super::read::unwritable;
 use super::resource::{self, Call, Offer, Resource};
 use super::routes::Routes;
@@ -32,7 +32,7 @@ const PATH: &str = "/operations/{id}";
 /// When to ask again what became of a write.
 const SOON: HeaderValue = HeaderValue::from_static("1");
 /// How many writes of an earlier process are followed up at once.
-const TOGETHER: usize = 4;
+const TOGETHER: usize = 64;
 
 /// What became of a write.
 #[derive(Debug, Serialize, ToSchema)]
@@ -118,7 +118,7 @@ async fn read(call: &Call) -> Result<Response, Problem> {
     Query::parse(call.head.uri.query().unwrap_or_default()).finish().map_err(Problem::bad_query)?;
     let id = call.path.as_ref().ok().and_then(|path| path.iter().next()).map(|(_, id)| id.to_owned());
     let id: OperationId = id.and_then(|id| id.parse().ok()).ok_or_else(not_found)?;
-    let found = find(&call.front, &caller, id).await.map_err(|_| not_kept("the operation"))?;
+    let found = find(&call.front, &caller, id).await.map_err(|_| not_read("the operation"))?;
     let shown = Shown::of(found.ok_or_else(not_found)?);
     let pending = shown.status == Stage::Pending.name();
     let mut response = freshness::reply_once(&shown).map_err(unwritable)?;
@@ -163,20 +163,27 @@ pub(super) fn respond(answer: &Answer) -> Response {
 
 /// Nobody knows yet what became of a write: where to ask.
 pub(super) fn undecided(base_path: &str, id: OperationId) -> Response {
-    let shown = Shown {
-        id: id.to_string(),
-        status: Stage::Pending.name(),
-        record: None,
-        problem: None,
-        evidence: None,
-    };
-    let Ok(body) = serde_json::to_vec(&shown) else { return StatusCode::ACCEPTED.into_response() };
+    let (record, problem, evidence) = (None, None, None);
+    let shown = Shown { id: id.to_string(), status: Stage::Pending.name(), record, problem, evidence };
+    accepted(base_path, id, &shown)
+}
+
+/// What is known of a write that was answered with 202 before.
+pub(super) fn known(base_path: &str, operation: Operation) -> Response {
+    let id = operation.id;
+    accepted(base_path, id, &Shown::of(operation))
+}
+
+fn accepted(base_path: &str, id: OperationId, shown: &Shown) -> Response {
+    let Ok(body) = serde_json::to_vec(shown) else { return StatusCode::ACCEPTED.into_response() };
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::ACCEPTED;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(RETRY_AFTER, SOON);
+    if shown.status == Stage::Pending.name() {
+        headers.insert(RETRY_AFTER, SOON);
+    }
     if let Ok(location) = HeaderValue::try_from(location(base_path, id)) {
         headers.insert(LOCATION, location);
     }

@@ -275,8 +275,15 @@ pub(crate) fn not_found() -> Problem {
 
 /// The store does not keep or give what a write needs.
 pub(super) fn not_kept(what: &str) -> Problem {
-    let detail =
-        format!("The gateway cannot note or look up {what} at the moment, so nothing was sent. Reads go on.");
+    let detail = format!("The gateway cannot note {what} at the moment, so nothing was sent. Reads go on.");
+    Problem::new(Code::StorageUnavailable, detail).retry_after(Duration::from_secs(5))
+}
+
+/// The store does not give what became of a write.
+pub(super) fn not_read(what: &str) -> Problem {
+    let detail = format!(
+        "The gateway cannot look up {what} at the moment. What was done stays done: ask again, and do not repeat it."
+    );
     Problem::new(Code::StorageUnavailable, detail).retry_after(Duration::from_secs(5))
 }
 

@@ -222,6 +222,9 @@ pub(super) fn read_query(text: &str) -> Result<bool, Problem> {
 /// An `Idempotency-Key` must be one that can be kept, and must be there where a write demands it.
 pub(super) fn check_key(headers: &HeaderMap, needed: bool) -> Result<(), Problem> {
     let bad = |detail: String| Err(Problem::bad_header("Idempotency-Key", detail));
+    if headers.get_all(&IDEMPOTENCY_KEY).iter().count() > 1 {
+        return bad("must be sent once".to_owned());
+    }
     match headers.get(&IDEMPOTENCY_KEY) {
         None if needed => {
             bad("is missing; send a new one with each new request, and the same with a repeated one"

@@ -113,6 +113,7 @@ impl<E: Entity> Act<E> {
                 .as_deref()
                 .and_then(|body| serde_json::from_slice(body).ok())
                 .unwrap_or_default(),
+            identity: self.source.identity(&self.write),
             marked: self.write.marked,
             parents_own: self.write.id.as_ref().map(ToString::to_string),
         }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use super::deeds::{Act, Clerk, Decision, Teller, not_carried_out};
 use super::{Failure, Hub, PageRequest, Provenance, Scope, Shelf};
-use crate::crm::{Likeness, Source, mark};
+use crate::crm::{Kind, Likeness, Source, mark};
 use crate::idempotency::{Claimed, Deed, Intent, Operation};
 use crate::model::context::{Freshness, Payer, Reason};
 use crate::model::interest::Interest;
@@ -53,6 +53,8 @@ struct Alike<E> {
     new: Vec<Arc<Record<E>>>,
     /// Older, but not by so much that it is sure.
     recent: Vec<Arc<Record<E>>>,
+    /// Not surely older, and the same in what tells one from another, but not in all.
+    near: Vec<Arc<Record<E>>>,
 }
 
 /// What a look found.
@@ -128,10 +130,29 @@ impl Hub {
     }
 }
 
+/// Whether the CRM was asked and did not answer as it should: then it may be working on the write still.
+fn stalls(failure: &Failure) -> bool {
+    match failure {
+        Failure::Crm(error) => error.sent && error.kind != Kind::Overloaded,
+        Failure::Partial(_) => true,
+        _ => false,
+    }
+}
+
+/// Whether looking again would end the same way: what is configured or allowed is in the way, not the CRM's state.
+fn is_final(failure: &Failure) -> bool {
+    match failure {
+        Failure::Crm(error) => matches!(error.kind, Kind::Denied | Kind::Unsupported),
+        Failure::ForbiddenBranch(_) => true,
+        _ => false,
+    }
+}
+
 /// The circumstances of a look that no request waits for. No answer is taken that memory has, not even when the CRM fails.
 fn of_nobody(payer: Payer) -> Ctx {
     Ctx {
-        payer,
+        // Whoever has spent what it may in a day has to know all the same.
+        payer: Payer { budget: None, ..payer },
         reason: Reason::Write,
         deadline: Instant::now(),
         max_wait: None,
@@ -145,10 +166,18 @@ impl<E: Entity> Shelf<E> {
     /// Looks until it is known what became of a write.
     pub(super) async fn find_out(&self, ctx: &Ctx, search: &Search<E>, teller: &mut Teller) -> Decision<E> {
         let since = Instant::now();
-        let settled = since + search.source.settles_after().saturating_sub(search.claimed.left_open_for());
+        let (settles_after, open_for) = (search.source.settles_after(), search.claimed.left_open_for());
+        let mut settled = since + settles_after.saturating_sub(open_for);
+        // For which end of the settling time what was asked before it is outdated.
+        let mut outdated_for = None;
         let mut pause = FIRST_PAUSE;
         loop {
             let looked = Instant::now();
+            if looked >= settled && outdated_for != Some(settled) {
+                // The look that counts joins no question that was asked before it could count.
+                self.desk.written::<E>(None, None).await;
+                outdated_for = Some(settled);
+            }
             let look = Ctx { deadline: looked + A_LOOK, ..of_nobody(ctx.payer.clone()) };
             match self.look(&look, search).await {
                 Ok(Seen::Record(record)) => {
@@ -166,11 +195,19 @@ impl<E: Entity> Shelf<E> {
                     return Decision::Failed(not_carried_out(search.source.crm()));
                 }
                 Ok(Seen::Nothing | Seen::Unclear(_)) => {}
-                Err(failure) if looked >= since + PATIENCE => {
+                Err(failure) if looked >= settled && is_final(&failure) => {
+                    let reason = format!("the CRM cannot be searched: {failure}");
+                    return Decision::Review(search.evidence(&reason, &[]));
+                }
+                Err(failure) if looked + open_for >= since + PATIENCE => {
                     let reason = format!("the CRM could not be searched for a day: {failure}");
                     return Decision::Review(search.evidence(&reason, &[]));
                 }
                 Err(failure) => {
+                    if stalls(&failure) {
+                        // A CRM that wakes up works off what lies before it in any order.
+                        settled = settled.max(Instant::now() + settles_after);
+                    }
                     let operation = search.claimed.operation();
                     tracing::warn!(%operation, %failure, "what became of a write could not be looked up yet");
                 }
@@ -197,8 +234,8 @@ impl<E: Entity> Shelf<E> {
                 };
                 Ok(match search.likeness(&now) {
                     Likeness::Alike | Likeness::Marked => Seen::Record(now),
-                    Likeness::Other if now.raw.value() == *before => Seen::Nothing,
-                    Likeness::Other => {
+                    Likeness::Near | Likeness::Other if now.raw.value() == *before => Seen::Nothing,
+                    Likeness::Near | Likeness::Other => {
                         let reason =
                             "the record has changed, but it does not show all that was to be written";
                         Seen::Unclear(search.evidence(reason, &[now]))
@@ -237,7 +274,7 @@ impl<E: Entity> Shelf<E> {
     }
 
     async fn look_for_new(&self, ctx: &Ctx, search: &Search<E>) -> Result<Seen<E>, Failure> {
-        let mut alike = Alike { new: Vec::new(), recent: Vec::new() };
+        let mut alike = Alike { new: Vec::new(), recent: Vec::new(), near: Vec::new() };
         let mut page = PageRequest { limit: PAGE, cursor: None };
         for _ in 0..PAGES {
             let found = self.list(ctx, &search.scope(), &search.trail, &page).await?.value;
@@ -248,6 +285,7 @@ impl<E: Entity> Shelf<E> {
                 match search.likeness(&record) {
                     Likeness::Marked => return Ok(Seen::Record(record)),
                     Likeness::Alike => search.sort(record, &mut alike),
+                    Likeness::Near => search.sort_near(record, &mut alike),
                     Likeness::Other => {}
                 }
             }
@@ -288,12 +326,24 @@ impl<E: Entity> Search<E> {
         }
     }
 
+    /// Keeps a record that may be it, changed since: it is not surely older, and not known to be another's.
+    fn sort_near(&self, record: Arc<Record<E>>, alike: &mut Alike<E>) {
+        let older = record.created_at.is_some_and(|at| at.timestamp() + WORST_SKEW < self.begun);
+        if !older && !self.claimed.is_of_another(E::RESOURCE, &record.id.to_string()) {
+            alike.near.push(record);
+        }
+    }
+
     /// What follows from records that look like it and carry no mark.
     fn judge(&self, mut alike: Alike<E>) -> Seen<E> {
         if !self.intent.marked && alike.new.len() == 1 && !self.claimed.has_rivals() {
             return Seen::Record(alike.new.remove(0));
         }
         let found: Vec<Arc<Record<E>>> = alike.new.into_iter().chain(alike.recent).collect();
+        if found.is_empty() && !alike.near.is_empty() {
+            let reason = "there is one that agrees in who, how much and when, but not in all that was sent";
+            return Seen::Unclear(self.evidence(reason, &alike.near));
+        }
         if found.is_empty() {
             return Seen::Nothing;
         }

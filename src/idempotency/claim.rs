@@ -81,6 +81,13 @@ impl Claims {
         Claimable::Taken(self.owners)
     }
 
+    /// What a key is in use for.
+    pub fn used_for(&self, key: &Key, now: Instant) -> Option<Fingerprint> {
+        let entry = self.entries.get(key)?;
+        let gone = matches!(entry.holder, Holder::Owner { until, .. } if until <= now);
+        (!gone).then_some(entry.fingerprint)
+    }
+
     /// Holds the key on; `false` when it is lost.
     pub fn renew(&mut self, key: &Key, owner: Owner, now: Instant) -> bool {
         match self.owned(key, owner) {

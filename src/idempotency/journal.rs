@@ -8,13 +8,14 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::claim::{Claimable, Claims, Fingerprint, Holder, Key, LEASE, Owner};
-use super::{Audit, Intent, KEPT, Operation, OperationId, Request, Stage};
+use super::{Audit, Deed, Intent, KEPT, Operation, OperationId, Request, Stage};
 use crate::store::{self, Change, Store, Table};
 
 const OPERATIONS: Table = Table("operations");
 
-/// How many bytes of decided operations of one consumer are kept; its oldest go first.
-const SIZE: usize = 64 << 20;
+/// How many bytes of operations of one consumer are kept that have an effect on nothing any more: those without a key go
+/// before they are old, those with one are kept as long as was promised, and no more are begun.
+const SIZE: usize = 128 << 20;
 
 /// What time it is.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -48,6 +49,13 @@ struct Known {
     wrote: (String, Option<String>),
     /// What was to be sent: equal for those that cannot be told from each other.
     twin: u64,
+}
+
+impl Known {
+    /// Whether forgetting it lets nobody make anything twice: what failed has given its key back.
+    fn holds_no_key(&self) -> bool {
+        self.key.is_none() || self.progress == Progress::Failed
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +95,12 @@ pub enum Failed {
     /// Its key was given to somebody else meanwhile.
     #[error("the claim on the idempotency key has run out")]
     Lost,
+    /// As many keys are remembered for the consumer as there is room for.
+    #[error("the consumer has used more idempotency keys than can be remembered for as long as was promised")]
+    Full,
+    /// Whoever asked was told that nothing was sent, because the disk took too long.
+    #[error("the disk took so long that the write was given up")]
+    GivenUp,
 }
 
 /// What a key says about a request.
@@ -112,6 +126,18 @@ pub struct Claimed {
     fingerprint: Fingerprint,
     operation: OperationId,
     intended: Mutex<Option<Operation>>,
+    footing: Mutex<Footing>,
+}
+
+/// Whether a write may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Footing {
+    /// Not yet: it is not on the disk.
+    Unsure,
+    /// It is on the disk.
+    Durable,
+    /// Never: whoever asked was told so.
+    GivenUp,
 }
 
 impl std::fmt::Debug for Journal {
@@ -208,6 +234,21 @@ impl Journal {
         }
     }
 
+    /// Whether one of these keys of a consumer is in use for a request other than this one.
+    pub fn is_used_otherwise(
+        &self,
+        consumer: &Arc<str>,
+        mut texts: impl Iterator<Item = String>,
+        fingerprint: Option<Fingerprint>,
+    ) -> bool {
+        let (state, now) = (self.state(), Instant::now());
+        texts.any(|text| {
+            let key = Key { consumer: Arc::clone(consumer), text: text.into() };
+            let used = state.claims.used_for(&key, now);
+            used.is_some_and(|used| Some(used) != fingerprint)
+        })
+    }
+
     /// The right to carry out a request that has no key.
     pub fn without_key(self: &Arc<Self>, consumer: Arc<str>, fingerprint: Fingerprint) -> Arc<Claimed> {
         self.claimed(consumer, None, fingerprint)
@@ -222,7 +263,8 @@ impl Journal {
         let millis = u64::try_from((self.clock)().as_millisecond()).unwrap_or_default();
         let operation = OperationId::new(millis, rand::random());
         let (journal, intended) = (Arc::clone(self), Mutex::default());
-        Arc::new(Claimed { journal, consumer, hold, fingerprint, operation, intended })
+        let footing = Mutex::new(Footing::Unsure);
+        Arc::new(Claimed { journal, consumer, hold, fingerprint, operation, intended, footing })
     }
 
     /// The right to decide about an operation that an earlier process left open.
@@ -234,6 +276,7 @@ impl Journal {
             fingerprint: operation.fingerprint,
             operation: operation.id,
             intended: Mutex::new(Some(operation)),
+            footing: Mutex::new(Footing::Durable),
         })
     }
 
@@ -256,12 +299,13 @@ impl State {
     fn know(&mut self, operation: &Operation, size: usize, told: bool) {
         let consumer: Arc<str> = operation.consumer.as_str().into();
         let progress = Progress::of(&operation.stage);
-        if progress != Progress::Pending {
+        if is_done(progress) {
             *self.sizes.entry(Arc::clone(&consumer)).or_default() += size;
         }
         let key = operation.key.as_deref().map(Arc::from);
-        let record = match &operation.stage {
-            Stage::Succeeded { record, .. } => record.clone(),
+        // What a record that was there already was changed to says nothing about who made it.
+        let record = match (&operation.stage, &operation.intent.deed) {
+            (Stage::Succeeded { record, .. }, Deed::Create) => record.clone(),
             _ => None,
         };
         let wrote = (operation.intent.resource.clone(), record);
@@ -271,7 +315,7 @@ impl State {
 
     fn forget(&mut self, id: OperationId) -> Option<Change> {
         let known = self.operations.remove(&id)?;
-        if known.progress != Progress::Pending
+        if is_done(known.progress)
             && let Some(size) = self.sizes.get_mut(&known.consumer)
         {
             *size = size.saturating_sub(known.size);
@@ -282,7 +326,8 @@ impl State {
         Some(Change::remove(OPERATIONS, id.bytes()))
     }
 
-    /// Forgets what is too old, and what is too much of a consumer. What is not decided is never forgotten.
+    /// Forgets what is too old, and of what is too much of a consumer what has no key. What is not decided is never
+    /// forgotten.
     fn tidy(&mut self, consumer: &str, now: Timestamp) -> Vec<Change> {
         let kept = i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX);
         let oldest = u64::try_from(now.as_millisecond().saturating_sub(kept)).unwrap_or_default();
@@ -290,8 +335,8 @@ impl State {
         let old = self.operations.range(..OperationId::new(oldest, 0));
         let mut gone: Vec<OperationId> = old.filter(|(_, known)| decided(known)).map(|(id, _)| *id).collect();
         let mut too_much = self.sizes.get(consumer).copied().unwrap_or_default().saturating_sub(SIZE);
-        let own = self.operations.iter().filter(|(_, known)| &*known.consumer == consumer && decided(known));
-        for (id, known) in own {
+        let own = self.operations.iter().filter(|(_, known)| &*known.consumer == consumer);
+        for (id, known) in own.filter(|(_, known)| is_done(known.progress) && known.holds_no_key()) {
             if too_much == 0 {
                 break;
             }
@@ -300,13 +345,25 @@ impl State {
         }
         gone.into_iter().filter_map(|id| self.forget(id)).collect()
     }
+
+    /// Whether no more may be begun for a consumer.
+    fn is_full(&self, consumer: &str) -> bool {
+        self.sizes.get(consumer).is_some_and(|size| *size > SIZE)
+    }
 }
 
-/// A digest of what is to be sent, the mark aside: those that look alike cannot be told from each other.
+/// Whether nobody has to do anything about it any more.
+fn is_done(progress: Progress) -> bool {
+    matches!(progress, Progress::Succeeded | Progress::Failed)
+}
+
+/// A digest of what tells writes apart that are to be sent, as far as the CRM's rows show it whole: those that agree in it
+/// cannot be told from each other.
 fn twin(intent: &Intent) -> u64 {
     use std::hash::{DefaultHasher, Hash as _, Hasher as _};
     let mut hasher = DefaultHasher::new();
-    (&intent.resource, intent.branch, intent.sent.to_string()).hash(&mut hasher);
+    let sent = intent.identity.as_ref().unwrap_or(&intent.sent);
+    (&intent.resource, intent.branch, sent.to_string()).hash(&mut hasher);
     hasher.finish()
 }
 
@@ -316,9 +373,13 @@ impl Claimed {
         self.operation
     }
 
-    /// Whether something was about to be sent.
+    /// Whether something was about to be sent; if not, nothing ever will be.
     pub fn is_intended(&self) -> bool {
-        self.intended().is_some()
+        let mut footing = self.footing();
+        if *footing == Footing::Unsure {
+            *footing = Footing::GivenUp;
+        }
+        *footing == Footing::Durable
     }
 
     /// How long nobody has worked on it since the process that began it ended.
@@ -386,13 +447,16 @@ impl Claimed {
         let mut changes = vec![Change::put(OPERATIONS, self.operation.bytes(), value)];
         {
             let mut state = self.journal.state();
+            changes.extend(state.tidy(&self.consumer, now));
+            if state.is_full(&self.consumer) {
+                return Err(Failed::Full);
+            }
             if let Some((key, owner)) = &self.hold
                 && !state.claims.hand_over(key, *owner, self.operation)
             {
                 return Err(Failed::Lost);
             }
             state.know(&operation, 0, false);
-            changes.extend(state.tidy(&self.consumer, now));
         }
         *self.intended() = Some(operation);
         if let Err(error) = self.journal.store.commit(changes).await {
@@ -400,6 +464,19 @@ impl Claimed {
             self.journal.state().forget(self.operation);
             *self.intended() = None;
             return Err(error.into());
+        }
+        let given_up = {
+            let mut footing = self.footing();
+            if *footing == Footing::Unsure {
+                *footing = Footing::Durable;
+            }
+            *footing == Footing::GivenUp
+        };
+        if given_up {
+            let change = self.journal.state().forget(self.operation);
+            *self.intended() = None;
+            self.journal.store.commit(change.into_iter().collect()).await?;
+            return Err(Failed::GivenUp);
         }
         Ok(())
     }
@@ -417,30 +494,50 @@ impl Claimed {
         let operation = Operation { stage, ..operation };
         let now = (self.journal.clock)();
         let mut changes = self.journal.audit.enter(&operation, now);
+        let operation = operation.without_what_the_audit_keeps();
         let failed = matches!(operation.stage, Stage::Failed { .. });
         let value = serde_json::to_vec(&operation).expect("an operation is plain data");
-        let (told, size) = {
-            let state = self.journal.state();
-            let told = state.operations.get(&self.operation).is_some_and(|known| known.told);
-            (told, value.len())
-        };
+        let size = value.len();
+        let is_told = || self.journal.state().operations.get(&self.operation).is_some_and(|known| known.told);
         // Nobody can ask for what nobody was told of. What succeeded is known not to be another's.
-        let kept = told || !failed;
+        let mut kept = is_told() || !failed;
         changes.push(match kept {
-            true => Change::put(OPERATIONS, self.operation.bytes(), value),
+            true => Change::put(OPERATIONS, self.operation.bytes(), value.clone()),
             false => Change::remove(OPERATIONS, self.operation.bytes()),
         });
         self.journal.store.commit(changes).await?;
+        // Somebody may have been told of it while the disk worked.
+        while !self.is_closed(&operation, size, kept) {
+            let put = Change::put(OPERATIONS, self.operation.bytes(), value.clone());
+            self.journal.store.commit(vec![put]).await?;
+            kept = true;
+        }
+        Ok(())
+    }
+
+    /// Takes note of what is on the disk now; `false`, and nothing is changed, when the operation is not and somebody was told
+    /// of it.
+    fn is_closed(&self, operation: &Operation, size: usize, kept: bool) -> bool {
         let mut state = self.journal.state();
+        let told = state.operations.get(&self.operation).is_some_and(|known| known.told);
+        if told && !kept {
+            return false;
+        }
         state.operations.remove(&self.operation);
         if kept {
-            state.know(&operation, size, told);
+            state.know(operation, size, told);
         }
-        if let Some(text) = operation.key.filter(|_| failed) {
+        if let Some(text) = &operation.key
+            && matches!(operation.stage, Stage::Failed { .. })
+        {
             let key = Key { consumer: Arc::clone(&self.consumer), text: text.as_str().into() };
             state.claims.forget(&key, self.operation);
         }
-        Ok(())
+        true
+    }
+
+    fn footing(&self) -> MutexGuard<'_, Footing> {
+        self.footing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn intended(&self) -> MutexGuard<'_, Option<Operation>> {

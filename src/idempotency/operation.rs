@@ -96,6 +96,24 @@ pub struct Operation {
     pub left_open_at: Option<Timestamp>,
 }
 
+impl Operation {
+    /// What answers a repeated request. Once it is known what became of a write, the rest is in the log of writes alone: what
+    /// is kept here for each key must be small.
+    pub(super) fn without_what_the_audit_keeps(mut self) -> Self {
+        if let Stage::Succeeded { after, .. } = &mut self.stage {
+            *after = None;
+        }
+        if matches!(self.stage, Stage::Succeeded { .. } | Stage::Failed { .. }) {
+            self.request.body = Value::Null;
+            self.intent.sent = Value::Null;
+            if let Deed::Change { before, .. } | Deed::Remove { before, .. } = &mut self.intent.deed {
+                *before = Value::Null;
+            }
+        }
+        self
+    }
+}
+
 /// The request behind a write: enough to understand it again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Request {
@@ -125,6 +143,9 @@ pub struct Intent {
     pub branch: Option<u64>,
     /// The body of the call, as the CRM is sent it.
     pub sent: Value,
+    /// Of what is sent, what tells it from other writes; all of it, where nothing is known.
+    #[serde(default)]
+    pub identity: Option<Value>,
     /// Whether the call writes the operation's id into the record.
     pub marked: bool,
     /// The record's id, where it has that of what it hangs on, so that there is only one.

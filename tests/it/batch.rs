@@ -45,8 +45,39 @@ async fn each_payment_is_answered_for_itself_and_made_once() {
     assert_eq!(statuses(&again), [201, 201, 422]);
     assert_eq!(again.items()[0], first.items()[0]);
     assert_eq!(app.alfa.count("pay"), before + 2);
-    let other = pay(&app, "batch", &[payment(&app, "9.00")]).await;
-    assert_eq!(other.items()[0]["problem"]["code"], "idempotency_mismatch", "{}", other.text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_key_is_that_of_the_whole_request() {
+    let app = start();
+    let before = app.alfa.count("pay");
+    let [one, two, three] = ["1.00", "2.00", "3.00"].map(|amount| payment(&app, amount));
+    let first = pay(&app, "batch", &[one.clone(), two.clone()]).await;
+    assert_eq!(statuses(&first), [201, 201], "{}", first.text);
+    for other in [
+        vec![three.clone(), one.clone(), two.clone()],
+        vec![one.clone(), two.clone(), three.clone()],
+        vec![one.clone()],
+        vec![two.clone(), one.clone()],
+    ] {
+        let refused = pay(&app, "batch", &other).await;
+        assert_eq!((refused.status, refused.code()), (422, "idempotency_mismatch"), "{}", refused.text);
+    }
+    // Nor is it good for one payment alone, or that of one payment for several.
+    let alone =
+        app.owner().with("idempotency-key", "batch").send(Method::POST, "/payments", Some(&one)).await;
+    assert_eq!((alone.status, alone.code()), (422, "idempotency_mismatch"), "{}", alone.text);
+    let single =
+        app.owner().with("idempotency-key", "single").send(Method::POST, "/payments", Some(&one)).await;
+    assert_eq!(single.status, 201, "{}", single.text);
+    let refused = pay(&app, "single", std::slice::from_ref(&one)).await;
+    assert_eq!((refused.status, refused.code()), (422, "idempotency_mismatch"), "{}", refused.text);
+    assert_eq!(app.alfa.count("pay"), before + 3);
+    let again = pay(&app, "batch", &[one, two]).await;
+    assert_eq!((statuses(&again), again.header("idempotency-replayed")), (vec![201, 201], "true"));
+    let twice = app.owner().with("idempotency-key", "a").with("idempotency-key", "b");
+    let twice = twice.send(Method::POST, "/payments", Some(&three)).await;
+    assert_eq!((twice.status, twice.code()), (400, "invalid_request"), "{}", twice.text);
 }
 
 #[tokio::test(start_paused = true)]

@@ -255,6 +255,17 @@ impl Form {
         }
     }
 
+    /// Keeps the mark that the record has behind the text that is sent as `key`: it is not the consumer's, who does not see
+    /// it, and a write that is still looked for is found by it.
+    pub(super) fn keep_mark(&mut self, key: &str, most: usize, before: &Value) {
+        let Some(mark) = before[key].as_str().and_then(mark::in_text) else { return };
+        let Some(text) = self.body.get(key).and_then(Value::as_str) else { return };
+        let kept = mark::behind(mark::without(text), mark);
+        if kept.chars().count() <= most {
+            self.body.insert(key.to_owned(), kept.into());
+        }
+    }
+
     fn must_be_ours(&mut self, id: &RecordId, name: &str) {
         if !ours(id) {
             self.refused.push((format!("/{name}"), format!("is `{id}`, which is no record of this CRM")));

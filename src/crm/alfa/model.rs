@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::client::{Client, List};
 use super::filter::{Body, ours};
 use super::form::Form;
-use super::likeness::likeness;
+use super::likeness::{identity, likeness};
 use crate::config::MarkField;
 use crate::crm::error::{no_such_write, on_the_way};
 use crate::crm::wire::Row;
@@ -374,6 +374,11 @@ impl<M: Model> Source<M::Record> for Of<M> {
         likeness(sent, mark, self.marked_field().as_ref().map(|(key, _)| key.as_str()), &record.raw.value())
     }
 
+    fn identity(&self, write: &Write) -> Option<Value> {
+        let identity = identity(&serde_json::from_slice(write.call.body.as_deref()?).ok()?);
+        identity.as_object().is_some_and(|identity| !identity.is_empty()).then_some(identity)
+    }
+
     fn address(&self) -> &str {
         self.0.address()
     }
@@ -390,6 +395,9 @@ impl<M: Model> Source<M::Record> for Of<M> {
     ) -> Result<Write, Error> {
         let mut form = self.form(M::CALLS.update, Some(before), place)?;
         M::write(draft, Some(before), place, &mut form);
+        if let Some((key, most)) = self.marked_field() {
+            form.keep_mark(&key, most, &before.raw.value());
+        }
         form.finish()
     }
 
