@@ -147,6 +147,20 @@ async fn a_payment_without_a_key_or_with_a_bad_one_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_consumer_has_keys_of_its_own() {
+    let app = Setup::new().students(40).projects(3).in_no_hurry().start();
+    let alone = |row: &Value| row["branch_ids"].as_array().is_some_and(|branches| branches.len() == 1);
+    let student = app.alfa.rows("customer").into_iter().find(alone).unwrap();
+    let body = json!({"student_id": format!("alfa-{}", student["id"]), "amount": "1.00", "date": "2026-02-20", "account_id": "alfa-1"});
+    let before = app.alfa.count("pay");
+    for asker in [app.owner(), app.export()] {
+        let paid = pay(&asker, "the-same", &body).await;
+        assert_eq!((paid.status, paid.header("idempotency-replayed")), (201, ""), "{}", paid.text);
+    }
+    assert_eq!(app.alfa.count("pay"), before + 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_claim_lasts_as_long_as_the_work() {
     let app =
         Setup::new().students(40).projects(3).in_no_hurry().set("alfacrm.request_timeout", "\"3m\"").start();

@@ -285,6 +285,24 @@ async fn who_changes_a_record_has_not_made_it_and_its_mark_stays() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_crm_that_wakes_up_is_given_the_whole_settling_time() {
+    // The CRM stands still for a minute. Then it works off what lies before it: lists first, the payment after them.
+    let app = setup().start();
+    app.alfa.faults().next(Some("pay/create"), 1, Fault::Late(Duration::from_secs(75)));
+    app.alfa.faults().next(Some("pay/index"), usize::MAX, Fault::DropAfter);
+    let paying = tokio::spawn({
+        let (owner, body) = (app.owner().with("idempotency-key", "k"), payment(&app, "100.00"));
+        async move { owner.send(Method::POST, "/payments", Some(&body)).await }
+    });
+    sleep(Duration::from_secs(65)).await;
+    app.alfa.faults().clear();
+    let told = paying.await.unwrap();
+    sleep(SETTLE * 3).await;
+    let known = known(&app.owner(), &told).await;
+    assert_eq!(known["status"], "SUCCEEDED", "{known}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_look_that_counts_joins_no_question_that_was_asked_before() {
     // The CRM shows new rows after 25 s and answers slowly: what was asked at 24 s comes at 32 s and does not show them.
     let app = setup().set("alfacrm.request_timeout", "\"15s\"").start();
