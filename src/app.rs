@@ -279,17 +279,18 @@ fn policy(config: &Config, resource: &str) -> Policy {
 }
 
 fn consumer(config: &config::Consumer) -> Consumer {
+    let rights = &config.rights;
     Consumer {
         name: config.name.as_str().into(),
         identity: config.name.as_str().into(),
         keys: config.key_hashes.clone(),
-        scopes: config.scopes.iter().cloned().collect(),
+        scopes: rights.scopes.iter().cloned().collect(),
         sight: Arc::new(Sight { branches: config.branches.clone(), students: None }),
-        class: class(config.class),
-        weight: config.weight,
-        rate_limit: NonZeroU32::new(config.rate_limit).unwrap_or(NonZeroU32::MIN),
-        daily_budget: config.daily_budget,
-        mask: config.mask.iter().map(|mask| mask.name().to_owned()).collect(),
+        class: class(rights.class),
+        weight: rights.weight,
+        rate_limit: NonZeroU32::new(rights.rate_limit).unwrap_or(NonZeroU32::MIN),
+        daily_budget: rights.daily_budget,
+        mask: rights.mask.iter().map(|mask| mask.name().to_owned()).collect(),
     }
 }
 

@@ -3,6 +3,8 @@
 //! that is missed makes the run fail. `make chaos` runs it; docs/benchmarks.md says what happens to whom.
 #![allow(clippy::unwrap_used, clippy::large_futures, reason = "what a test may do this may do too")]
 
+#[path = "../knobs.rs"]
+mod knobs;
 mod payers;
 #[allow(dead_code, reason = "other benchmarks use more of it")]
 #[path = "../scheduler/table.rs"]
@@ -11,6 +13,7 @@ mod table;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use knobs::{given, number};
 use payers::over_http::{Plan, Report, play};
 use payers::weather::Weather;
 use table::{Table, percentile, with_unit};
@@ -56,17 +59,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "make passes the knobs of a run on in the environment")]
-fn given(name: &str) -> Option<String> {
-    std::env::var(name).ok()
-}
-
-/// A knob of the run.
-fn number(name: &str, otherwise: u64) -> u64 {
-    given(name)
-        .map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
 }
 
 fn told(plan: &Plan, report: &Report) -> ExitCode {

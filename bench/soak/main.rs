@@ -5,6 +5,9 @@
 
 mod crowd;
 #[allow(dead_code, reason = "other benchmarks use more of it")]
+#[path = "../knobs.rs"]
+mod knobs;
+#[allow(dead_code, reason = "other benchmarks use more of it")]
 #[path = "../chaos/payers/mod.rs"]
 mod payers;
 mod run;
@@ -20,6 +23,7 @@ mod weather;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use knobs::number;
 use run::{Plan, Report, play};
 use table::{Table, percentile, with_unit};
 
@@ -49,13 +53,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// A knob of the run.
-fn number(name: &str, otherwise: u64) -> u64 {
-    #[expect(clippy::disallowed_methods, reason = "make passes the knobs of a run on in the environment")]
-    let given = std::env::var(name).ok();
-    given.map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
 }
 
 fn told(plan: &Plan, report: &Report) -> ExitCode {

@@ -61,17 +61,18 @@ pub(super) fn tokens(
 }
 
 fn rules(jwt: &Jwt) -> Rules {
+    let rights = &jwt.rights;
     Rules {
         issuer: jwt.issuer.clone(),
         audience: jwt.audience.clone(),
         clock_skew: jwt.clock_skew,
         student_claim: jwt.student_claim.clone(),
-        scopes: jwt.scopes.iter().cloned().collect(),
-        class: class(jwt.class),
-        weight: jwt.weight,
-        rate_limit: NonZeroU32::new(jwt.rate_limit).unwrap_or(NonZeroU32::MIN),
-        daily_budget: jwt.daily_budget,
-        mask: jwt.mask.iter().map(|mask| mask.name().to_owned()).collect(),
+        scopes: rights.scopes.iter().cloned().collect(),
+        class: class(rights.class),
+        weight: rights.weight,
+        rate_limit: NonZeroU32::new(rights.rate_limit).unwrap_or(NonZeroU32::MIN),
+        daily_budget: rights.daily_budget,
+        mask: rights.mask.iter().map(|mask| mask.name().to_owned()).collect(),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::consumers::{Class, Mask, Rights, Scope};
+use super::consumers::Rights;
 use super::kind::{self, Kind};
 use super::reader::Reader;
 use super::upstream::{is_clear, split_origin};
@@ -21,20 +21,10 @@ pub struct Jwt {
     pub audience: String,
     /// How far the provider's clock may be from ours.
     pub clock_skew: Duration,
-    /// The most a token may have; its `scope` claim narrows this.
-    pub scopes: Vec<Scope>,
     /// The claim that lists the only students a token may see.
     pub student_claim: String,
-    /// How urgent the calls are.
-    pub class: Class,
-    /// Share of each subject among those of its class.
-    pub weight: u32,
-    /// Requests per second of each subject.
-    pub rate_limit: u32,
-    /// Calls of the CRMs that each subject may cause in a day; `None`: as many as it gets turns.
-    pub daily_budget: Option<u64>,
-    /// Fields the bearers may not see.
-    pub mask: Vec<Mask>,
+    /// The most a token may have (its `scope` claim narrows the scopes), and how the calls of each subject rank.
+    pub rights: Rights,
 }
 
 /// Where the provider's keys are.
@@ -99,19 +89,7 @@ impl Jwt {
                 value
             };
             let (issuer, audience) = (needed("issuer", issuer), needed("audience", audience));
-            Some(Some(Self {
-                jwks,
-                issuer: issuer?,
-                audience: audience?,
-                clock_skew,
-                scopes: rights.scopes,
-                student_claim,
-                class: rights.class,
-                weight: rights.weight,
-                rate_limit: rights.rate_limit,
-                daily_budget: rights.daily_budget,
-                mask: rights.mask,
-            }))
+            Some(Some(Self { jwks, issuer: issuer?, audience: audience?, clock_skew, student_claim, rights }))
         })
     }
 
@@ -125,15 +103,7 @@ impl Jwt {
         w.text("audience", &self.audience);
         w.duration("clock_skew", self.clock_skew);
         w.text("student_claim", &self.student_claim);
-        let rights = Rights {
-            scopes: self.scopes.clone(),
-            class: self.class,
-            weight: self.weight,
-            rate_limit: self.rate_limit,
-            daily_budget: self.daily_budget,
-            mask: self.mask.clone(),
-        };
-        rights.write(w);
+        self.rights.write(w);
     }
 }
 

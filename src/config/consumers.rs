@@ -19,20 +19,10 @@ pub struct Consumer {
     pub name: String,
     /// Its keys; two while a key rotates.
     pub key_hashes: Vec<Key>,
-    /// What it may do.
-    pub scopes: Vec<Scope>,
     /// AlfaCRM branches it may see; `None`: all.
     pub branches: Option<Vec<u64>>,
-    /// How urgent its calls are.
-    pub class: Class,
-    /// Its share of the budget among consumers of its class.
-    pub weight: u32,
-    /// Requests per second it may send to the gateway.
-    pub rate_limit: u32,
-    /// Calls of the CRMs that it may cause in a day; `None`: as many as it gets turns.
-    pub daily_budget: Option<u64>,
-    /// Fields it may not see.
-    pub mask: Vec<Mask>,
+    /// What else it may, and how its calls rank.
+    pub rights: Rights,
 }
 
 /// A key of a consumer.
@@ -160,13 +150,20 @@ const MASKS: [(&str, Mask); 3] =
     [("contacts", Mask::Contacts), ("balances", Mask::Balances), ("notes", Mask::Notes)];
 
 /// What a consumer and the bearer of a token have in common.
-pub(super) struct Rights {
-    pub(super) scopes: Vec<Scope>,
-    pub(super) class: Class,
-    pub(super) weight: u32,
-    pub(super) rate_limit: u32,
-    pub(super) daily_budget: Option<u64>,
-    pub(super) mask: Vec<Mask>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rights {
+    /// What it may do; of a token, the most that it may.
+    pub scopes: Vec<Scope>,
+    /// How urgent its calls are.
+    pub class: Class,
+    /// Its share of the budget among consumers of its class.
+    pub weight: u32,
+    /// Requests per second it may send to the gateway.
+    pub rate_limit: u32,
+    /// Calls of the CRMs that it may cause in a day; `None`: as many as it gets turns.
+    pub daily_budget: Option<u64>,
+    /// Fields it may not see.
+    pub mask: Vec<Mask>,
 }
 
 impl Rights {
@@ -232,11 +229,8 @@ impl Consumer {
         let mut unique = true;
         for (i, consumer) in all.iter().enumerate() {
             for other in &all[..i] {
-                if consumer
-                    .key_hashes
-                    .iter()
-                    .any(|key| other.key_hashes.iter().any(|theirs| theirs.hash == key.hash))
-                {
+                let theirs = |key: &Key| other.key_hashes.iter().any(|other| other.hash == key.hash);
+                if consumer.key_hashes.iter().any(theirs) {
                     let text = format!("a key of `{}` is listed here too; a key tells who calls", other.name);
                     r.problem(&consumer.name, text);
                     unique = false;
@@ -260,32 +254,14 @@ impl Consumer {
         if branches.as_ref().is_some_and(Vec::is_empty) {
             r.warn("branches", "an empty list shows no branch; leave the key out to show all");
         }
-        Some(Self {
-            name: name.to_owned(),
-            key_hashes,
-            scopes: rights.scopes,
-            branches,
-            class: rights.class,
-            weight: rights.weight,
-            rate_limit: rights.rate_limit,
-            daily_budget: rights.daily_budget,
-            mask: rights.mask,
-        })
+        Some(Self { name: name.to_owned(), key_hashes, branches, rights })
     }
 
     pub(super) fn write(&self, w: &mut Writer) {
         w.section(&["consumers", &self.name]);
         let shown = |key: &Key| key.until.map_or(MASK.to_owned(), |until| format!("{MASK}{UNTIL}{until}"));
         w.texts("key_hashes", self.key_hashes.iter().map(shown));
-        let rights = Rights {
-            scopes: self.scopes.clone(),
-            class: self.class,
-            weight: self.weight,
-            rate_limit: self.rate_limit,
-            daily_budget: self.daily_budget,
-            mask: self.mask.clone(),
-        };
-        rights.write(w);
+        self.rights.write(w);
         match &self.branches {
             Some(branches) => w.numbers("branches", branches),
             None => w.comment("branches: all"),
@@ -327,7 +303,8 @@ fn scope() -> Kind<Scope> {
     Kind::text("a scope such as \"students:read\", or \"*\"", str::parse)
 }
 
-/// A hash, and behind it the day until which the key is good; never quoted, because what stands in its place by mistake is usually the key itself.
+/// A hash, and behind it the day until which the key is good; never quoted, because what stands in its place by mistake is
+/// usually the key itself.
 fn key() -> Kind<Key> {
     Kind::text("\"sha256:\" and 64 hexadecimal digits", |text| {
         let hint = "`crm-gateway key new NAME` prints a key and its hash";

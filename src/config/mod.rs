@@ -34,7 +34,9 @@ use std::path::Path;
 pub use alfacrm::{AlfaCrm, Mark, MarkField};
 pub use auth::{Jwks, Jwt};
 pub use cache::{Cache, Policy, RESOURCES};
-pub use consumers::{Access, BEARERS, Class, Consumer, Key, KeyHash, Mask, RESERVED, SCOPE_RESOURCES, Scope};
+pub use consumers::{
+    Access, BEARERS, Class, Consumer, Key, KeyHash, Mask, RESERVED, Rights, SCOPE_RESOURCES, Scope,
+};
 pub use cryptocrm::{CryptoCrm, DynamicAt, Envelope, FilterDate, Semantics, Shape};
 pub use mapping::{FieldKind, FieldRule};
 pub use problem::{Problem, Problems};

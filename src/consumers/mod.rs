@@ -130,6 +130,13 @@ struct Known {
 }
 
 impl Known {
+    /// Once a second at most: a line of memory that is written to by every request goes from processor to processor.
+    fn used_at(&self, second: i64) {
+        if self.last_used.load(Ordering::Relaxed) != second {
+            self.last_used.store(second, Ordering::Relaxed);
+        }
+    }
+
     fn is_good(&self, now: Timestamp) -> bool {
         // The day is looked up for keys that end alone: a hit should not pay for a calendar.
         self.until.is_none_or(|until| now.to_zoned(TimeZone::UTC).date() <= until)
@@ -190,7 +197,7 @@ impl Consumers {
         match known.until.filter(|_| !known.is_good(now)) {
             Some(until) => Found::Expired(until),
             None => {
-                known.last_used.store(now.as_second(), Ordering::Relaxed);
+                known.used_at(now.as_second());
                 Found::Member(Arc::clone(&known.member))
             }
         }

@@ -200,6 +200,11 @@ fn meaning(crm: Source, error: upstream::Error) -> Error {
     Error { retry_after, sent, cause: Some(Arc::new(error)), ..Error::new(crm, kind, detail) }
 }
 
+/// What a call is answered whose consumer may cause no more of them today.
+pub fn over_budget(crm: Source, retry_after: Duration) -> Error {
+    meaning(crm, upstream::Error::Overloaded { refusal: Refusal::DailyBudget, retry_after })
+}
+
 /// What a call is answered that is refused before it leaves.
 pub fn refused(crm: Source, refused: Refused) -> Error {
     let error = match refused {

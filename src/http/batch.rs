@@ -28,6 +28,7 @@ use super::resources::Payments;
 use super::routes::Routes;
 use super::view::fields_of;
 use super::write::{self, Asked, bad_fields, check_key, read_body, read_query};
+use crate::idempotency::Key;
 use crate::model::Ctx;
 use crate::model::context::Class;
 use crate::model::draft::BadField;
@@ -71,7 +72,7 @@ pub(super) fn mount(routes: &mut Routes) {
     let example = Payments::example(Offer::Create);
     let operation = describe::batch::<Payments>(
         ("create_payments", "Create several payments", "PaymentBatchResult"),
-        "Everything is checked before any is sent: if one is invalid, none is carried out. Then each is carried out once and \
+        "What can be told without asking the CRM is checked before any is sent: if one is invalid, none is carried out. Then each is carried out once and \
          answered for itself, as if it had come alone and its class were `batch`. Whoever repeats the request under the same \
          key gets the same answers, and what had no effect is tried again."
             .to_owned(),
@@ -113,14 +114,12 @@ async fn create(call: Call, body: Body) -> Answered {
         return Ok(StatusCode::OK.into_response());
     }
     let call = Arc::new(call);
-    let base = key(&call.head.headers).unwrap_or_default().to_owned();
+    let text = key(&call.head.headers).unwrap_or_default().into();
+    let base = Key { consumer: Arc::clone(&consumer.identity), text };
     // The key is that of the whole: with one payment more or less it is another request.
     let whole: Vec<String> = parts.iter().map(Asked::text).collect();
     let print = fingerprint(&call.head.method, PATH, whole.join("\n").as_bytes());
-    let (journal, identity) = (&call.front.api.journal, &consumer.identity);
-    if journal.is_used_otherwise(identity, std::iter::once(base.clone()), None)
-        || journal.is_used_otherwise(identity, keys_of_parts(&base), Some(print))
-    {
+    if call.front.api.journal.is_used_otherwise(&base, Some(print)) {
         return Err(mismatch());
     }
     let answers = parts.into_iter().enumerate().map(|(at, part)| {
@@ -128,7 +127,7 @@ async fn create(call: Call, body: Body) -> Answered {
         // One that was sent keeps nobody from giving up another.
         let ctx = Ctx { interest: Interest::default(), ..ctx.clone() };
         let caller_waits = ctx.interest.join(None);
-        let key = key_of_part(&base, at);
+        let key = base.of_part(at).text.as_ref().to_owned();
         async move {
             let front = Arc::clone(&call.front);
             let answer = once(&front, &caller, Some(key), print, async move |claimed| {
@@ -150,16 +149,6 @@ async fn create(call: Call, body: Body) -> Answered {
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(response)
-}
-
-/// The keys that the parts of a request with this key may have.
-pub(super) fn keys_of_parts(key: &str) -> impl Iterator<Item = String> {
-    (0..MOST).map(move |at| key_of_part(key, at))
-}
-
-/// No consumer can send a key with a space in it.
-fn key_of_part(key: &str, at: usize) -> String {
-    format!("{key} {at}")
 }
 
 /// What one payment was answered with.

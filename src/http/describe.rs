@@ -165,8 +165,12 @@ pub(super) fn operation_of<R: Resource>(offer: Offer, fields: &[String]) -> Oper
             .response("304", Ref::new("#/components/responses/NotModified"));
     } else {
         let about = match offer {
-            Offer::Delete => "It is gone; with `validate_only=true`: nothing is wrong with the request.",
-            _ => "With `validate_only=true`: nothing is wrong with the request, and nothing was written.",
+            Offer::Delete => {
+                "It is gone; with `validate_only=true`: nothing is wrong with the request as far as can be told without asking the CRM."
+            }
+            _ => {
+                "With `validate_only=true`: nothing is wrong with the request as far as can be told without asking the CRM, and nothing was written."
+            }
         };
         operation = operation
             .parameters(Some(parameters_of_writes::<R>(offer)))
@@ -314,7 +318,7 @@ pub(super) fn batch<R: Resource>(
         .response("200", answer_with("What became of each.", answers, answer, &headers).build())
         .response(
             "204",
-            checked("With `validate_only=true`: nothing is wrong with the request, and nothing was written."),
+            checked("With `validate_only=true`: nothing is wrong with the request as far as can be told without asking the CRM, and nothing was written."),
         );
     for status in statuses(Offer::Create, false) {
         operation = operation

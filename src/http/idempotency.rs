@@ -56,9 +56,11 @@ pub(super) async fn layer(State(front): State<Shared>, mut request: Request, nex
     let target = head.uri.path_and_query().map_or("", |target| target.as_str());
     let fingerprint = fingerprint(&head.method, target, &body);
     let key = key(&head.headers).map(str::to_owned);
-    let of_parts = key.iter().flat_map(|key| super::batch::keys_of_parts(key));
-    if front.api.journal.is_used_otherwise(&caller.0.consumer.identity, of_parts, None) {
-        return mismatch().into_response();
+    if let Some(text) = &key {
+        let key = Key { consumer: Arc::clone(&caller.0.consumer.identity), text: text.as_str().into() };
+        if front.api.journal.is_used_otherwise(&key, None) {
+            return mismatch().into_response();
+        }
     }
     let mut request = Request::from_parts(head, Body::from(body));
     once(&front, &caller, key, fingerprint, async move |claimed| {

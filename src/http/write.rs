@@ -208,7 +208,7 @@ pub(super) fn read_part<R: Resource>(
 /// The parameters of writes, for reading and for the API document.
 pub(super) fn declare(query: &mut Query) -> bool {
     query
-        .one("validate_only", "`true` checks the request and stops there: nothing is written, and 204 says that nothing is wrong.")
+        .one("validate_only", "`true` checks the request and stops there: nothing is written, and 204 says that nothing is wrong as far as can be told without asking the CRM.")
         .unwrap_or_default()
 }
 

@@ -122,9 +122,25 @@ impl<E: Entity> Act<E> {
 
 /// What became of a write.
 pub(super) enum Decision<E> {
-    Done(Option<Arc<Record<E>>>),
+    /// With the record, where one is left.
+    Done(Option<Made<E>>),
     Failed(crm::Error),
     Review(Value),
+}
+
+/// A record that was written.
+pub(super) struct Made<E> {
+    /// As the CRM shows it.
+    pub(super) record: Arc<Record<E>>,
+    /// What whoever asked may see of it.
+    pub(super) shown: Option<Arc<Record<E>>>,
+}
+
+impl<E> Made<E> {
+    /// Shown as it is.
+    pub(super) fn whole(record: Arc<Record<E>>) -> Self {
+        Self { shown: Some(Arc::clone(&record)), record }
+    }
 }
 
 /// Tells whoever waits, once.
@@ -180,11 +196,11 @@ impl<E: Entity> Shelf<E> {
         match timeout_at(until, told).await {
             Ok(Ok(outcome)) => outcome,
             // It goes on, on its own; or it crashed, and what became of it is found out at the next start.
-            Ok(Err(_)) | Err(_) if claimed.is_intended() => {
+            Ok(Err(_)) | Err(_) if claimed.give_up() => Err(Failure::NotKept),
+            Ok(Err(_)) | Err(_) => {
                 claimed.tell();
                 Ok(Outcome::Undecided(claimed.operation()))
             }
-            Ok(Err(_)) | Err(_) => Err(Failure::NotKept),
         }
     }
 
@@ -219,7 +235,10 @@ impl<E: Entity> Shelf<E> {
             }
         };
         let decision = match decision {
-            Decision::Done(Some(record)) => Decision::Done(self.part_of(&ctx, &act, record).await),
+            Decision::Done(Some(Made { record, .. })) => {
+                let shown = self.part_of(&ctx, &act, Arc::clone(&record)).await;
+                Decision::Done(Some(Made { record, shown }))
+            }
             other => other,
         };
         self.decide(&deed.claimed, &*deed.clerk, decision, provenance, teller).await;
@@ -252,7 +271,7 @@ impl<E: Entity> Shelf<E> {
         }
         let decision = match (&act.target, written.record) {
             (Target::Removed(_), _) => Decision::Done(None),
-            (_, Some(record)) => Decision::Done(Some(Arc::new(record))),
+            (_, Some(record)) => Decision::Done(Some(Made::whole(Arc::new(record)))),
             // It was made; how it looks has to be found out.
             (_, None) => self.find_out(ctx, &Search::of(act, &deed.claimed, true), teller).await,
         };
@@ -269,10 +288,10 @@ impl<E: Entity> Shelf<E> {
         mut teller: Teller,
     ) {
         let (stage, told) = match decision {
-            Decision::Done(record) => {
-                let answer = clerk.done(record.as_deref());
-                let after = record.as_ref().map(|record| record.raw.value());
-                let record = record.map(|record| record.id.to_string());
+            Decision::Done(made) => {
+                let answer = clerk.done(made.as_ref().and_then(|made| made.shown.as_deref()));
+                let after = made.as_ref().map(|made| made.record.raw.value());
+                let record = made.map(|made| made.record.id.to_string());
                 (
                     Stage::Succeeded { answer: answer.clone(), record, after },
                     Ok(Outcome::Done(answer, provenance)),

@@ -14,7 +14,7 @@ use tracing::Instrument as _;
 
 use crate::crm::{Asked, Error, Kind, Question, Source};
 use crate::model::context::Reason;
-use crate::model::interest::Interest;
+use crate::model::interest::{Interest, Waiting};
 use crate::model::{Ctx, Entity, RecordId};
 
 /// How long the first of them waits for others.
@@ -112,9 +112,9 @@ impl<E: Entity> Gather<E> {
         if let Some(refusal) = self.source.refuses(ctx) {
             return Err(refusal);
         }
-        let (mut answer, call) = self.join(ctx, id);
+        let (mut answer, call, seat) = self.join(ctx, id);
         // Everybody who waits for this record waits for the call, on their own terms.
-        let mut waiting = vec![call.join(None)];
+        let mut waiting = vec![seat];
         let mut refusals = FuturesUnordered::new();
         let mut party = ctx.interest.all();
         loop {
@@ -142,7 +142,7 @@ impl<E: Entity> Gather<E> {
         self: &Arc<Self>,
         ctx: &Ctx,
         id: RecordId,
-    ) -> (oneshot::Receiver<Result<Asked<E>, Error>>, Interest) {
+    ) -> (oneshot::Receiver<Result<Asked<E>, Error>>, Interest, Waiting) {
         let mut open = self.lock();
         let (sender, receiver) = oneshot::channel();
         let seat = Seat { id, answer: sender };
@@ -170,13 +170,15 @@ impl<E: Entity> Gather<E> {
         }
         let batch = open.as_ref().expect("it was just opened");
         let call = batch.ctx.interest.clone();
+        // Before anybody else sees the batch: a call that nobody waits for is not made.
+        let waits = call.join(None);
         if batch.seats.len() >= MOST
             && let Some(full) = open.take()
         {
             let gather = Arc::clone(self);
             tokio::spawn(async move { gather.run(full).await }.in_current_span());
         }
-        (receiver, call)
+        (receiver, call, waits)
     }
 
     async fn run(&self, batch: Batch<E>) {

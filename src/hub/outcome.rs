@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::deeds::{Act, Clerk, Decision, Teller, not_carried_out};
+use super::deeds::{Act, Clerk, Decision, Made, Teller, not_carried_out};
 use super::{Failure, Hub, PageRequest, Provenance, Scope, Shelf};
 use crate::crm::{Kind, Likeness, Source, mark};
 use crate::idempotency::{Claimed, Deed, Intent, Operation};
@@ -182,7 +182,7 @@ impl<E: Entity> Shelf<E> {
             match self.look(&look, search).await {
                 Ok(Seen::Record(record)) => {
                     self.desk.written(None, Some(&*record)).await;
-                    return Decision::Done(Some(record));
+                    return Decision::Done(Some(Made::whole(record)));
                 }
                 Ok(Seen::Gone) => return Decision::Done(None),
                 Ok(Seen::Unclear(evidence)) if looked >= settled => return Decision::Review(evidence),

@@ -1,6 +1,6 @@
 //! Who wrote what, when, and what came of it: a log for operators of bounded size, the oldest entries of which go first.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -83,10 +83,17 @@ pub struct Audit {
 /// What there is, without the entries.
 #[derive(Debug, Default)]
 struct Held {
-    /// Places and sizes, the oldest first.
-    places: VecDeque<(Place, u64)>,
+    /// Sizes by place, the oldest first.
+    places: BTreeMap<Place, u64>,
     bytes: u64,
     last: Place,
+}
+
+/// What becomes of the log when changes are on the disk.
+#[derive(Debug, Default)]
+pub struct Entered {
+    added: Option<(Place, u64)>,
+    gone: Vec<Place>,
 }
 
 /// Where an entry stands: later ones are greater.
@@ -104,22 +111,42 @@ impl Audit {
         Ok(Self { store, most, held: Mutex::new(held) })
     }
 
-    /// The changes that enter an operation that was decided at `now`, and remove what is too much then.
-    pub fn enter(&self, operation: &Operation, now: Timestamp) -> Vec<Change> {
-        let Some(entry) = Entry::of(operation, now) else { return Vec::new() };
+    /// The changes that enter an operation that was decided at `now`, and remove what is too much then. Nothing is counted
+    /// before [`Self::settle`]: a disk that fails keeps neither.
+    pub fn enter(&self, operation: &Operation, now: Timestamp) -> (Vec<Change>, Entered) {
+        let Some(entry) = Entry::of(operation, now) else { return Default::default() };
         let text = serde_json::to_vec(&entry).expect("an entry is plain data");
+        let size = text.len() as u64;
         let mut held = self.held();
         let micros = u64::try_from(now.as_microsecond()).unwrap_or_default();
         let place = micros.max(held.last + 1);
-        held.add(place, text.len() as u64);
-        let mut changes = vec![Change::put(TABLE, place.to_be_bytes(), text)];
+        held.last = place;
         // The newest entry stays, however large it is.
-        while held.bytes > self.most && held.places.len() > 1 {
-            let Some((oldest, size)) = held.places.pop_front() else { break };
-            held.bytes -= size;
-            changes.push(Change::remove(TABLE, oldest.to_be_bytes()));
+        let mut too_much = (held.bytes + size).saturating_sub(self.most);
+        let mut gone = Vec::new();
+        for (oldest, size) in &held.places {
+            if too_much == 0 {
+                break;
+            }
+            too_much = too_much.saturating_sub(*size);
+            gone.push(*oldest);
         }
-        changes
+        let removed = gone.iter().map(|place| Change::remove(TABLE, place.to_be_bytes()));
+        let put = Change::put(TABLE, place.to_be_bytes(), text);
+        (std::iter::once(put).chain(removed).collect(), Entered { added: Some((place, size)), gone })
+    }
+
+    /// Takes note of changes that are on the disk.
+    pub fn settle(&self, entered: Entered) {
+        let mut held = self.held();
+        for place in entered.gone {
+            // Another may have removed it as well.
+            let size = held.places.remove(&place).unwrap_or_default();
+            held.bytes -= size;
+        }
+        if let Some((place, size)) = entered.added {
+            held.add(place, size);
+        }
     }
 
     /// Shows entries from the newest to the oldest, beginning before a place, until `see` says that it is enough. Waits for
@@ -147,7 +174,7 @@ impl Audit {
 
 impl Held {
     fn add(&mut self, place: Place, size: u64) {
-        self.places.push_back((place, size));
+        self.places.insert(place, size);
         self.bytes += size;
         self.last = self.last.max(place);
     }

@@ -1,6 +1,6 @@
 //! Who may carry out a request that has a key. Pure: every method takes `now`.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,12 +15,24 @@ pub const LEASE: Duration = Duration::from_secs(30);
 pub type Fingerprint = [u8; 32];
 
 /// Whose key it is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
     /// The consumer; each has keys of its own.
     pub consumer: Arc<str>,
     /// The text it sent.
     pub text: Arc<str>,
+}
+
+impl Key {
+    /// The key of a part of the request that has this one. No consumer can send it: it has a space in it.
+    pub fn of_part(&self, number: usize) -> Self {
+        Self { consumer: Arc::clone(&self.consumer), text: format!("{}{number}", self.parts()).into() }
+    }
+
+    /// What the keys of all parts begin with.
+    fn parts(&self) -> String {
+        format!("{} ", self.text)
+    }
 }
 
 /// Tells one claim of a key from others, earlier and later.
@@ -29,7 +41,7 @@ pub type Owner = u64;
 /// All keys in use.
 #[derive(Debug, Default)]
 pub struct Claims {
-    entries: HashMap<Key, Entry>,
+    entries: BTreeMap<Key, Entry>,
     owners: Owner,
 }
 
@@ -81,11 +93,16 @@ impl Claims {
         Claimable::Taken(self.owners)
     }
 
-    /// What a key is in use for.
-    pub fn used_for(&self, key: &Key, now: Instant) -> Option<Fingerprint> {
-        let entry = self.entries.get(key)?;
-        let gone = matches!(entry.holder, Holder::Owner { until, .. } if until <= now);
-        (!gone).then_some(entry.fingerprint)
+    /// Whether a key is in use for another request than the one of these parts; with `None`, one that has no parts. Each part
+    /// has a key of its own, [`Key::of_part`], under the fingerprint of the whole.
+    pub fn is_used_otherwise(&self, key: &Key, of_parts: Option<Fingerprint>, now: Instant) -> bool {
+        let live = |entry: &Entry| !matches!(entry.holder, Holder::Owner { until, .. } if until <= now);
+        if of_parts.is_some() && self.entries.get(key).is_some_and(live) {
+            return true;
+        }
+        let is_part = |other: &Key| other.consumer == key.consumer && other.text.starts_with(&*key.parts());
+        let parts = self.entries.range(key.of_part(0)..).take_while(|(other, _)| is_part(other));
+        parts.into_iter().any(|(_, entry)| live(entry) && Some(entry.fingerprint) != of_parts)
     }
 
     /// Holds the key on; `false` when it is lost.
@@ -165,6 +182,28 @@ mod tests {
         assert!(!claims.hand_over(&mine, first, OperationId::new(0, 1)), "nor send anything under it");
         claims.free(&mine, first);
         assert!(claims.renew(&mine, second, later + LEASE), "nor free it");
+    }
+
+    #[test]
+    fn a_key_is_that_of_one_request_or_of_one_with_parts() {
+        let (mut claims, now, mine) = (Claims::default(), Instant::now(), key("k"));
+        let other = |claims: &Claims, of_parts| claims.is_used_otherwise(&mine, of_parts, now);
+        assert!(!other(&claims, None) && !other(&claims, Some([1; 32])));
+        // Neighbours in the order of keys are others' business.
+        for text in ["j 0", "k", "k!", "kk 0"] {
+            taken(claims.claim(&key(text), [9; 32], now));
+        }
+        assert!(!other(&claims, None), "it is used for one request, and that one asks by its fingerprint");
+        assert!(other(&claims, Some([1; 32])), "not for parts as well");
+        let lone = key("lone");
+        taken(claims.claim(&lone.of_part(12), [1; 32], now));
+        assert!(claims.is_used_otherwise(&lone, None, now), "nor the other way round");
+        assert!(!claims.is_used_otherwise(&lone, Some([1; 32]), now), "the same parts again");
+        assert!(claims.is_used_otherwise(&lone, Some([2; 32]), now), "other parts");
+        assert!(
+            !claims.is_used_otherwise(&lone, Some([2; 32]), now + LEASE),
+            "nobody works on them any more"
+        );
     }
 
     #[test]

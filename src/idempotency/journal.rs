@@ -2,53 +2,53 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::claim::{Claimable, Claims, Fingerprint, Holder, Key, LEASE, Owner};
-use super::{Audit, Deed, Intent, KEPT, Operation, OperationId, Request, Stage};
+use super::claim::{Claimable, Claims, Fingerprint, Holder, Key, Owner};
+use super::claimed::{Claimed, Footing};
+use super::{Audit, Deed, Intent, KEPT, Operation, OperationId, Stage};
 use crate::store::{self, Change, Store, Table};
 
-const OPERATIONS: Table = Table("operations");
+pub(super) const OPERATIONS: Table = Table("operations");
 
 /// How many bytes of operations of one consumer are kept that have an effect on nothing any more: those without a key go
 /// before they are old, those with one are kept as long as was promised, and no more are begun.
 const SIZE: usize = 128 << 20;
 
-/// What time it is.
+/// What time it is. The next process must be able to tell how long ago that was.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// All writes that are not forgotten.
 pub struct Journal {
-    store: Store,
-    clock: Clock,
-    audit: Audit,
+    pub(super) store: Store,
+    pub(super) clock: Clock,
+    pub(super) audit: Audit,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    claims: Claims,
-    operations: BTreeMap<OperationId, Known>,
+pub(super) struct State {
+    pub(super) claims: Claims,
+    pub(super) operations: BTreeMap<OperationId, Known>,
     /// Bytes of the decided operations of each consumer.
     sizes: std::collections::HashMap<Arc<str>, usize>,
 }
 
 /// What is remembered of an operation without asking the store.
 #[derive(Debug, Clone)]
-struct Known {
+pub(super) struct Known {
     consumer: Arc<str>,
     key: Option<Arc<str>>,
-    progress: Progress,
+    pub(super) progress: Progress,
     size: usize,
     /// Whether somebody was told its id.
-    told: bool,
+    pub(super) told: bool,
     /// The kind of record and, once it is known, the record.
-    wrote: (String, Option<String>),
+    pub(super) wrote: (String, Option<String>),
     /// What was to be sent: equal for those that cannot be told from each other.
-    twin: u64,
+    pub(super) twin: u64,
 }
 
 impl Known {
@@ -59,7 +59,7 @@ impl Known {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Progress {
+pub(super) enum Progress {
     Pending,
     Succeeded,
     Failed,
@@ -86,23 +86,6 @@ pub struct Undecided {
     pub needs_review: usize,
 }
 
-/// Why a write is not begun.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum Failed {
-    /// What must be remembered cannot be.
-    #[error(transparent)]
-    Store(#[from] store::Error),
-    /// Its key was given to somebody else meanwhile.
-    #[error("the claim on the idempotency key has run out")]
-    Lost,
-    /// As many keys are remembered for the consumer as there is room for.
-    #[error("the consumer has used more idempotency keys than can be remembered for as long as was promised")]
-    Full,
-    /// Whoever asked was told that nothing was sent, because the disk took too long.
-    #[error("the disk took so long that the write was given up")]
-    GivenUp,
-}
-
 /// What a key says about a request.
 #[derive(Debug)]
 pub enum Claim {
@@ -118,37 +101,9 @@ pub enum Claim {
     Other,
 }
 
-/// The right to carry a request out. While nothing is intended, dropping it leaves nothing behind.
-pub struct Claimed {
-    journal: Arc<Journal>,
-    consumer: Arc<str>,
-    hold: Option<(Key, Owner)>,
-    fingerprint: Fingerprint,
-    operation: OperationId,
-    intended: Mutex<Option<Operation>>,
-    footing: Mutex<Footing>,
-}
-
-/// Whether a write may be sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Footing {
-    /// Not yet: it is not on the disk.
-    Unsure,
-    /// It is on the disk.
-    Durable,
-    /// Never: whoever asked was told so.
-    GivenUp,
-}
-
 impl std::fmt::Debug for Journal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Journal").finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for Claimed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Claimed").field("operation", &self.operation).finish_non_exhaustive()
     }
 }
 
@@ -158,7 +113,7 @@ impl Journal {
     pub fn open(store: Store, clock: Clock, audit: u64) -> Result<(Arc<Self>, Vec<Operation>), store::Error> {
         let mut state = State::default();
         let mut open = Vec::new();
-        let mut unread = 0;
+        let mut unread = 0_usize;
         store.scan(OPERATIONS, |_, value| {
             let Ok(operation) = serde_json::from_slice::<Operation>(value) else {
                 unread += 1;
@@ -176,11 +131,8 @@ impl Journal {
             }
         })?;
         if unread > 0 {
-            // What another version wrote is left where it is.
-            tracing::error!(
-                unread,
-                "the store holds writes that this version cannot read: nobody follows them up"
-            );
+            // Their keys would be good again, and what they were for would be done twice.
+            return Err(store.unreadable(unread, "writes"));
         }
         // Noted once: a process that ends again soon must not begin to wait anew each time.
         let now = clock();
@@ -234,19 +186,10 @@ impl Journal {
         }
     }
 
-    /// Whether one of these keys of a consumer is in use for a request other than this one.
-    pub fn is_used_otherwise(
-        &self,
-        consumer: &Arc<str>,
-        mut texts: impl Iterator<Item = String>,
-        fingerprint: Option<Fingerprint>,
-    ) -> bool {
-        let (state, now) = (self.state(), Instant::now());
-        texts.any(|text| {
-            let key = Key { consumer: Arc::clone(consumer), text: text.into() };
-            let used = state.claims.used_for(&key, now);
-            used.is_some_and(|used| Some(used) != fingerprint)
-        })
+    /// Whether a key is in use for another request than the one that has this fingerprint and is made of parts, or of which
+    /// nothing is a part.
+    pub fn is_used_otherwise(&self, key: &Key, of_parts: Option<Fingerprint>) -> bool {
+        self.state().claims.is_used_otherwise(key, of_parts, Instant::now())
     }
 
     /// The right to carry out a request that has no key.
@@ -290,13 +233,13 @@ impl Journal {
         Ok(value.and_then(|value| serde_json::from_slice(&value).ok()))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    fn know(&mut self, operation: &Operation, size: usize, told: bool) {
+    pub(super) fn know(&mut self, operation: &Operation, size: usize, told: bool) {
         let consumer: Arc<str> = operation.consumer.as_str().into();
         let progress = Progress::of(&operation.stage);
         if is_done(progress) {
@@ -313,7 +256,7 @@ impl State {
         self.operations.insert(operation.id, Known { consumer, key, progress, size, told, wrote, twin });
     }
 
-    fn forget(&mut self, id: OperationId) -> Option<Change> {
+    pub(super) fn forget(&mut self, id: OperationId) -> Option<Change> {
         let known = self.operations.remove(&id)?;
         if is_done(known.progress)
             && let Some(size) = self.sizes.get_mut(&known.consumer)
@@ -328,7 +271,7 @@ impl State {
 
     /// Forgets what is too old, and of what is too much of a consumer what has no key. What is not decided is never
     /// forgotten.
-    fn tidy(&mut self, consumer: &str, now: Timestamp) -> Vec<Change> {
+    pub(super) fn tidy(&mut self, consumer: &str, now: Timestamp) -> Vec<Change> {
         let kept = i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX);
         let oldest = u64::try_from(now.as_millisecond().saturating_sub(kept)).unwrap_or_default();
         let decided = |known: &Known| known.progress != Progress::Pending;
@@ -347,7 +290,7 @@ impl State {
     }
 
     /// Whether no more may be begun for a consumer.
-    fn is_full(&self, consumer: &str) -> bool {
+    pub(super) fn is_full(&self, consumer: &str) -> bool {
         self.sizes.get(consumer).is_some_and(|size| *size > SIZE)
     }
 }
@@ -367,189 +310,63 @@ fn twin(intent: &Intent) -> u64 {
     hasher.finish()
 }
 
-impl Claimed {
-    /// The operation that it is, once something is intended.
-    pub fn operation(&self) -> OperationId {
-        self.operation
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::idempotency::{Answer, Request};
+    use serde_json::Value;
 
-    /// Whether something was about to be sent; if not, nothing ever will be.
-    pub fn is_intended(&self) -> bool {
-        let mut footing = self.footing();
-        if *footing == Footing::Unsure {
-            *footing = Footing::GivenUp;
-        }
-        *footing == Footing::Durable
-    }
-
-    /// How long nobody has worked on it since the process that began it ended.
-    pub fn left_open_for(&self) -> Duration {
-        let left = self.intended().as_ref().and_then(|operation| operation.left_open_at);
-        let since = left.map(|left| (self.journal.clock)().duration_since(left));
-        since.and_then(|since| Duration::try_from(since).ok()).unwrap_or_default()
-    }
-
-    /// What is intended.
-    pub fn intended_operation(&self) -> Option<Operation> {
-        self.intended().clone()
-    }
-
-    /// Whether a record is known to be written by another operation.
-    pub fn is_of_another(&self, resource: &str, record: &str) -> bool {
-        let state = self.journal.state();
-        let others = state.operations.iter().filter(|(id, _)| **id != self.operation);
-        others
-            .into_iter()
-            .any(|(_, known)| known.wrote.0 == resource && known.wrote.1.as_deref() == Some(record))
-    }
-
-    /// Whether the same was to be sent by another operation of which nobody knows what became.
-    pub fn has_rivals(&self) -> bool {
-        let state = self.journal.state();
-        let Some(own) = state.operations.get(&self.operation) else { return false };
-        let undecided = |known: &Known| matches!(known.progress, Progress::Pending | Progress::NeedsReview);
-        let mut others = state.operations.iter().filter(|(id, _)| **id != self.operation);
-        others.any(|(_, known)| undecided(known) && known.twin == own.twin && known.wrote.0 == own.wrote.0)
-    }
-
-    /// Holds a claim on its key as long as `work` takes.
-    pub async fn held_during<T>(&self, work: impl Future<Output = T>) -> T {
-        let renewing = async {
-            loop {
-                tokio::time::sleep(LEASE / 3).await;
-                if let Some((key, owner)) = &self.hold {
-                    self.journal.state().claims.renew(key, *owner, Instant::now());
-                }
-            }
-        };
-        tokio::select! {
-            biased;
-            done = work => done,
-            () = renewing => unreachable!("renewing has no end"),
-        }
-    }
-
-    /// Notes on the disk what is about to be sent. Nothing may be sent before, and nothing when it failed.
-    pub async fn intend(&self, request: Request, intent: Intent) -> Result<(), Failed> {
-        let now = (self.journal.clock)();
-        let operation = Operation {
-            id: self.operation,
-            at: now,
-            consumer: self.consumer.as_ref().to_owned(),
-            key: self.hold.as_ref().map(|(key, _)| key.text.as_ref().to_owned()),
-            fingerprint: self.fingerprint,
-            request,
-            intent,
-            stage: Stage::Pending,
+    fn operation(number: u32, key: Option<&str>) -> Operation {
+        let text = || "POST /payments".to_owned();
+        Operation {
+            id: OperationId::new(1, number),
+            at: Timestamp::UNIX_EPOCH,
+            consumer: "web".to_owned(),
+            key: key.map(str::to_owned),
+            fingerprint: [1; 32],
+            request: Request { id: text(), method: text(), path: text(), route: text(), body: Value::Null },
+            intent: Intent {
+                resource: "payments".to_owned(),
+                crm: None,
+                deed: Deed::Create,
+                branch: None,
+                sent: Value::Null,
+                identity: None,
+                marked: false,
+                parents_own: None,
+            },
+            stage: Stage::Succeeded {
+                answer: Answer { status: 201, headers: Vec::new(), body: String::new() },
+                record: None,
+                after: None,
+            },
             left_open_at: None,
-        };
-        let value = serde_json::to_vec(&operation).expect("an operation is plain data");
-        let mut changes = vec![Change::put(OPERATIONS, self.operation.bytes(), value)];
-        {
-            let mut state = self.journal.state();
-            changes.extend(state.tidy(&self.consumer, now));
-            if state.is_full(&self.consumer) {
-                return Err(Failed::Full);
-            }
-            if let Some((key, owner)) = &self.hold
-                && !state.claims.hand_over(key, *owner, self.operation)
-            {
-                return Err(Failed::Lost);
-            }
-            state.know(&operation, 0, false);
-        }
-        *self.intended() = Some(operation);
-        if let Err(error) = self.journal.store.commit(changes).await {
-            // Nothing was sent and nothing will be; if the note is on the disk all the same, whoever reads it finds that out.
-            self.journal.state().forget(self.operation);
-            *self.intended() = None;
-            return Err(error.into());
-        }
-        let given_up = {
-            let mut footing = self.footing();
-            if *footing == Footing::Unsure {
-                *footing = Footing::Durable;
-            }
-            *footing == Footing::GivenUp
-        };
-        if given_up {
-            let change = self.journal.state().forget(self.operation);
-            *self.intended() = None;
-            self.journal.store.commit(change.into_iter().collect()).await?;
-            return Err(Failed::GivenUp);
-        }
-        Ok(())
-    }
-
-    /// From now on somebody may ask what became of it, and a repeated request is told so.
-    pub fn tell(&self) {
-        if let Some(known) = self.journal.state().operations.get_mut(&self.operation) {
-            known.told = true;
         }
     }
 
-    /// Notes on the disk what became of it. Nobody may be told before. What had no effect frees the key.
-    pub async fn decide(&self, stage: Stage) -> Result<(), store::Error> {
-        let Some(operation) = self.intended().clone() else { return Ok(()) };
-        let operation = Operation { stage, ..operation };
-        let now = (self.journal.clock)();
-        let mut changes = self.journal.audit.enter(&operation, now);
-        let operation = operation.without_what_the_audit_keeps();
-        let failed = matches!(operation.stage, Stage::Failed { .. });
-        let value = serde_json::to_vec(&operation).expect("an operation is plain data");
-        let size = value.len();
-        let is_told = || self.journal.state().operations.get(&self.operation).is_some_and(|known| known.told);
-        // Nobody can ask for what nobody was told of. What succeeded is known not to be another's.
-        let mut kept = is_told() || !failed;
-        changes.push(match kept {
-            true => Change::put(OPERATIONS, self.operation.bytes(), value.clone()),
-            false => Change::remove(OPERATIONS, self.operation.bytes()),
-        });
-        self.journal.store.commit(changes).await?;
-        // Somebody may have been told of it while the disk worked.
-        while !self.is_closed(&operation, size, kept) {
-            let put = Change::put(OPERATIONS, self.operation.bytes(), value.clone());
-            self.journal.store.commit(vec![put]).await?;
-            kept = true;
-        }
-        Ok(())
+    #[test]
+    fn keys_are_kept_however_many_there_are_and_no_more_are_begun_then() {
+        let mut state = State::default();
+        state.know(&operation(1, None), SIZE / 2, true);
+        state.know(&operation(2, Some("a")), SIZE / 2, true);
+        assert!(state.tidy("web", Timestamp::UNIX_EPOCH).is_empty() && !state.is_full("web"));
+        state.know(&operation(3, Some("b")), SIZE / 2, true);
+        assert_eq!(state.tidy("web", Timestamp::UNIX_EPOCH).len(), 1, "the one without a key goes");
+        assert!(!state.is_full("web"));
+        state.know(&operation(4, Some("c")), SIZE / 2, true);
+        assert!(state.tidy("web", Timestamp::UNIX_EPOCH).is_empty(), "the others stay");
+        assert!(state.is_full("web") && !state.is_full("another"));
+        let later = Timestamp::UNIX_EPOCH + KEPT + std::time::Duration::from_secs(1);
+        assert_eq!(state.tidy("web", later).len(), 3, "as long as was promised");
+        assert!(!state.is_full("web"));
     }
 
-    /// Takes note of what is on the disk now; `false`, and nothing is changed, when the operation is not and somebody was told
-    /// of it.
-    fn is_closed(&self, operation: &Operation, size: usize, kept: bool) -> bool {
-        let mut state = self.journal.state();
-        let told = state.operations.get(&self.operation).is_some_and(|known| known.told);
-        if told && !kept {
-            return false;
-        }
-        state.operations.remove(&self.operation);
-        if kept {
-            state.know(operation, size, told);
-        }
-        if let Some(text) = &operation.key
-            && matches!(operation.stage, Stage::Failed { .. })
-        {
-            let key = Key { consumer: Arc::clone(&self.consumer), text: text.as_str().into() };
-            state.claims.forget(&key, self.operation);
-        }
-        true
-    }
-
-    fn footing(&self) -> MutexGuard<'_, Footing> {
-        self.footing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn intended(&self) -> MutexGuard<'_, Option<Operation>> {
-        self.intended.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Claimed {
-    fn drop(&mut self) {
-        if let Some((key, owner)) = &self.hold {
-            // What was handed over to an operation is not this owner's any more and stays.
-            self.journal.state().claims.free(key, *owner);
-        }
+    #[tokio::test]
+    async fn writes_of_another_version_are_not_passed_over() {
+        let store = Store::in_memory();
+        let unknown = Change::put(OPERATIONS, OperationId::new(1, 1).bytes(), b"{\"form\":2}".to_vec());
+        store.commit(vec![unknown]).await.unwrap();
+        let refused = Journal::open(store, Arc::new(Timestamp::now), 1 << 20).unwrap_err();
+        assert!(refused.to_string().contains("1 writes in it cannot be read"), "{refused}");
     }
 }

@@ -10,12 +10,14 @@
 //! until that is forgotten, [`KEPT`] after it began.
 //!
 //! - [`claim`]: who may carry a request out. Pure: it takes `now`
+//! - [`claimed`]: the right to carry one write out, from its intent to what became of it
 //! - [`operation`]: what is known of a write, as it is stored
-//! - [`journal`]: both together over the store
+//! - [`journal`]: all of them over the store
 //! - [`audit`]: who wrote what and when, for operators
 
 pub mod audit;
 pub mod claim;
+pub mod claimed;
 pub mod journal;
 pub mod operation;
 
@@ -24,7 +26,8 @@ use std::time::Duration;
 pub use crate::store::Error as StoreError;
 pub use audit::Audit;
 pub use claim::{Fingerprint, Key};
-pub use journal::{Claim, Claimed, Clock, Failed, Journal};
+pub use claimed::{Claimed, Failed};
+pub use journal::{Claim, Clock, Journal};
 pub use operation::{Answer, Deed, Intent, Operation, OperationId, Request, Stage};
 
 /// How long an operation and its key are remembered.

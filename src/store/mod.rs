@@ -166,6 +166,13 @@ impl Store {
         Ok(value.map(|value| value.value().to_vec()))
     }
 
+    /// Things in it are of a form that their owner does not know: those of another version.
+    pub fn unreadable(&self, many: usize, what: &str) -> Error {
+        self.0.failed(format!(
+            "{many} {what} in it cannot be read; start the version that wrote them, or move the store away, which forgets them"
+        ))
+    }
+
     /// Shows every key with its value, in the order of the keys. It waits for the disk.
     pub fn scan(&self, table: Table, mut see: impl FnMut(&[u8], &[u8])) -> Result<(), Error> {
         let failed = |cause: redb::Error| self.0.failed(cause);

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::support::app::{key, same_as_the_crms};
-use crate::support::{Setup, TestApp};
+use crate::support::{Asker, Setup, TestApp};
 use crm_gateway::store::Store;
 
 /// A school in which `thrifty` may cause three calls a day.
@@ -23,13 +23,19 @@ fn student(app: &TestApp, number: usize) -> String {
     format!("/students/alfa-{}", app.alfa.rows("customer")[number]["id"])
 }
 
+/// `thrifty` when it has spent its day on three students.
+async fn with_nothing_left(app: &TestApp) -> Asker {
+    let thrifty = app.actor("thrifty");
+    for number in 0..3 {
+        assert_eq!(thrifty.get(&student(app, number)).await.status, 200);
+    }
+    thrifty
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_has_used_up_its_day_is_answered_by_memory_and_by_nothing_else() {
     let app = school();
-    let thrifty = app.actor("thrifty");
-    for number in 0..3 {
-        assert_eq!(thrifty.get(&student(&app, number)).await.status, 200);
-    }
+    let thrifty = with_nothing_left(&app).await;
     let calls = app.alfa.ledger().entries().len();
     let refused = thrifty.get(&student(&app, 7)).await;
     assert_eq!((refused.status, refused.code()), (429, "rate_limited"), "{}", refused.text);
@@ -42,6 +48,10 @@ async fn who_has_used_up_its_day_is_answered_by_memory_and_by_nothing_else() {
     assert_eq!(thrifty.get(&student(&app, 0)).await.status, 200);
     assert_eq!(app.owner().get(&student(&app, 7)).await.status, 200);
     assert_eq!(thrifty.get(&student(&app, 7)).await.status, 200);
+    // What a request is told to come to is what it comes to.
+    let asked = json!({"method": "GET", "path": student(&app, 8)});
+    let explained = thrifty.send(Method::POST, "/quota/explain", Some(&asked)).await;
+    assert!(explained.text.contains("rate_limited"), "{}", explained.text);
     let quota = thrifty.get("/quota").await.json;
     assert_eq!((&quota["daily_budget"]["calls"], &quota["daily_budget"]["spent"]), (&json!(3), &json!(3)));
     assert_eq!(app.owner().get("/quota").await.json.get("daily_budget"), None);
@@ -50,10 +60,7 @@ async fn who_has_used_up_its_day_is_answered_by_memory_and_by_nothing_else() {
 #[tokio::test(start_paused = true)]
 async fn a_write_beyond_the_day_is_not_made_and_may_be_sent_again() {
     let app = school();
-    let thrifty = app.actor("thrifty");
-    for number in 0..3 {
-        assert_eq!(thrifty.get(&student(&app, number)).await.status, 200);
-    }
+    let thrifty = with_nothing_left(&app).await;
     let before = app.alfa.count("pay");
     let id = &app.alfa.rows("customer")[0]["id"];
     let body = json!({"student_id": format!("alfa-{id}"), "amount": "10.00", "date": "2026-02-20", "account_id": "alfa-1"});
@@ -65,10 +72,7 @@ async fn a_write_beyond_the_day_is_not_made_and_may_be_sent_again() {
 #[tokio::test(start_paused = true)]
 async fn one_who_joins_a_call_that_its_beginner_may_not_make_makes_it_itself() {
     let app = school();
-    let thrifty = app.actor("thrifty");
-    for number in 0..3 {
-        assert_eq!(thrifty.get(&student(&app, number)).await.status, 200);
-    }
+    let thrifty = with_nothing_left(&app).await;
     let path = student(&app, 9);
     let owner = app.owner();
     let (theirs, owners) = tokio::join!(thrifty.get(&path), owner.get(&path));

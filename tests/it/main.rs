@@ -18,6 +18,8 @@
 //! * `restart`: what a gateway knows from the one before it, and what it reads ahead
 //! * `idempotency`: a write with a key of its own is carried out once
 //! * `operations`: what became of a write that nobody knows of is found out, whatever is written; the log of writes
+//! * `finding_out`: what happens to a record while it is looked for
+//! * `changing`: several who change one record
 //! * `batch`: several payments in one request
 //! * `crash_points`: a payment is made once, whichever await the gateway dies at
 //! * `payments_under_chaos`: a payment is made once and not lost, whatever the CRM does and whenever the gateway dies
@@ -54,6 +56,7 @@ mod after_writes;
 mod architecture;
 mod batch;
 mod cache;
+mod changing;
 mod chaos;
 mod cli;
 mod commands;
@@ -67,6 +70,7 @@ mod drain;
 mod examples;
 mod explain;
 mod faults;
+mod finding_out;
 mod gather;
 mod idempotency;
 mod joining;

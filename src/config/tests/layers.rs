@@ -60,7 +60,7 @@ fn the_environment_alone_is_enough() {
     let students = config.cache.policy["students"];
     assert_eq!((students.fresh, students.stale), (Duration::from_secs(5), Duration::from_secs(600)));
     assert_eq!(config.consumers[0].name, "nightly");
-    assert_eq!(config.consumers[0].scopes.len(), 2);
+    assert_eq!(config.consumers[0].rights.scopes.len(), 2);
     assert_eq!(config.consumers[0].branches, Some(vec![1, 2]));
 }
 
@@ -78,7 +78,8 @@ fn a_variable_wins_over_the_file_and_finds_names_with_dashes_and_dots() {
         ],
     );
     assert_eq!(config.server.listen.port(), 2);
-    let seen: Vec<_> = config.consumers.iter().map(|c| (c.name.as_str(), c.weight, c.rate_limit)).collect();
+    let seen: Vec<_> =
+        config.consumers.iter().map(|c| (c.name.as_str(), c.rights.weight, c.rights.rate_limit)).collect();
     assert_eq!(seen, [("web-app", 2, 7), ("a.b", 3, 8)]);
 }
 
@@ -99,11 +100,14 @@ fn a_consumer_is_read_whole() {
     let consumer = &good(&text, &[]).consumers[0];
     assert_eq!(consumer.key_hashes, [Key { hash: KeyHash([0xab; 32]), until: None }]);
     let write = Scope::Of { resource: "students".into(), access: Access::Write };
-    assert_eq!(consumer.scopes, [Scope::All, write]);
+    assert_eq!(consumer.rights.scopes, [Scope::All, write]);
     assert_eq!(consumer.branches, Some(vec![3]));
-    assert_eq!((consumer.class, consumer.weight, consumer.rate_limit), (Class::Batch, 1, 100));
-    assert_eq!(consumer.mask, [Mask::Contacts, Mask::Notes]);
-    assert_eq!(consumer.daily_budget, None);
+    assert_eq!(
+        (consumer.rights.class, consumer.rights.weight, consumer.rights.rate_limit),
+        (Class::Batch, 1, 100)
+    );
+    assert_eq!(consumer.rights.mask, [Mask::Contacts, Mask::Notes]);
+    assert_eq!(consumer.rights.daily_budget, None);
 }
 
 #[test]
@@ -115,7 +119,7 @@ fn a_key_may_have_a_last_day_and_a_consumer_a_daily_budget() {
     let config = good(&text, &[]);
     let until = Some("2027-01-31".parse().unwrap());
     assert_eq!(config.consumers[0].key_hashes, [Key { hash: KeyHash([0xab; 32]), until }]);
-    assert_eq!(config.consumers[0].daily_budget, Some(0));
+    assert_eq!(config.consumers[0].rights.daily_budget, Some(0));
 }
 
 #[test]

@@ -62,8 +62,8 @@ pub(super) fn router(
 
 async fn now(State(seen): State<Arc<Seen>>) -> Response {
     let uptime: Duration = seen.since.elapsed();
-    let mut state = state::State::of(&seen.hub, &seen.metrics, seen.readiness.word(), uptime);
-    state.show_keys(seen.consumers.keys());
+    let keys = seen.consumers.keys();
+    let state = state::State::of(&seen.hub, &seen.metrics, keys, seen.readiness.word(), uptime);
     freshness::reply_once(&state).unwrap_or_else(|error| unwritable(error).into_response())
 }
 

@@ -119,7 +119,13 @@ struct Failed {
 
 impl State {
     /// As it is now.
-    pub(super) fn of(hub: &Hub, metrics: &Metrics, ready: &'static str, uptime: Duration) -> Self {
+    pub(super) fn of(
+        hub: &Hub,
+        metrics: &Metrics,
+        keys: Vec<KeyUse>,
+        ready: &'static str,
+        uptime: Duration,
+    ) -> Self {
         let samples = metrics.samples();
         let mut cache: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
         for sample in samples.of("crm_gateway_cache_requests_total") {
@@ -147,19 +153,8 @@ impl State {
             drift,
             operations: operations.map(|all| Operations { open: all.open, needs_review: all.needs_review }),
             errors: metrics.recent().all().into_iter().map(Failed::from).collect(),
-            keys: Vec::new(),
+            keys: keys.into_iter().map(Key::from).collect(),
         }
-    }
-
-    /// Shows how keys are used as well.
-    pub(super) fn show_keys(&mut self, keys: Vec<KeyUse>) {
-        let shown = |key: KeyUse| Key {
-            consumer: key.consumer.to_string(),
-            key: key.key,
-            until: key.until.map(|day| day.to_string()),
-            last_used: key.last_used.map(|at| at.to_string()),
-        };
-        self.keys = keys.into_iter().map(shown).collect();
     }
 }
 
@@ -215,6 +210,13 @@ fn sums(samples: &Samples, name: &str, label: &str, fits: impl Fn(&Sample) -> bo
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl From<KeyUse> for Key {
+    fn from(KeyUse { consumer, key, until, last_used }: KeyUse) -> Self {
+        let (until, last_used) = (until.map(|day| day.to_string()), last_used.map(|at| at.to_string()));
+        Self { consumer: consumer.to_string(), key, until, last_used }
+    }
 }
 
 impl From<Spread> for Histogram {
