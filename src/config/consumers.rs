@@ -4,19 +4,20 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::key::{Key, key};
 use super::kind::{self, Kind, word};
 use super::problem::suggest;
 use super::reader::Reader;
 use super::secret::MASK;
-use super::writer::Writer;
+use super::writer::{Writer, quote};
 
 /// One who calls the gateway with a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Consumer {
     /// Its name in metrics and logs.
     pub name: String,
-    /// Hashes of its keys; two while a key rotates.
-    pub key_hashes: Vec<KeyHash>,
+    /// Its keys; two while one is exchanged for another.
+    pub key_hashes: Vec<Key>,
     /// What it may do.
     pub scopes: Vec<Scope>,
     /// AlfaCRM branches it may see; `None`: all.
@@ -27,26 +28,10 @@ pub struct Consumer {
     pub weight: u32,
     /// Requests per second it may send to the gateway.
     pub rate_limit: u32,
+    /// Calls of the CRMs that it may cause in a day; `None`: as many as there are.
+    pub daily_budget: Option<u64>,
     /// Fields it may not see.
     pub mask: Vec<Mask>,
-}
-
-/// SHA-256 of an API key. Debug output is `***`: a hash is what an attacker would test guesses against.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct KeyHash(pub [u8; 32]);
-
-/// As the configuration holds it.
-impl fmt::Display for KeyHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("sha256:")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for KeyHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(MASK)
-    }
 }
 
 /// Something a consumer may do.
@@ -216,7 +201,8 @@ impl Consumer {
         let mut unique = true;
         for (i, consumer) in all.iter().enumerate() {
             for other in &all[..i] {
-                if consumer.key_hashes.iter().any(|hash| other.key_hashes.contains(hash)) {
+                let same = |key: &Key| other.key_hashes.iter().any(|theirs| theirs.hash == key.hash);
+                if consumer.key_hashes.iter().any(same) {
                     let text = format!("a key of `{}` is listed here too; a key tells who calls", other.name);
                     r.problem(&consumer.name, text);
                     unique = false;
@@ -227,10 +213,12 @@ impl Consumer {
     }
 
     fn read(name: &str, r: &Reader<'_>) -> Option<Self> {
-        let key_hashes = r.list("key_hashes", &key_hash());
+        let key_hashes = r.list("key_hashes", &key());
+        let daily_budget = r.optional("daily_budget", &kind::whole(0..=1_000_000_000, 20_000));
         let rights = Rights::read(r);
         let branches = r.optional_list("branches", &kind::id());
         let (key_hashes, rights, branches) = (key_hashes?, rights?, branches?);
+        let daily_budget = daily_budget?;
         if key_hashes.is_empty() {
             r.warn("key_hashes", "no key, so nobody can call as this consumer");
         }
@@ -248,17 +236,26 @@ impl Consumer {
             class: rights.class,
             weight: rights.weight,
             rate_limit: rights.rate_limit,
+            daily_budget,
             mask: rights.mask,
         })
     }
 
     pub(super) fn write(&self, w: &mut Writer) {
         w.section(&["consumers", &self.name]);
-        w.texts("key_hashes", self.key_hashes.iter().map(|_| MASK));
+        let keys = self.key_hashes.iter().map(|key| match key.expires {
+            None => quote(MASK),
+            Some(expires) => format!("{{ hash = {}, expires = {expires} }}", quote(MASK)),
+        });
+        w.plain("key_hashes", format!("[{}]", keys.collect::<Vec<_>>().join(", ")));
         Rights::write(w, &self.scopes, self.class, self.weight, self.rate_limit, &self.mask);
         match &self.branches {
             Some(branches) => w.numbers("branches", branches),
             None => w.comment("branches: all"),
+        }
+        match self.daily_budget {
+            Some(budget) => w.plain("daily_budget", budget),
+            None => w.comment("daily_budget: no bound"),
         }
     }
 }
@@ -295,19 +292,4 @@ impl FromStr for Scope {
 
 fn scope() -> Kind<Scope> {
     Kind::text("a scope such as \"students:read\", or \"*\"", str::parse)
-}
-
-/// A hash; never quoted, because what stands in its place by mistake is usually the key itself.
-fn key_hash() -> Kind<KeyHash> {
-    Kind::text("\"sha256:\" and 64 hexadecimal digits", |text| {
-        let hint = "`crm-gateway key new NAME` prints a key and its hash";
-        let hex = text.strip_prefix("sha256:").filter(|hex| hex.len() == 64).ok_or(hint)?.as_bytes();
-        let mut hash = [0; 32];
-        for (byte, pair) in hash.iter_mut().zip(hex.chunks_exact(2)) {
-            let digit = |at: u8| char::from(at).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-            *byte = digit(pair[0]).zip(digit(pair[1])).map(|(high, low)| high << 4 | low).ok_or(hint)?;
-        }
-        Ok(KeyHash(hash))
-    })
-    .unquoted()
 }

@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout};
 
 use super::claims::{self, BadToken};
 use super::jwks::{Jwks, install};
-use super::{Consumer, KeyHash, Limit, Member, RAW, Scopes, hash};
+use super::{Clock, Consumer, KeyHash, Limit, Member, RAW, Scopes, hash};
 use crate::config::BEARERS;
 use crate::model::context::APART;
 use crate::model::{Class, Sight};
@@ -57,9 +57,6 @@ pub struct Rules {
     /// The masks all are under.
     pub mask: Vec<String>,
 }
-
-/// What time it is.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Where the provider's keys are asked for: one fixed place.
 pub trait Provider: Send + Sync {
@@ -122,6 +119,15 @@ impl Tokens {
     pub fn replace(&self, keys: Jwks) {
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(keys));
         self.known.invalidate_all();
+    }
+
+    /// Begins with the keys that another set of rules has, if it has any.
+    pub fn begin_with_keys_of(&self, other: &Self) {
+        let keys = other.keys.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut own = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        if own.is_none() {
+            *own = keys;
+        }
     }
 
     /// The bearer of a token that was found good before and still is. No signature is checked, and nothing is asked.
@@ -246,9 +252,11 @@ impl Tokens {
                 class: rules.class,
                 weight: rules.weight,
                 rate_limit: rules.rate_limit,
+                daily_budget: None,
                 mask,
             },
             limit,
+            None,
         ))
     }
 }

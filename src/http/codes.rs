@@ -213,8 +213,8 @@ impl Code {
                 "rate_limited",
                 StatusCode::TOO_MANY_REQUESTS,
                 "Too many requests with this key",
-                "The key has used up its own requests per second. This is the gateway's limit, not the CRM's.",
-                "Wait for `Retry-After`; `RateLimit` shows what is left on every answer.",
+                "The key has used up its own requests per second, or the calls of the CRMs that it may cause in a day. These are the gateway's limits, not the CRM's.",
+                "Wait for `Retry-After`; `RateLimit` on every answer shows what is left of the first, `/quota` of the second. What is remembered is answered also without calls.",
             ),
             Self::Internal => later(
                 "internal",

@@ -51,7 +51,7 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub use operations::Recovery;
-pub use ops::{Readiness, admin};
+pub use ops::{Desk, Readiness, Reloaded, Reloads, admin};
 
 use crate::consumers::Consumers;
 use crate::hub::Hub;

@@ -14,7 +14,7 @@ use tower::ServiceExt as _;
 use utoipa::openapi::path::{HttpMethod, Operation};
 
 use super::rendered::Rendered;
-use super::{Api, Readiness, Settings, admin, freshness, resources, with_routes};
+use super::{Api, Desk, Readiness, Reloads, Settings, admin, freshness, resources, with_routes};
 use crate::consumers::{Consumer, Consumers, Scopes, hash};
 use crate::hub::{Hub, Provenance};
 use crate::idempotency::Journal;
@@ -36,12 +36,13 @@ fn consumer(name: &str, scopes: &[&str]) -> Consumer {
     Consumer {
         name: name.into(),
         identity: name.into(),
-        keys: vec![hash(name)],
+        keys: vec![hash(name).into()],
         scopes: scopes.iter().map(|scope| scope.parse().unwrap()).collect::<Scopes>(),
         sight: Arc::default(),
         class: Class::Interactive,
         weight: 1,
         rate_limit: NonZeroU32::new(3).unwrap(),
+        daily_budget: None,
         mask: Vec::new(),
     }
 }
@@ -72,7 +73,7 @@ fn front(settings: Settings) -> Front {
     let (router, _) = with_routes(
         Api {
             hub: Arc::new(Hub::empty()),
-            consumers: Arc::new(Consumers::new(consumers)),
+            consumers: Arc::new(Consumers::new(consumers, Arc::new(jiff::Timestamp::now))),
             journal: Journal::in_memory(),
             metrics: Arc::clone(&metrics),
             settings,
@@ -427,7 +428,14 @@ async fn head_is_answered_like_get_without_the_body() {
 #[tokio::test]
 async fn operators_see_life_readiness_and_metrics_and_nothing_else() {
     let (readiness, metrics) = (Readiness::new(), Arc::new(Metrics::new()));
-    let router = admin(readiness.clone(), Arc::clone(&metrics), Arc::new(Hub::empty()), Journal::in_memory());
+    let router = admin(Desk {
+        readiness: readiness.clone(),
+        metrics: Arc::clone(&metrics),
+        hub: Arc::new(Hub::empty()),
+        journal: Journal::in_memory(),
+        consumers: Arc::new(Consumers::new(Vec::new(), Arc::new(jiff::Timestamp::now))),
+        reloads: Reloads::default(),
+    });
     let see = async |path: &str| {
         let request = Request::builder().uri(path).body(Body::empty()).unwrap();
         Answer::of(router.clone().oneshot(request).await.unwrap()).await

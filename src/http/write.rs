@@ -56,7 +56,7 @@ pub(super) async fn create<R: Resource>(call: Call, body: Body) -> Result<Respon
         check(&call, consumer, &asked)?;
         return Ok(valid());
     }
-    let ctx = call.circumstances(consumer);
+    let ctx = call.circumstances(&caller.0);
     make(&call, &ctx, &asked, call.claimed()).await
 }
 
@@ -88,7 +88,7 @@ pub(super) async fn change<R: Resource>(call: Call, body: Body) -> Result<Respon
     if asked.validate_only {
         return Ok(valid());
     }
-    let ctx = call.circumstances(consumer);
+    let ctx = call.circumstances(&caller.0);
     let (scope, _) = call.scope::<R>(&ctx, consumer, Vec::new()).await?;
     let id = asked.id.as_ref().ok_or_else(not_found)?;
     let deed = deed::<R>(&call, &ctx, &asked, call.claimed())?;
@@ -105,7 +105,7 @@ pub(super) async fn delete<R: Resource>(call: Call, body: Body) -> Result<Respon
     if asked.validate_only {
         return Ok(valid());
     }
-    let ctx = call.circumstances(consumer);
+    let ctx = call.circumstances(&caller.0);
     let (scope, _) = call.scope::<R>(&ctx, consumer, Vec::new()).await?;
     let id = asked.id.as_ref().ok_or_else(not_found)?;
     let deed = deed::<R>(&call, &ctx, &asked, call.claimed())?;

@@ -15,6 +15,7 @@ use super::deeds::{Act, Clerk, Decision, Teller, not_carried_out};
 use super::{Failure, Hub, PageRequest, Provenance, Scope, Shelf};
 use crate::crm::{Likeness, Source, mark};
 use crate::idempotency::{Claimed, Deed, Intent, Operation};
+use crate::model::allowance::Allowance;
 use crate::model::context::{Freshness, Payer, Reason};
 use crate::model::interest::Interest;
 use crate::model::{Ctx, Entity, Record, RecordId};
@@ -130,8 +131,10 @@ impl Hub {
 
 /// The circumstances of a look that no request waits for. No answer is taken that memory has, not even when the CRM fails.
 fn of_nobody(payer: Payer) -> Ctx {
+    // Counted like any other, but not left undone: a budget must not keep anybody from knowing what became of a payment.
+    let allowance = payer.allowance.as_ref().map(Allowance::unbound);
     Ctx {
-        payer,
+        payer: Payer { allowance, ..payer },
         reason: Reason::Write,
         deadline: Instant::now(),
         max_wait: None,

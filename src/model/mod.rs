@@ -1,5 +1,6 @@
 //! The normalised vocabulary: plain data, no I/O. What both CRMs are translated into and all consumers read.
 
+pub mod allowance;
 pub mod bonus;
 pub mod calendar;
 pub mod checklist;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::allowance::Exhausted;
+
 /// Why a call was given no turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -36,6 +38,9 @@ pub enum Error {
         /// When a call like it would be served.
         retry_after: Duration,
     },
+    /// Nobody who wants the call may cause more calls today. Nothing was sent.
+    #[error("the daily budget of {} calls is used up", .0.budget)]
+    Exhausted(Exhausted),
     /// The CRM fails, so nothing is sent for a while. Nothing was sent.
     #[error("the CRM fails and is given a pause")]
     Unavailable {
@@ -73,6 +78,7 @@ impl Error {
     pub fn may_have_been_sent(&self) -> bool {
         match self {
             Self::Overloaded { .. }
+            | Self::Exhausted(_)
             | Self::Unavailable { .. }
             | Self::Abandoned
             | Self::NoSignIn

@@ -15,6 +15,8 @@
 //! * `after_writes`: what was written is seen by whoever asks later, in random sequences
 //! * `narrowing`: what fits a filter is found in a wider list that memory holds
 //! * `dashboard`: what the operator page and its data say
+//! * `allowances`: keys that end, and calls of the CRMs that a consumer may cause in a day
+//! * `rotation`: credentials of the CRMs and the rules of tokens are exchanged while the gateway runs
 //! * `restart`: what a gateway knows from the one before it, and what it reads ahead
 //! * `idempotency`: a write with a key of its own is carried out once
 //! * `operations`: what became of a write that nobody knows of is found out, whatever is written; the log of writes
@@ -49,6 +51,7 @@ mod support;
 mod traces;
 
 mod after_writes;
+mod allowances;
 mod architecture;
 mod batch;
 mod cache;
@@ -79,6 +82,7 @@ mod quota;
 mod released;
 mod resources;
 mod restart;
+mod rotation;
 mod scheduler;
 mod secrets;
 mod security;

@@ -75,6 +75,7 @@ fn the_example_shows_the_embedded_defaults() {
         "alfacrm.base_url",
         "alfacrm.email",
         "consumers.web-app.branches",
+        "consumers.web-app.daily_budget",
         "cryptocrm.base_url",
         "cryptocrm.secret",
         "cryptocrm.token",

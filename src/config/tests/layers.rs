@@ -97,7 +97,7 @@ fn a_consumer_is_read_whole() {
          branches = [3]\nclass = \"batch\"\nmask = [\"contacts\", \"notes\"]\n"
     );
     let consumer = &good(&text, &[]).consumers[0];
-    assert_eq!(consumer.key_hashes, [KeyHash([0xab; 32])]);
+    assert_eq!(consumer.key_hashes, [KeyHash([0xab; 32]).into()]);
     let write = Scope::Of { resource: "students".into(), access: Access::Write };
     assert_eq!(consumer.scopes, [Scope::All, write]);
     assert_eq!(consumer.branches, Some(vec![3]));

@@ -13,6 +13,7 @@ use tracing::Instrument as _;
 use super::breaker::Effect;
 use super::room::Lane;
 use super::{Ended, Pacer};
+use crate::model::allowance::Held;
 use crate::model::context::{Payer, Reason};
 use crate::telemetry::trace;
 use crate::upstream::{Answer, Attempt, Call, Error, Meter};
@@ -40,6 +41,7 @@ impl Turns {
     fn refused(&self, lane: Lane, error: &Error) {
         let reason = match error {
             Error::Overloaded { refusal, .. } => refusal.name(),
+            Error::Exhausted(_) => "budget",
             Error::Unavailable { .. } => "breaker",
             Error::NoSignIn => "sign_in",
             _ => return,
@@ -58,6 +60,13 @@ pub struct Quota<S> {
 impl<S> Clone for Quota<S> {
     fn clone(&self) -> Self {
         Self { turns: Arc::clone(&self.turns), inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<S> Quota<S> {
+    /// The same turns for another service, made of the one inside.
+    pub fn around<T>(&self, inner: impl FnOnce(&S) -> T) -> Quota<T> {
+        Quota { turns: Arc::clone(&self.turns), inner: Arc::new(inner(&self.inner)) }
     }
 }
 
@@ -102,6 +111,7 @@ where
             let mut flight = Flight {
                 turns: &turns,
                 payer: turn.payer,
+                allowed: turn.allowed,
                 probe: turn.probe,
                 reason,
                 operation: attempt.call.operation,
@@ -150,6 +160,8 @@ fn fingerprint(call: &Call) -> u64 {
 struct Flight<'a> {
     turns: &'a Turns,
     payer: Payer,
+    /// Taken of the payer's allowance.
+    allowed: Option<Held>,
     probe: bool,
     reason: Reason,
     operation: &'static str,
@@ -163,6 +175,9 @@ impl Drop for Flight<'_> {
         let Meter { crm, metrics, .. } = &self.turns.meter;
         if self.left {
             metrics.quota_spent(crm.name(), self.payer.label(), self.reason.name());
+            if let Some(allowed) = self.allowed.take() {
+                allowed.spend();
+            }
         }
         let pulse = self.turns.pacer.ended(self.sent_at, self.probe, self.ended);
         if let Ended::Limited(_) = self.ended {

@@ -94,7 +94,7 @@ pub(super) struct Held {
 
 /// A call that wants a turn.
 pub(super) fn request<'a>(reason: Reason, payer: &'a Payer, cost: u32, bytes: usize) -> Request<'a> {
-    let Payer { consumer, class, weight } = payer;
+    let Payer { consumer, class, weight, .. } = payer;
     let before = Before::default();
     Request { reason, class: *class, consumer, weight: *weight, cost, bytes, before }
 }

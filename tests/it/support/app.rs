@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
-use crm_gateway::app::{self, App, Instead};
+use crm_gateway::app::{self, App, Instead, Ledger, Reload};
 use crm_gateway::config::Config;
 use crm_gateway::consumers::{Provider, hash};
 use crm_gateway::hub::{Clock, Hub};
@@ -225,6 +225,8 @@ impl Setup {
             public: Door::Router(routers.public),
             admin: Door::Router(routers.admin),
             hub: Some(routers.hub),
+            reload: Some(routers.reload),
+            ledger: Some(routers.ledger),
             held: None,
         }
     }
@@ -241,9 +243,12 @@ impl Setup {
         let config = setup.config(&url(&alfa_server), &url(&crypto_server));
         let app = App::bind(&config, Instead::of_disk()).await.unwrap();
         let (public, admin) = (app.address().unwrap(), app.admin_address().unwrap());
+        let app_reload = app.reload();
         let run = tokio::spawn(async move { app.run(std::future::pending::<Duration>()).await });
         let held = Some(Held { _servers: [alfa_server, crypto_server], run });
-        TestApp { alfa, crypto, public: Door::Socket(public), admin: Door::Socket(admin), hub: None, held }
+        let reload = Some(app_reload);
+        let (public, admin) = (Door::Socket(public), Door::Socket(admin));
+        TestApp { alfa, crypto, public, admin, hub: None, reload, ledger: None, held }
     }
 }
 
@@ -274,6 +279,8 @@ pub(crate) struct TestApp {
     public: Door,
     admin: Door,
     hub: Option<Arc<Hub>>,
+    reload: Option<Arc<Reload>>,
+    ledger: Option<Arc<Ledger>>,
     held: Option<Held>,
 }
 
@@ -339,6 +346,17 @@ impl TestApp {
     /// What stands behind both doors, of a gateway without sockets.
     pub(crate) fn hub(&self) -> &Hub {
         self.hub.as_ref().expect("it has no sockets")
+    }
+
+    /// Takes the configuration of another set-up, as at SIGHUP.
+    pub(crate) async fn reload(&self, setup: &Setup) {
+        let config = setup.config("http://alfa.example", "http://crypto.example");
+        self.reload.as_ref().expect("every gateway can").take(&config).await;
+    }
+
+    /// Keeps what is kept of consumers once a minute.
+    pub(crate) async fn keep_ledger(&self) {
+        self.ledger.as_ref().expect("it has no sockets").save().await.unwrap();
     }
 
     /// How many calls the CRMs received so far, signing in aside.
