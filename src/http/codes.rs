@@ -12,6 +12,7 @@ pub(crate) enum Code {
     NotFound,
     MethodNotAllowed,
     NotAcceptable,
+    RequestTimeout,
     InProgress,
     StaleWrite,
     PayloadTooLarge,
@@ -50,13 +51,14 @@ pub(crate) struct Entry {
 
 impl Code {
     /// All codes, by status.
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::InvalidRequest,
         Self::Unauthenticated,
         Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::NotAcceptable,
+        Self::RequestTimeout,
         Self::InProgress,
         Self::StaleWrite,
         Self::PayloadTooLarge,
@@ -85,6 +87,7 @@ impl Code {
     pub(crate) fn answers_reads(self) -> bool {
         match self {
             Self::MethodNotAllowed
+            | Self::RequestTimeout
             | Self::InProgress
             | Self::StaleWrite
             | Self::PayloadTooLarge
@@ -159,6 +162,13 @@ impl Code {
                 "Only JSON is spoken here",
                 "The `Accept` header excludes `application/json`.",
                 "Leave `Accept` out, or allow `application/json`.",
+            ),
+            Self::RequestTimeout => later(
+                "request_timeout",
+                StatusCode::REQUEST_TIMEOUT,
+                "The body did not arrive in time",
+                "The body of the request took longer to arrive than 20 seconds, or than a request may take.",
+                "Send the request again, whole.",
             ),
             Self::InProgress => later(
                 "in_progress",

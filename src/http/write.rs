@@ -9,6 +9,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, IF_MATC
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
+use super::body::whole;
 use super::clerk::{Reply, view_of};
 use super::codes::Code;
 use super::freshness;
@@ -244,14 +245,7 @@ pub(super) async fn read_body(
     body: Body,
     offer: Offer,
 ) -> Result<Map<String, Value>, Problem> {
-    let bytes = axum::body::to_bytes(body, usize::MAX).await.map_err(|error| {
-        // The layer that limits the size says so by an error of its own.
-        if error.to_string().contains("length limit") {
-            Problem::new(Code::PayloadTooLarge, "The body is larger than the gateway takes.")
-        } else {
-            Problem::new(Code::InvalidRequest, "The body did not arrive whole.")
-        }
-    })?;
+    let bytes = whole(body).await?;
     if bytes.is_empty() && offer == Offer::Act {
         return Ok(Map::new());
     }

@@ -17,6 +17,7 @@
 //! * `dashboard`: what the operator page and its data say
 //! * `allowances`: keys that end, and calls of the CRMs that a consumer may cause in a day
 //! * `rotation`: credentials of the CRMs and the rules of tokens are exchanged while the gateway runs
+//! * `hardening`: depth, size and time of what comes from outside, and what is on which port
 //! * `restart`: what a gateway knows from the one before it, and what it reads ahead
 //! * `idempotency`: a write with a key of its own is carried out once
 //! * `operations`: what became of a write that nobody knows of is found out, whatever is written; the log of writes
@@ -68,6 +69,7 @@ mod examples;
 mod explain;
 mod faults;
 mod gather;
+mod hardening;
 mod idempotency;
 mod joining;
 mod matrix;

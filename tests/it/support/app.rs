@@ -21,6 +21,7 @@ use crm_gateway::sandbox::server::Server;
 use crm_gateway::sandbox::{self, Size, alfa, crypto};
 use crm_gateway::store::Store;
 use crm_gateway::upstream::wire::Transport;
+use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, Method, Request, response};
 use http_body_util::BodyExt as _;
 use hyper_util::rt::TokioIo;
@@ -411,6 +412,32 @@ impl Asker {
 
     pub(crate) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
         let (parts, bytes) = self.fetch(method, path, body).await;
+        let text = String::from_utf8(bytes.to_vec()).expect("the gateway writes UTF-8");
+        let json = serde_json::from_str(&text).unwrap_or_default();
+        Answer { status: parts.status.as_u16(), headers: parts.headers, text, json }
+    }
+
+    /// Sends a text in place of a JSON value.
+    pub(crate) async fn send_text(&self, method: Method, path: &str, body: String) -> Answer {
+        self.send_body(method, path, Body::from(body)).await
+    }
+
+    /// Begins a body and never ends it.
+    pub(crate) async fn send_never(&self, method: Method, path: &str) -> Answer {
+        let begun = stream::iter([Ok::<_, std::convert::Infallible>(Bytes::from_static(b"{"))]);
+        self.send_body(method, path, Body::from_stream(begun.chain(stream::pending()))).await
+    }
+
+    async fn send_body(&self, method: Method, path: &str, body: Body) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let request = request.header("content-type", "application/json").body(body).unwrap();
+        let Door::Router(router) = &self.door else { panic!("it has sockets") };
+        let response = router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
         let text = String::from_utf8(bytes.to_vec()).expect("the gateway writes UTF-8");
         let json = serde_json::from_str(&text).unwrap_or_default();
         Answer { status: parts.status.as_u16(), headers: parts.headers, text, json }
