@@ -344,11 +344,9 @@ pub struct App {
 impl App {
     /// Listens on the configured addresses; from now on connections wait to be served.
     pub async fn bind(config: &Config, instead: Instead) -> Result<Self, StartError> {
-        let listen = async |address| {
-            TcpListener::bind(address).await.map_err(|cause| StartError::Listen { address, cause })
-        };
-        let public = listen(config.server.listen).await?;
-        let admin = listen(config.server.admin_listen).await?;
+        let listen = |address| listen::bind(address).map_err(|cause| StartError::Listen { address, cause });
+        let public = listen(config.server.listen)?;
+        let admin = listen(config.server.admin_listen)?;
         let routers = build(config, instead)?;
         Ok(Self { routers, public, admin, drain_timeout: config.server.drain_timeout })
     }

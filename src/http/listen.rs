@@ -3,7 +3,8 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tower::util::MapResponse;
 use tower::{Service, ServiceExt as _};
 
@@ -26,6 +27,19 @@ use super::auth::Peer;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
 /// The pause after a connection could not be accepted: there are too many, and trying again at once helps nobody.
 const NO_MORE: Duration = Duration::from_millis(100);
+
+/// Connections that may wait to be accepted. With the library's 128 a burst of new ones overflows: whoever is turned away so
+/// tries again a second later. The system bounds it by its own limit (`net.core.somaxconn`).
+const BACKLOG: u32 = 4096;
+
+/// Listens on an address; from now on connections wait to be served.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A restart must not wait for what the process before it has left behind.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Serves `router` on `listener` until `stop` completes, then waits until all requests under way are answered. While
 /// `leaving` says so, each answer is the last one on its connection: a caller who keeps one open for long goes elsewhere by

@@ -62,6 +62,14 @@ async fn a_family_sees_its_own_child_and_of_a_group_that_it_is_in_it() {
         members.json["items"].as_array().unwrap().iter().map(|one| &one["student_id"]).collect();
     assert_eq!(named, [&json!(own)], "{}", members.text);
     assert_eq!(members.json["total"], Value::Null, "how many the others are is not told");
+    // Nor where the page ends before anybody else was met.
+    let path = format!("/groups/{group}/members?limit=1");
+    let all = home.app.owner().get(&path).await;
+    assert!(all.json["total"].as_u64() > Some(1), "{}", all.text);
+    let first = all.items()[0]["student_id"].as_str().unwrap().to_owned();
+    let page = home.parent_of(&[&first]).get(&path).await;
+    assert_eq!(page.items()[0]["student_id"], first.as_str(), "{}", page.text);
+    assert_eq!(page.json["total"], Value::Null, "{}", page.text);
     let missing = parent.get("/students/alfa-999999").await;
     let hidden = parent.get(&format!("/students/{}", others[0])).await;
     assert_eq!(missing.json["detail"], hidden.json["detail"], "what is hidden looks like what is not there");
@@ -142,6 +150,15 @@ async fn what_is_seen_in_part_cannot_be_written_and_what_is_made_hangs_on_ones_o
         let answer = parent.send(Method::POST, "/schedules", Some(&body)).await;
         assert_eq!(answer.status, status, "{}", answer.text);
     }
+    // What hangs on one's own stays there: it cannot be handed to what one does not see.
+    let made = parent.send(Method::POST, "/schedules", Some(&slot(&own, None))).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let path = format!("/schedules/{}", made.json["id"].as_str().unwrap());
+    let slots = home.app.alfa.rows("regular-lesson");
+    let handed = parent.send(Method::PATCH, &path, Some(&json!({"student_id": others[0]}))).await;
+    assert_eq!(handed.status, 422, "{}", handed.text);
+    assert_eq!(handed.json["errors"][0]["pointer"], "/student_id", "{}", handed.text);
+    assert_eq!(home.app.alfa.rows("regular-lesson"), slots);
 }
 
 #[tokio::test(start_paused = true)]
