@@ -79,6 +79,11 @@ async fn an_api_key_that_is_not_proven_changes_nothing() {
         let answer = app.owner().get("/students?limit=1").await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         assert_eq!(sign_ins(&app), before, "the old token goes on");
+        if told == "refuses" {
+            app.alfa.expire_tokens();
+            let answer = app.owner().get("/students?limit=1").await;
+            assert_eq!(answer.status, 200, "and the next sign-in is with the old key: {}", answer.text);
+        }
     }
 }
 
