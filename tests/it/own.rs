@@ -183,3 +183,37 @@ async fn a_list_is_asked_for_the_family_and_not_for_the_school() {
         assert!(calls <= most, "{path} costs {calls} calls");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_lesson_that_names_its_student_elsewhere_is_found_by_its_id_and_not_in_lists() {
+    let home = Home::new();
+    let (own, _, _) = home.in_a_group();
+    let student: u64 = own.trim_start_matches("alfa-").parse().unwrap();
+    let names = |row: &Value, what: &str| row[what].as_array().unwrap().iter().any(|id| *id == student);
+    let attends =
+        |row: &Value| row["details"].as_array().unwrap().iter().any(|one| one["customer_id"] == student);
+    let rows = home.app.alfa.rows("lesson");
+    let conducted = rows.iter().find(|row| row["status"] == 3 && names(row, "customer_ids") && attends(row));
+    let planned = rows.iter().find(|row| {
+        row["status"] == 1
+            && names(row, "customer_ids")
+            && row["details"] == json!([])
+            && row["group_ids"] != json!([])
+    });
+    let (conducted, planned) = (&conducted.unwrap()["id"], &planned.unwrap()["id"]);
+    let parent = home.parent_of(&[&own]);
+    let listed = async || {
+        let lessons = parent.clone().no_cache().walk("/lessons?from=2025-01-01&to=2026-12-31").await;
+        let ids = ids(&lessons);
+        [conducted, planned].map(|id| ids.contains(&format!("alfa-{id}")))
+    };
+    assert_eq!(listed().await, [true, true]);
+    let others: Vec<Value> = vec![json!(student + 1)];
+    home.app.alfa.update_row("lesson", conducted.as_u64().unwrap(), &json!({"customer_ids": others}));
+    home.app.alfa.update_row("lesson", planned.as_u64().unwrap(), &json!({"customer_ids": []}));
+    assert_eq!(listed().await, [false, false]);
+    for id in [conducted, planned] {
+        let answer = parent.clone().no_cache().get(&format!("/lessons/alfa-{id}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    }
+}
