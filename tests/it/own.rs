@@ -158,6 +158,7 @@ async fn what_is_seen_in_part_cannot_be_written_and_what_is_made_hangs_on_ones_o
     let handed = parent.send(Method::PATCH, &path, Some(&json!({"student_id": others[0]}))).await;
     assert_eq!(handed.status, 422, "{}", handed.text);
     assert_eq!(handed.json["errors"][0]["pointer"], "/student_id", "{}", handed.text);
+    assert!(handed.text.contains("this key may not see it"), "{}", handed.text);
     assert_eq!(home.app.alfa.rows("regular-lesson"), slots);
 }
 
