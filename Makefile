@@ -1,7 +1,7 @@
 # What people and CI run, by the same names. Needs Rust and make; `make help` lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test sequences faults check openapi lint-openapi clients schemathesis k8s image-test sbom browser alerts node chromium prometheus bench bench-scheduler bench-day bench-memory chaos soak fuzz image tools peers fuzztools
+.PHONY: help run test sequences faults check openapi lint-openapi clients schemathesis k8s image-test sbom browser alerts node chromium prometheus bench bench-scheduler bench-day bench-memory bench-floods chaos deny advisories fuzz image tools peers fuzztools denytools
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ bench-day: tools ## Lives through a day of school traffic in virtual time, in mi
 
 bench-memory: tools ## Fills the cache and compares what the process takes with cache.max_size, in a minute; fails when it is off
 	cargo bench --locked --bench memory
+
+bench-floods: tools ## Opens 10,000 idle connections and sends floods of bad requests, in about a minute; fails when a target is missed
+	ulimit -n "$$(ulimit -Hn)" && cargo bench --locked --bench floods
 
 chaos: tools ## Kills the gateway over and over while thousands pay and the CRM fails, in minutes; CHAOS_PAYMENTS=10000, CHAOS_SEED=1
 	cargo bench --locked --bench chaos
@@ -102,6 +105,12 @@ sbom: tools ## Writes the bill of materials to target/crm-gateway.cdx.json (Cycl
 image: ## Builds the container image crm-gateway
 	docker build --tag crm-gateway:0.1.0 --tag crm-gateway .
 
+deny: denytools ## Checks licences and sources of all dependencies, and what may not come in (deny.toml)
+	cargo deny --locked check bans licenses sources
+
+advisories: denytools ## Looks all dependencies up in the RustSec database; fails where that cannot be reached
+	cargo deny --locked check advisories
+
 # Rust links with the system's C compiler. Where there is none and Debian's packages can be had, it is installed.
 tools:
 	@command -v cargo >/dev/null || { echo 'Rust is missing: https://rustup.rs tells how to install it' >&2; exit 1; }
@@ -121,6 +130,10 @@ fuzztools:
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends g++; } || \
 		{ echo 'A C++ compiler (c++) is missing; libFuzzer is built with it' >&2; exit 1; }
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --quiet --locked --debug cargo-fuzz@0.13.2
+
+# Built without optimisation, for the same reason.
+denytools: tools
+	@cargo deny --version >/dev/null 2>&1 || cargo install --quiet --locked --debug cargo-deny@0.20.2
 
 node:
 	@command -v npm >/dev/null || { command -v apt-get >/dev/null && \

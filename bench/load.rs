@@ -60,8 +60,8 @@ pub(crate) struct Load {
     pub(crate) address: SocketAddr,
     /// One after the other, over and over, far apart, so that none is hotter than the others.
     pub(crate) requests: Arc<[String]>,
-    /// What each must be answered with.
-    pub(crate) status: u16,
+    /// What each must be answered with: one of these.
+    pub(crate) statuses: Vec<u16>,
     pub(crate) connections: usize,
 }
 
@@ -134,13 +134,15 @@ impl Load {
         let request = &self.requests[next.get()];
         next.set((next.get() + STRIDE) % self.requests.len());
         connection.exchange(request.as_bytes()).await?;
-        let status = format!("HTTP/1.1 {} ", self.status);
-        if connection.buffer.starts_with(status.as_bytes()) {
+        let digits = connection.buffer.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok());
+        let status = digits.and_then(|digits| digits.parse().ok());
+        if status.is_some_and(|status| self.statuses.contains(&status)) {
             return Ok(());
         }
         Err(io::Error::other(format!(
-            "an answer to `{}` is not `{status}`",
-            request.lines().next().unwrap_or("")
+            "an answer to `{}` is {status:?}, not one of {:?}",
+            request.lines().next().unwrap_or(""),
+            self.statuses
         )))
     }
 }

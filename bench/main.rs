@@ -129,7 +129,7 @@ fn compare() -> io::Result<()> {
         let load = |child: &Child, requests: &Arc<[String]>, row: &Asked| Load {
             address: child.address,
             requests: Arc::clone(requests),
-            status: row.answer.status,
+            statuses: vec![row.answer.status],
             connections: CONNECTIONS,
         };
         let mut figures: Vec<[Figures; 4]> = ROWS.iter().map(|_| Default::default()).collect();

@@ -41,7 +41,7 @@ pub(crate) fn gateway() -> io::Result<()> {
             "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n\n{crms}\n\
              [alfacrm.quota]\nrate = {PLENTY}\nburst = {PLENTY}\n\n\
              [cache.policy.students]\nfresh = \"1h\"\n\n\
-             [consumers.bench]\nkey_hashes = [\"{}\"]\nscopes = [\"students:read\"]\nrate_limit = 1000000\n",
+             [consumers.bench]\nkey_hashes = [\"{}\"]\nscopes = [\"students:read\", \"quota:read\"]\nrate_limit = 1000000\n",
             hash(&key)
         );
         let config = Config::from_toml(&config).map_err(io::Error::other)?;

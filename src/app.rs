@@ -1,11 +1,13 @@
 //! The composition root: a configuration in, a running gateway out. The only module that knows everybody.
 
 mod jwks;
+mod ledger;
+mod reload;
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -15,13 +17,16 @@ use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 
+pub use ledger::Ledger;
+pub use reload::Reload;
+
 use crate::cache::{Cache, Policy};
 use crate::config::{self, Config};
 use crate::consumers::{BadJwks, Consumer, Consumers, Provider};
 use crate::crm::Crm;
 use crate::crm::alfa::Alfa;
 use crate::crm::crypto::Crypto;
-use crate::http::{self, Api, Readiness, Settings, listen};
+use crate::http::{self, Api, Readiness, Reloads, Settings, listen};
 use crate::hub::{Clock, Hub, Snapshots};
 use crate::idempotency::journal::Undecided;
 use crate::idempotency::{Journal, Operation};
@@ -119,6 +124,10 @@ pub struct Routers {
     pub hub: Arc<Hub>,
     /// Follows up what an earlier process left open; to be run once requests are welcome.
     pub unfinished: Unfinished,
+    /// What is kept of consumers; to be written from time to time.
+    pub ledger: Arc<Ledger>,
+    /// Takes a changed configuration.
+    pub reload: Arc<Reload>,
 }
 
 /// Writes of an earlier process of which nobody knows what became.
@@ -139,15 +148,23 @@ impl Unfinished {
 /// for the disk.
 pub fn build(config: &Config, instead: Instead) -> Result<Routers, StartError> {
     let metrics = Arc::new(Metrics::new());
+    let alfa = match &config.alfacrm {
+        Some(alfa) => {
+            let transport = instead.alfacrm.map_or_else(|| to_alfa(alfa), Ok)?;
+            Some((Arc::new(Alfa::new(alfa, transport, Arc::clone(&metrics))), alfa.clone()))
+        }
+        None => None,
+    };
+    let crypto = match &config.cryptocrm {
+        Some(crypto) => {
+            let transport = instead.cryptocrm.map_or_else(|| to_crypto(crypto), Ok)?;
+            Some((Arc::new(Crypto::new(crypto, transport, Arc::clone(&metrics))), crypto.clone()))
+        }
+        None => None,
+    };
     let mut crms: Vec<Arc<dyn Crm>> = Vec::new();
-    if let Some(alfa) = &config.alfacrm {
-        let transport = instead.alfacrm.map_or_else(|| to_alfa(alfa), Ok)?;
-        crms.push(Arc::new(Alfa::new(alfa, transport, Arc::clone(&metrics))));
-    }
-    if let Some(crypto) = &config.cryptocrm {
-        let transport = instead.cryptocrm.map_or_else(|| to_crypto(crypto), Ok)?;
-        crms.push(Arc::new(Crypto::new(crypto, transport, Arc::clone(&metrics))));
-    }
+    crms.extend(alfa.iter().map(|(alfa, _)| Arc::clone(alfa) as _));
+    crms.extend(crypto.iter().map(|(crypto, _)| Arc::clone(crypto) as _));
     let branches = config.alfacrm.as_ref().map(|alfa| alfa.branches.clone()).unwrap_or_default();
     // What is known and what is said of it share the memory evenly: a record is said in several ways, but not all are.
     let half = config.cache.max_size / 2;
@@ -166,16 +183,28 @@ pub fn build(config: &Config, instead: Instead) -> Result<Routers, StartError> {
             Operations { open, needs_review }
         }
     });
-    let snapshots = Snapshots::open(store, Arc::clone(&clock), &account(config), half / 4)?;
+    let snapshots = Snapshots::open(store.clone(), Arc::clone(&clock), &account(config), half / 4)?;
     let policies = |resource: &str| policy(config, resource);
     let hub = Hub::new(&crms, cache, Arc::clone(&metrics), &branches, policies, snapshots)?;
     let hub = Arc::new(hub.sealed_by(&secret(config, "cursors")));
+    let subjects = secret(config, "who comes with a token");
     let tokens = match &config.jwt {
-        Some(jwt) => Some(jwks::tokens(jwt, config, Arc::clone(&clock), instead.provider)?),
+        Some(jwt) => Some(jwks::tokens(jwt, &subjects, Arc::clone(&clock), instead.provider.clone())?),
         None => None,
     };
-    let consumers = Consumers::new(consumers(config), Arc::clone(&clock)).with_tokens(tokens);
-    let consumers = Arc::new(consumers);
+    let consumers = Arc::new(Consumers::new(consumers(config), Arc::clone(&clock)).with_tokens(tokens));
+    let ledger = Arc::new(Ledger::open(store, Arc::clone(&consumers))?);
+    let reloads = Reloads::default();
+    let reload = Arc::new(Reload {
+        consumers: Arc::clone(&consumers),
+        alfa,
+        crypto,
+        board: reloads.clone(),
+        clock,
+        provider: instead.provider,
+        jwt: Mutex::new(config.jwt.clone()),
+        subjects,
+    });
     let settings = Settings {
         base_path: config.server.base_path.clone(),
         request_timeout: config.server.request_timeout,
@@ -186,16 +215,18 @@ pub fn build(config: &Config, instead: Instead) -> Result<Routers, StartError> {
         demo_key: instead.demo_key,
     };
     let readiness = Readiness::new();
-    let admin = http::admin(
-        readiness.clone(),
-        Arc::clone(&metrics),
-        Arc::clone(&hub),
-        Arc::clone(&journal),
-        Arc::clone(&consumers),
-    );
+    let admin = http::admin(http::Desk {
+        readiness: readiness.clone(),
+        metrics: Arc::clone(&metrics),
+        hub: Arc::clone(&hub),
+        journal: Arc::clone(&journal),
+        consumers: Arc::clone(&consumers),
+        reloads,
+    });
     let api = Api { hub: Arc::clone(&hub), consumers: Arc::clone(&consumers), journal, metrics, settings };
     let (public, recovery) = http::router(api);
-    Ok(Routers { public, admin, readiness, consumers, hub, unfinished: Unfinished { recovery, open } })
+    let unfinished = Unfinished { recovery, open };
+    Ok(Routers { public, admin, readiness, consumers, hub, unfinished, ledger, reload })
 }
 
 /// Whose data is asked for: the same question to another account, or by another user, has other answers.
@@ -314,11 +345,9 @@ pub struct App {
 impl App {
     /// Listens on the configured addresses; from now on connections wait to be served.
     pub async fn bind(config: &Config, instead: Instead) -> Result<Self, StartError> {
-        let listen = async |address| {
-            TcpListener::bind(address).await.map_err(|cause| StartError::Listen { address, cause })
-        };
-        let public = listen(config.server.listen).await?;
-        let admin = listen(config.server.admin_listen).await?;
+        let listen = |address| listen::bind(address).map_err(|cause| StartError::Listen { address, cause });
+        let public = listen(config.server.listen)?;
+        let admin = listen(config.server.admin_listen)?;
         let routers = build(config, instead)?;
         Ok(Self { routers, public, admin, drain_timeout: config.server.drain_timeout })
     }
@@ -333,9 +362,9 @@ impl App {
         self.admin.local_addr()
     }
 
-    /// Who may call; the set can be exchanged while the gateway runs.
-    pub fn consumers(&self) -> Arc<Consumers> {
-        Arc::clone(&self.routers.consumers)
+    /// Takes a changed configuration while the gateway runs.
+    pub fn reload(&self) -> Arc<Reload> {
+        Arc::clone(&self.routers.reload)
     }
 
     /// Serves until `stop` completes, then ends in order: not ready, a pause for the word to spread (what `stop` gives),
@@ -362,6 +391,11 @@ impl App {
             async move { hub.warm().await }
         });
         let following_up = tokio::spawn(self.routers.unfinished.follow_up());
+        let ledger = self.routers.ledger;
+        let keeping = tokio::spawn({
+            let ledger = Arc::clone(&ledger);
+            async move { ledger.keep().await }
+        });
         let grace = stop.await;
         readiness.drain();
         tokio::time::sleep(grace).await;
@@ -375,25 +409,11 @@ impl App {
             public.abort();
         }
         admin.abort();
+        keeping.abort();
+        ledger.save_or_tell().await;
         hub.flush().await;
         Ok(())
     }
-}
-
-/// Takes what can be taken while requests run: consumers, and the keys of tokens where they are in a file.
-///
-/// # Errors
-/// The file holds no keys; then nothing is taken.
-pub fn reload(config: &Config, consumers: &Consumers) -> Result<(), StartError> {
-    let keys = match (&config.jwt, consumers.tokens()) {
-        (Some(jwt), Some(tokens)) => jwks::in_file(jwt)?.map(|keys| (tokens, keys)),
-        _ => None,
-    };
-    consumers.replace(self::consumers(config));
-    if let Some((tokens, keys)) = keys {
-        tokens.replace(keys);
-    }
-    Ok(())
 }
 
 /// The consumers of a configuration.

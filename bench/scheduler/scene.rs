@@ -31,7 +31,7 @@ pub(crate) fn pacer() -> Pacer {
 }
 
 pub(crate) fn payer(consumer: &str, class: Class) -> Payer {
-    Payer { consumer: consumer.into(), class, weight: 1, budget: None }
+    Payer { consumer: consumer.into(), class, weight: 1, allowance: None }
 }
 
 /// A read for which nobody loses patience.

@@ -84,7 +84,7 @@ fn to_answers(answer: impl Fn(&Request<Bytes>) -> Response<Bytes> + Send + Sync 
 /// Somebody who asks, within a runtime.
 fn ctx() -> Ctx {
     Ctx {
-        payer: Payer { consumer: "fuzz".into(), class: Class::Interactive, weight: 1, budget: None },
+        payer: Payer { consumer: "fuzz".into(), class: Class::Interactive, weight: 1, allowance: None },
         reason: Reason::Miss,
         deadline: tokio::time::Instant::now() + Duration::from_secs(60),
         max_wait: None,

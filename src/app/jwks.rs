@@ -10,8 +10,8 @@ use futures_util::future::BoxFuture;
 use http::{Request, StatusCode};
 use tower::ServiceExt as _;
 
-use super::{JwksError, StartError, class, over_http, secret};
-use crate::config::{self, Config, Jwt};
+use super::{JwksError, StartError, class, over_http};
+use crate::config::{self, Jwt};
 use crate::consumers::{Clock, Jwks, Provider, Rules, Tokens};
 use crate::upstream::transport;
 use crate::upstream::wire::Transport;
@@ -31,15 +31,14 @@ const LARGEST: u64 = 256 * 1024;
 /// asked for at once and again and again, as long as somebody holds the result.
 pub(super) fn tokens(
     jwt: &Jwt,
-    config: &Config,
+    subjects: &[u8],
     clock: Clock,
     instead: Option<Arc<dyn Provider>>,
 ) -> Result<Arc<Tokens>, StartError> {
     match &jwt.jwks {
         config::Jwks::File(path) => {
             let keys = read(path)?;
-            let tokens =
-                Arc::new(Tokens::new(rules(jwt), None, &secret(config, "who comes with a token"), clock));
+            let tokens = Arc::new(Tokens::new(rules(jwt), None, subjects, clock));
             tokens.replace(keys);
             Ok(tokens)
         }
@@ -48,12 +47,7 @@ pub(super) fn tokens(
                 Some(provider) => provider,
                 None => Arc::new(Published { way: way(origin)?, path: path.clone() }),
             };
-            let tokens = Arc::new(Tokens::new(
-                rules(jwt),
-                Some(provider),
-                &secret(config, "who comes with a token"),
-                clock,
-            ));
+            let tokens = Arc::new(Tokens::new(rules(jwt), Some(provider), subjects, clock));
             tokio::spawn(refresh(Arc::downgrade(&tokens)));
             Ok(tokens)
         }

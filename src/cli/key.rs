@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use super::{Failure, print};
-use crate::config::{BEARERS, RESERVED, Scope};
+use crate::config::{BEARERS, RESERVED, Scope, parse_expires};
 use crate::consumers::{hash, new_key};
 
 /// What can be done with keys.
@@ -20,14 +20,14 @@ pub(super) enum Command {
             default_value = "students:read,lessons:read,payments:read,projects:read,reference:read,quota:read"
         )]
         scopes: Vec<String>,
-        /// The last day on which it is good, for example 2027-01-31; without, it does not expire.
+        /// When it ends: a day, through the end of which (UTC) it is good, or a time with its offset.
         #[arg(long)]
-        until: Option<jiff::civil::Date>,
+        expires: Option<String>,
     },
 }
 
 pub(super) fn run(command: &Command) -> Result<(), Failure> {
-    let Command::New { name, scopes, until } = command;
+    let Command::New { name, scopes, expires } = command;
     let plain =
         !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if !plain {
@@ -39,15 +39,24 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
     for text in scopes {
         text.parse::<Scope>().map_err(|hint| Failure::wrong(format!("`{text}` is no scope: {hint}")))?;
     }
+    if let Some(text) = expires {
+        let ends = parse_expires(text)
+            .map_err(|hint| Failure::wrong(format!("`{text}` is no day or time: {hint}")))?;
+        if ends <= jiff::Timestamp::now() {
+            return Err(Failure::wrong(format!("`{text}` has passed")));
+        }
+    }
     let key = new_key();
     let scopes: Vec<String> = scopes.iter().map(|scope| format!("\"{scope}\"")).collect();
     eprintln!("The key, shown only now. Give it to the consumer; the gateway keeps its hash alone.");
     print(&key);
     eprintln!("\nFor the configuration:");
-    let until = until.map(|day| format!(" until {day}")).unwrap_or_default();
     print(&format!(
-        "\n[consumers.{name}]\nkey_hashes = [\"{}{until}\"]\nscopes = [{}]",
-        hash(&key),
+        "\n[consumers.{name}]\nkey_hashes = [{}]\nscopes = [{}]",
+        match expires {
+            Some(expires) => format!("{{ hash = \"{}\", expires = {expires} }}", hash(&key)),
+            None => format!("\"{}\"", hash(&key)),
+        },
         scopes.join(", ")
     ));
     Ok(())

@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use super::{Failure, block_on, environment, signals};
-use crate::app::{self, App, Instead};
+use crate::app::{self, App, Instead, Reload};
 use crate::config::{self, Config};
-use crate::consumers::Consumers;
 use crate::telemetry::{self, Flush, LogFormat};
 
 pub(super) fn run(file: Option<&Path>) -> Result<(), Failure> {
@@ -20,8 +19,8 @@ pub(super) fn run(file: Option<&Path>) -> Result<(), Failure> {
         let (public, admin) =
             (app.address().map_err(Failure::failed)?, app.admin_address().map_err(Failure::failed)?);
         tracing::info!(%public, %admin, "listening");
-        let consumers = app.consumers();
-        let reload = signals::reload(move || reload(file, &consumers)).map_err(Failure::failed)?;
+        let taking = app.reload();
+        let reload = signals::reload(async || reload(file, &taking).await).map_err(Failure::failed)?;
         tokio::select! {
             ended = app.run(stop) => ended.map_err(Failure::failed)?,
             () = reload => {}
@@ -31,18 +30,11 @@ pub(super) fn run(file: Option<&Path>) -> Result<(), Failure> {
     })
 }
 
-/// Takes the consumers of the configuration as it is now: keys, scopes, branches, masks and limits, and the keys of tokens
-/// where they are in a file. A bad configuration changes nothing. Everything else takes a restart.
-fn reload(file: Option<&Path>, consumers: &Consumers) {
+/// Takes what can be taken of the configuration as it is now; see [`Reload`]. A bad configuration changes nothing.
+async fn reload(file: Option<&Path>, taking: &Reload) {
     match Config::load(file, environment()) {
-        Ok(config) => match app::reload(&config, consumers) {
-            Ok(()) => tracing::info!(
-                consumers = config.consumers.len(),
-                "consumers reloaded; other settings take a restart"
-            ),
-            Err(error) => tracing::error!(%error, "nothing is reloaded, the old settings stay"),
-        },
-        Err(problems) => tracing::error!("the configuration is not reloaded, the old one stays: {problems}"),
+        Ok(config) => taking.take(&config).await,
+        Err(problems) => taking.refused(&problems),
     }
 }
 

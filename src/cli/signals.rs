@@ -20,12 +20,12 @@ pub(super) fn stop() -> io::Result<impl Future<Output = Duration>> {
     })
 }
 
-/// Calls `reload` at every SIGHUP, for ever.
-pub(super) fn reload(reload: impl Fn()) -> io::Result<impl Future<Output = ()>> {
+/// Calls `reload` at every SIGHUP, for ever; those that come while it works are one.
+pub(super) fn reload(reload: impl AsyncFn()) -> io::Result<impl Future<Output = ()>> {
     let mut hang_up = signal(SignalKind::hangup())?;
     Ok(async move {
         while hang_up.recv().await.is_some() {
-            reload();
+            reload().await;
         }
         std::future::pending().await
     })

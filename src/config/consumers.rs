@@ -4,52 +4,24 @@
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::civil::Date;
-
+use super::key::{Key, key};
 use super::kind::{self, Kind, word};
 use super::problem::suggest;
 use super::reader::Reader;
 use super::secret::MASK;
-use super::writer::Writer;
+use super::writer::{Writer, quote};
 
 /// One who calls the gateway with a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Consumer {
     /// Its name in metrics and logs.
     pub name: String,
-    /// Its keys; two while a key rotates.
+    /// Its keys; two while one is exchanged for another.
     pub key_hashes: Vec<Key>,
     /// AlfaCRM branches it may see; `None`: all.
     pub branches: Option<Vec<u64>>,
     /// What else it may, and how its calls rank.
     pub rights: Rights,
-}
-
-/// A key of a consumer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Key {
-    /// What it is known by.
-    pub hash: KeyHash,
-    /// The last day (UTC) on which it is good; `None`: it does not expire.
-    pub until: Option<Date>,
-}
-
-/// SHA-256 of an API key. Debug output is `***`: a hash is what an attacker would test guesses against.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct KeyHash(pub [u8; 32]);
-
-/// As the configuration holds it.
-impl fmt::Display for KeyHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("sha256:")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for KeyHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(MASK)
-    }
 }
 
 /// Something a consumer may do.
@@ -140,9 +112,6 @@ pub const BEARERS: &str = "jwt";
 const READ_ONLY: [&str; 8] =
     ["tariffs", "projects", "reference", "history", "messages", "search", "quota", "admin"];
 
-/// What stands between a hash and the last day on which its key is good.
-const UNTIL: &str = " until ";
-
 const ACCESSES: [(&str, Access); 2] = [("read", Access::Read), ("write", Access::Write)];
 const CLASSES: [(&str, Class); 3] =
     [("interactive", Class::Interactive), ("partner", Class::Partner), ("batch", Class::Batch)];
@@ -160,7 +129,7 @@ pub struct Rights {
     pub weight: u32,
     /// Requests per second it may send to the gateway.
     pub rate_limit: u32,
-    /// Calls of the CRMs that it may cause in a day; `None`: as many as it gets turns.
+    /// Calls of the CRMs that it may cause in a day; `None`: as many as there are.
     pub daily_budget: Option<u64>,
     /// Fields it may not see.
     pub mask: Vec<Mask>,
@@ -172,7 +141,7 @@ impl Rights {
         let class = r.get("class", &kind::choice(&CLASSES));
         let weight = r.get("weight", &kind::whole(1..=1000, 1));
         let rate_limit = r.get("rate_limit", &kind::whole(1..=1_000_000, 100));
-        let daily_budget = r.optional("daily_budget", &kind::whole(0..=u64::from(u32::MAX), 20_000));
+        let daily_budget = r.optional("daily_budget", &kind::whole(0..=1_000_000_000, 20_000));
         let mask = r.list("mask", &kind::choice(&MASKS));
         let (scopes, class) = (scopes?, class?);
         for scope in &scopes {
@@ -196,7 +165,7 @@ impl Rights {
         w.plain("rate_limit", self.rate_limit);
         match self.daily_budget {
             Some(calls) => w.plain("daily_budget", calls),
-            None => w.comment("daily_budget: none"),
+            None => w.comment("daily_budget: no bound"),
         }
         w.texts("mask", self.mask.iter().map(|mask| word(&MASKS, mask)));
     }
@@ -229,8 +198,8 @@ impl Consumer {
         let mut unique = true;
         for (i, consumer) in all.iter().enumerate() {
             for other in &all[..i] {
-                let theirs = |key: &Key| other.key_hashes.iter().any(|other| other.hash == key.hash);
-                if consumer.key_hashes.iter().any(theirs) {
+                let same = |key: &Key| other.key_hashes.iter().any(|theirs| theirs.hash == key.hash);
+                if consumer.key_hashes.iter().any(same) {
                     let text = format!("a key of `{}` is listed here too; a key tells who calls", other.name);
                     r.problem(&consumer.name, text);
                     unique = false;
@@ -259,8 +228,11 @@ impl Consumer {
 
     pub(super) fn write(&self, w: &mut Writer) {
         w.section(&["consumers", &self.name]);
-        let shown = |key: &Key| key.until.map_or(MASK.to_owned(), |until| format!("{MASK}{UNTIL}{until}"));
-        w.texts("key_hashes", self.key_hashes.iter().map(shown));
+        let keys = self.key_hashes.iter().map(|key| match key.expires {
+            None => quote(MASK),
+            Some(expires) => format!("{{ hash = {}, expires = {expires} }}", quote(MASK)),
+        });
+        w.plain("key_hashes", format!("[{}]", keys.collect::<Vec<_>>().join(", ")));
         self.rights.write(w);
         match &self.branches {
             Some(branches) => w.numbers("branches", branches),
@@ -301,27 +273,4 @@ impl FromStr for Scope {
 
 fn scope() -> Kind<Scope> {
     Kind::text("a scope such as \"students:read\", or \"*\"", str::parse)
-}
-
-/// A hash, and behind it the day until which the key is good; never quoted, because what stands in its place by mistake is
-/// usually the key itself.
-fn key() -> Kind<Key> {
-    Kind::text("\"sha256:\" and 64 hexadecimal digits", |text| {
-        let hint = "`crm-gateway key new NAME` prints a key and its hash";
-        let (text, until) = match text.split_once(UNTIL) {
-            Some((hash, day)) => {
-                let day = day.parse().map_err(|_| "behind \" until \" stands a day such as 2027-01-31")?;
-                (hash, Some(day))
-            }
-            None => (text, None),
-        };
-        let hex = text.strip_prefix("sha256:").filter(|hex| hex.len() == 64).ok_or(hint)?.as_bytes();
-        let mut hash = [0; 32];
-        for (byte, pair) in hash.iter_mut().zip(hex.chunks_exact(2)) {
-            let digit = |at: u8| char::from(at).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-            *byte = digit(pair[0]).zip(digit(pair[1])).map(|(high, low)| high << 4 | low).ok_or(hint)?;
-        }
-        Ok(Key { hash: KeyHash(hash), until })
-    })
-    .unquoted()
 }

@@ -12,6 +12,7 @@ mod cache;
 mod consumers;
 mod cryptocrm;
 mod environment;
+mod key;
 mod kind;
 mod mapping;
 pub mod operations;
@@ -34,10 +35,9 @@ use std::path::Path;
 pub use alfacrm::{AlfaCrm, Mark, MarkField};
 pub use auth::{Jwks, Jwt};
 pub use cache::{Cache, Policy, RESOURCES};
-pub use consumers::{
-    Access, BEARERS, Class, Consumer, Key, KeyHash, Mask, RESERVED, Rights, SCOPE_RESOURCES, Scope,
-};
+pub use consumers::{Access, BEARERS, Class, Consumer, Mask, RESERVED, Rights, SCOPE_RESOURCES, Scope};
 pub use cryptocrm::{CryptoCrm, DynamicAt, Envelope, FilterDate, Semantics, Shape};
+pub use key::{Key, KeyHash, parse_expires};
 pub use mapping::{FieldKind, FieldRule};
 pub use problem::{Problem, Problems};
 pub use secret::Secret;

@@ -1,25 +1,21 @@
-//! How many requests per second one consumer may send to the gateway itself, and how many calls of the CRMs it may cause in
-//! a day. It refuses, it never makes wait; the
+//! How many requests per second one consumer may send to the gateway itself. It refuses, it never makes wait; the
 //! waiting room is in front of the CRMs.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use governor::clock::Clock as _;
+use governor::clock::Clock;
 use governor::middleware::StateInformationMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use tokio::time::Instant;
-
-use crate::model::{Clock, DailyBudget};
 
 /// The limit of one consumer; clones share it.
 #[derive(Debug, Clone)]
 pub struct Limit {
     rate: NonZeroU32,
     limiter: Arc<RateLimiter<NotKeyed, InMemoryState, TokioClock, StateInformationMiddleware>>,
-    budget: Option<Arc<DailyBudget>>,
 }
 
 /// What a limit says to one request.
@@ -45,18 +41,7 @@ impl Limit {
     pub fn per_second(rate: NonZeroU32) -> Self {
         let clock = TokioClock { start: Instant::now() };
         let limiter = RateLimiter::direct_with_clock(Quota::per_second(rate), clock).with_middleware();
-        Self { rate, limiter: Arc::new(limiter), budget: None }
-    }
-
-    /// And so many calls of the CRMs in a day.
-    #[must_use]
-    pub fn with_budget(self, calls: Option<u64>, clock: &Clock) -> Self {
-        Self { budget: calls.map(|calls| Arc::new(DailyBudget::new(calls, Arc::clone(clock)))), ..self }
-    }
-
-    /// What the consumer may spend of the CRMs' calls in a day, where that is limited.
-    pub fn budget(&self) -> Option<&Arc<DailyBudget>> {
-        self.budget.as_ref()
+        Self { rate, limiter: Arc::new(limiter) }
     }
 
     /// Counts one request.
@@ -75,7 +60,7 @@ struct TokioClock {
     start: Instant,
 }
 
-impl governor::clock::Clock for TokioClock {
+impl Clock for TokioClock {
     type Instant = Duration;
 
     fn now(&self) -> Duration {

@@ -7,20 +7,16 @@ mod failures;
 mod jwks;
 mod key;
 mod limit;
+mod roll;
 mod scope;
 mod tokens;
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
-use subtle::ConstantTimeEq;
 use tokio::time::Instant;
 
 use failures::Failures;
@@ -29,13 +25,17 @@ pub use claims::BadToken;
 pub use jwks::{BadJwks, Jwks};
 pub use key::{hash, new_key};
 pub use limit::{Limit, Verdict};
+pub use roll::{KeyStanding, Presented};
 pub use scope::Scopes;
 pub use tokens::{Provider, Rules, Tokens};
 
 pub use crate::config::{Access, Key, KeyHash};
-pub use crate::model::Clock;
+pub use crate::model::allowance::Clock;
 
+use crate::model::allowance::Allowance;
+use crate::model::context::Payer;
 use crate::model::{Class, Sight};
+use roll::Roll;
 
 /// The mask that hides what a CRM itself says of a record. Bearers of tokens are under it, whatever is configured.
 pub const RAW: &str = "raw";
@@ -48,7 +48,7 @@ pub struct Consumer {
     /// What tells it from all others: its name, and for the bearer of a token who that is, in a form that tells nobody.
     /// It waits for its turns and keeps its keys under it.
     pub identity: Arc<str>,
-    /// Its keys, known by their hashes; two while a key rotates.
+    /// Its keys; two while one is exchanged for another.
     pub keys: Vec<Key>,
     /// What it may do.
     pub scopes: Scopes,
@@ -60,7 +60,7 @@ pub struct Consumer {
     pub weight: u32,
     /// Requests per second to the gateway itself.
     pub rate_limit: NonZeroU32,
-    /// Calls of the CRMs that it may cause in a day; `None`: as many as it gets turns.
+    /// Calls of the CRMs that it may cause in a day.
     pub daily_budget: Option<u64>,
     /// The masks it is under: `contacts`, `balances`, `notes`, and [`RAW`].
     pub mask: Vec<String>,
@@ -73,82 +73,59 @@ pub struct Member {
     pub consumer: Consumer,
     /// Its own limit.
     pub limit: Limit,
+    /// The calls of the CRMs that it caused today; of the bearer of a token where they are limited.
+    pub allowance: Option<Allowance>,
     /// What it may see of records. Who has the same sees the same, so an answer to one is right for the other; scopes
     /// are not in it, because they are asked for each path.
     pub view: Box<str>,
 }
 
+/// How a consumer stands, for operators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its keys.
+    pub keys: Vec<KeyStanding>,
+    /// Calls of the CRMs that it may cause in a day.
+    pub daily_budget: Option<u64>,
+    /// Those of today, and of which day that is, in days since 1970.
+    pub day: (i64, u64),
+}
+
 /// All consumers. The set can be exchanged while requests run.
 pub struct Consumers {
-    members: RwLock<Arc<Members>>,
-    tokens: Option<Arc<Tokens>>,
+    roll: RwLock<Arc<Roll>>,
+    tokens: RwLock<Option<Arc<Tokens>>>,
     failures: Failures,
     clock: Clock,
 }
 
-/// Whose key it is.
-#[derive(Debug)]
-pub enum Found {
-    /// That consumer's.
-    Member(Arc<Member>),
-    /// That of a consumer who needs a new one: this was good until the end of that day (UTC).
-    Expired(Date),
-    /// Nobody's.
-    Unknown,
-}
-
-/// How a key is used. It is told by the beginning of its hash.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyUse {
-    /// Its consumer's name.
-    pub consumer: Arc<str>,
-    /// Eight digits of the hash.
-    pub key: String,
-    /// The last day on which it is good.
-    pub until: Option<Date>,
-    /// When it came last since the gateway started, to the second.
-    pub last_used: Option<Timestamp>,
-}
-
 impl Member {
     /// A consumer with the limit that is its own.
-    fn new(consumer: Consumer, limit: Limit) -> Self {
+    fn new(consumer: Consumer, limit: Limit, allowance: Option<Allowance>) -> Self {
         let view = format!("{:?} {:?}", consumer.mask, consumer.sight).into();
-        Self { consumer, limit, view }
+        Self { consumer, limit, allowance, view }
     }
-}
 
-type Members = HashMap<KeyHash, Known>;
-
-/// A key and whose it is.
-#[derive(Debug, Clone)]
-struct Known {
-    member: Arc<Member>,
-    until: Option<Date>,
-    /// Seconds since 1970; before it came for the first time, the least number.
-    last_used: Arc<AtomicI64>,
-}
-
-impl Known {
-    /// Once a second at most: a line of memory that is written to by every request goes from processor to processor.
-    fn used_at(&self, second: i64) {
-        if self.last_used.load(Ordering::Relaxed) != second {
-            self.last_used.store(second, Ordering::Relaxed);
+    /// Whose bill its calls go on, and with what right, when they are as urgent as that.
+    pub fn payer(&self, class: Class) -> Payer {
+        Payer {
+            consumer: Arc::clone(&self.consumer.identity),
+            class,
+            weight: self.consumer.weight,
+            allowance: self.allowance.clone(),
         }
-    }
-
-    fn is_good(&self, now: Timestamp) -> bool {
-        // The day is looked up for keys that end alone: a hit should not pay for a calendar.
-        self.until.is_none_or(|until| now.to_zoned(TimeZone::UTC).date() <= until)
     }
 }
 
 impl Consumers {
-    /// The consumers that may call.
+    /// The consumers that may call, by this clock.
     pub fn new(consumers: Vec<Consumer>, clock: Clock) -> Self {
+        let roll = Roll::of(consumers, &Roll::default(), &clock);
         Self {
-            members: RwLock::new(Arc::new(index(consumers, &Members::new(), &clock))),
-            tokens: None,
+            roll: RwLock::new(Arc::new(roll)),
+            tokens: RwLock::default(),
             failures: Failures::default(),
             clock,
         }
@@ -157,19 +134,23 @@ impl Consumers {
     /// And those who come with tokens.
     #[must_use]
     pub fn with_tokens(self, tokens: Option<Arc<Tokens>>) -> Self {
-        Self { tokens, ..self }
+        Self { tokens: RwLock::new(tokens), ..self }
     }
 
     /// Those who come with tokens, where any may.
-    pub fn tokens(&self) -> Option<&Arc<Tokens>> {
-        self.tokens.as_ref()
+    pub fn tokens(&self) -> Option<Arc<Tokens>> {
+        self.tokens.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// Exchanges the whole set. A consumer whose limit did not change keeps what it has used of it.
+    /// From now on those who come with tokens are judged by these rules and keys, or nobody may.
+    pub fn replace_tokens(&self, tokens: Option<Arc<Tokens>>) {
+        *self.tokens.write().unwrap_or_else(std::sync::PoisonError::into_inner) = tokens;
+    }
+
+    /// Exchanges the whole set. A consumer whose limit did not change keeps what it has used of it, and each what it spent today.
     pub fn replace(&self, consumers: Vec<Consumer>) {
-        let before = self.members();
-        let after = Arc::new(index(consumers, &before, &self.clock));
-        *self.members.write().unwrap_or_else(std::sync::PoisonError::into_inner) = after;
+        let after = Roll::of(consumers, &self.roll(), &self.clock);
+        *self.roll.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(after);
     }
 
     /// How long a peer is refused that failed too often; what it comes with may be known all the same.
@@ -182,93 +163,74 @@ impl Consumers {
         self.failures.note(peer, Instant::now());
     }
 
-    /// The consumer a key belongs to, or a token that was found good before.
-    pub fn find(&self, presented: &str) -> Found {
+    /// Whose key that is, or whose token, if it was found good before.
+    pub fn look_up(&self, presented: &str) -> Presented {
         let presented = hash(presented);
-        let members = self.members();
-        let Some((hash, known)) = members.get_key_value(&presented) else {
-            let token = self.tokens.as_ref().and_then(|tokens| tokens.known(&presented));
-            return token.map_or(Found::Unknown, Found::Member);
-        };
-        if !bool::from(hash.0.ct_eq(&presented.0)) {
-            return Found::Unknown;
-        }
-        let now = (self.clock)();
-        match known.until.filter(|_| !known.is_good(now)) {
-            Some(until) => Found::Expired(until),
-            None => {
-                known.used_at(now.as_second());
-                Found::Member(Arc::clone(&known.member))
+        match self.roll().look_up(&presented, (self.clock)()) {
+            Presented::Unknown => {
+                let known = self.tokens().and_then(|tokens| tokens.known(&presented));
+                known.map_or(Presented::Unknown, Presented::Good)
             }
+            found => found,
         }
     }
 
-    /// How all keys are used, by consumer.
-    pub fn keys(&self) -> Vec<KeyUse> {
-        let members = self.members();
-        let mut keys: Vec<KeyUse> = members
-            .iter()
-            .map(|(hash, known)| KeyUse {
-                consumer: Arc::clone(&known.member.consumer.name),
-                key: hash.0[..4].iter().map(|byte| format!("{byte:02x}")).collect(),
-                until: known.until,
-                last_used: Timestamp::from_second(known.last_used.load(Ordering::Relaxed))
-                    .ok()
-                    .filter(|at| *at > Timestamp::UNIX_EPOCH),
-            })
-            .collect();
-        keys.sort_by(|a, b| (&a.consumer, &a.key).cmp(&(&b.consumer, &b.key)));
-        keys
+    /// The consumer a key belongs to, or a token that was found good before.
+    pub fn find(&self, presented: &str) -> Option<Arc<Member>> {
+        match self.look_up(presented) {
+            Presented::Good(member) => Some(member),
+            Presented::Expired(_) | Presented::Unknown => None,
+        }
     }
 
     /// The consumer of that name.
     pub fn named(&self, name: &str) -> Option<Arc<Member>> {
-        let members = self.members();
-        let known = members.values().find(|known| &*known.member.consumer.name == name);
-        known.map(|known| Arc::clone(&known.member))
+        self.roll().named(name).cloned()
     }
 
-    fn members(&self) -> Arc<Members> {
-        Arc::clone(&self.members.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+    /// How each stands, in the order of the configuration.
+    pub fn standing(&self) -> Vec<Standing> {
+        let roll = self.roll();
+        let of = |member: &Arc<Member>| {
+            if let Some(allowance) = &member.allowance {
+                // Looking turns the page of the day.
+                allowance.standing();
+            }
+            Standing {
+                name: Arc::clone(&member.consumer.name),
+                keys: roll.keys_of(&member.consumer),
+                daily_budget: member.consumer.daily_budget,
+                day: member.allowance.as_ref().map(Allowance::count).unwrap_or_default(),
+            }
+        };
+        roll.members().iter().map(of).collect()
+    }
+
+    /// An earlier process let somebody in with the key of this mark.
+    pub fn was_used(&self, mark: &str, at: Timestamp) {
+        self.roll().was_used(mark, at);
+    }
+
+    fn roll(&self) -> Arc<Roll> {
+        Arc::clone(&self.roll.read().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 }
 
 impl std::fmt::Debug for Consumers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Consumers").field("members", &self.members().len()).finish_non_exhaustive()
+        f.debug_struct("Consumers").field("roll", &self.roll()).finish_non_exhaustive()
     }
-}
-
-fn index(consumers: Vec<Consumer>, before: &Members, clock: &Clock) -> Members {
-    let mut members = Members::new();
-    for consumer in consumers {
-        let (rate, daily) = (consumer.rate_limit, consumer.daily_budget);
-        let same =
-            |old: &Consumer| old.name == consumer.name && (old.rate_limit, old.daily_budget) == (rate, daily);
-        let kept = before.values().find(|known| same(&known.member.consumer));
-        let limit = kept.map(|known| known.member.limit.clone());
-        let limit = limit.unwrap_or_else(|| Limit::per_second(rate).with_budget(daily, clock));
-        let keys = consumer.keys.clone();
-        let member = Arc::new(Member::new(consumer, limit));
-        for Key { hash, until } in keys {
-            let used = before.get(&hash).map(|known| Arc::clone(&known.last_used));
-            let last_used = used.unwrap_or_else(|| Arc::new(AtomicI64::new(i64::MIN)));
-            members.insert(hash, Known { member: Arc::clone(&member), until, last_used });
-        }
-    }
-    members
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Mutex;
 
     fn consumer(name: &str, keys: &[&str]) -> Consumer {
         Consumer {
             name: name.into(),
             identity: name.into(),
-            keys: keys.iter().map(|key| Key { hash: hash(key), until: None }).collect(),
+            keys: keys.iter().map(|key| hash(key).into()).collect(),
             scopes: Scopes::all(),
             sight: Arc::default(),
             class: Class::Partner,
@@ -279,79 +241,100 @@ mod tests {
         }
     }
 
-    fn noon() -> Clock {
-        Arc::new(|| "2026-02-25T12:00:00Z".parse().unwrap())
-    }
-
-    fn member(consumers: &Consumers, key: &str) -> Option<Arc<Member>> {
-        match consumers.find(key) {
-            Found::Member(member) => Some(member),
-            Found::Expired(_) | Found::Unknown => None,
-        }
-    }
-
     #[tokio::test]
     async fn both_keys_of_a_rotation_find_the_consumer_and_no_other_text_does() {
-        let both = vec![consumer("web", &["old", "new"]), consumer("batch", &["third"])];
-        let consumers = Consumers::new(both, noon());
+        let consumers = Consumers::new(
+            vec![consumer("web", &["old", "new"]), consumer("batch", &["third"])],
+            Arc::new(Timestamp::now),
+        );
         for key in ["old", "new"] {
-            assert_eq!(&*member(&consumers, key).unwrap().consumer.name, "web");
+            assert_eq!(&*consumers.find(key).unwrap().consumer.name, "web");
         }
-        assert_eq!(&*member(&consumers, "third").unwrap().consumer.name, "batch");
-        assert!(matches!(consumers.find(""), Found::Unknown));
-        assert!(matches!(consumers.find("Old"), Found::Unknown));
+        assert_eq!(&*consumers.find("third").unwrap().consumer.name, "batch");
+        assert!(consumers.find("").is_none());
+        assert!(consumers.find("Old").is_none());
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_exchange_does_not_refill_a_limit_that_stays_the_same() {
-        let consumers = Consumers::new(vec![consumer("web", &["key"])], noon());
-        let spend = || member(&consumers, "key").unwrap().limit.check().allowed();
+        let consumers = Consumers::new(vec![consumer("web", &["key"])], Arc::new(Timestamp::now));
+        let spend = || consumers.find("key").unwrap().limit.check().allowed();
         assert!(spend() && spend() && !spend());
         consumers.replace(vec![consumer("web", &["key"])]);
         assert!(!spend());
         consumers.replace(vec![consumer("web", &["other"])]);
-        assert!(member(&consumers, "key").is_none());
+        assert!(consumers.find("key").is_none());
+    }
+
+    /// A clock that shows what it was last set to.
+    fn clock(start: &str) -> (Clock, impl Fn(&str)) {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let shown = Arc::new(std::sync::Mutex::new(at(start)));
+        let look = Arc::clone(&shown);
+        (Arc::new(move || *look.lock().unwrap()), move |text| *shown.lock().unwrap() = at(text))
     }
 
     #[tokio::test]
-    async fn an_exchange_does_not_refill_a_budget_that_stays_the_same() {
-        let of = |daily_budget| vec![Consumer { daily_budget, ..consumer("web", &["key"]) }];
-        let consumers = Consumers::new(of(Some(1)), noon());
-        let used_up =
-            || member(&consumers, "key").unwrap().limit.budget().map(|budget| budget.used_up().is_some());
-        assert_eq!(used_up(), Some(false));
-        member(&consumers, "key").unwrap().limit.budget().unwrap().spend();
-        consumers.replace(of(Some(1)));
-        assert_eq!(used_up(), Some(true));
-        consumers.replace(of(Some(2)));
-        assert_eq!(used_up(), Some(false));
-        consumers.replace(of(None));
-        assert_eq!(used_up(), None);
+    async fn a_key_is_good_until_it_expires_and_its_holder_alone_is_told() {
+        let (clock, set) = clock("2027-01-31T12:00:00Z");
+        let mut web = consumer("web", &["new"]);
+        let ends = crate::config::parse_expires("2027-01-31").unwrap();
+        web.keys.push(Key { hash: hash("old"), expires: Some(ends) });
+        let consumers = Consumers::new(vec![web], clock);
+        for (now, good) in [
+            ("2027-01-31T23:59:59.999Z", true),
+            ("2027-02-01T00:00:00Z", false),
+            ("2027-01-31T23:00:00Z", true),
+            ("2031-01-01T00:00:00Z", false),
+        ] {
+            set(now);
+            match consumers.look_up("old") {
+                Presented::Good(member) => assert!(good && &*member.consumer.name == "web", "{now}"),
+                Presented::Expired(since) => assert!(!good && since == ends, "{now}"),
+                Presented::Unknown => panic!("{now}"),
+            }
+            assert_eq!(consumers.find("old").is_some(), good, "{now}");
+            assert!(consumers.find("new").is_some(), "the other key of the same consumer has no end");
+            assert!(matches!(consumers.look_up("odl"), Presented::Unknown));
+        }
     }
 
     #[tokio::test]
-    async fn a_key_is_good_until_the_end_of_its_last_day_and_tells_when_it_came() {
-        let now = Arc::new(Mutex::new("2026-02-28T23:59:59Z".parse::<Timestamp>().unwrap()));
-        let clock: Clock = {
-            let now = Arc::clone(&now);
-            Arc::new(move || *now.lock().unwrap())
+    async fn when_a_key_was_last_used_is_known_after_an_exchange_and_from_an_earlier_process() {
+        let (clock, set) = clock("2027-01-31T12:00:00Z");
+        let consumers = Consumers::new(vec![consumer("web", &["old", "new"])], clock);
+        let used = || {
+            let standing = consumers.standing().remove(0);
+            standing.keys.into_iter().map(|key| key.last_used.map(|at| at.to_string())).collect::<Vec<_>>()
         };
-        let until = Some("2026-02-28".parse().unwrap());
-        let mut web = consumer("web", &["old", "new"]);
-        web.keys[0].until = until;
-        let consumers = Consumers::new(vec![web.clone()], clock);
-        assert!(consumers.keys().iter().all(|key| key.last_used.is_none()));
-        assert!(member(&consumers, "old").is_some());
-        *now.lock().unwrap() = "2026-03-01T00:00:00Z".parse().unwrap();
-        assert!(matches!(consumers.find("old"), Found::Expired(day) if Some(day) == until));
-        assert!(member(&consumers, "new").is_some());
-        consumers.replace(vec![web]);
-        let old = format!("{}", hash("old"));
-        let used: Vec<_> =
-            consumers.keys().into_iter().map(|key| (key.until, key.last_used.unwrap())).collect();
-        assert!(used.contains(&(until, "2026-02-28T23:59:59Z".parse().unwrap())), "{used:?}");
-        assert!(used.contains(&(None, "2026-03-01T00:00:00Z".parse().unwrap())), "{used:?}");
-        let told = consumers.keys().into_iter().find(|key| key.until == until).unwrap();
-        assert_eq!(told.key, old["sha256:".len()..][..8]);
+        assert_eq!(used(), [None, None]);
+        assert!(consumers.find("old").is_some());
+        set("2027-01-31T12:00:07.5Z");
+        consumers.was_used(&hash("new").mark(), "2027-01-30T00:00:00Z".parse().unwrap());
+        consumers.was_used(&hash("old").mark(), "2027-01-30T00:00:00Z".parse().unwrap());
+        let both = [Some("2027-01-31T12:00:00Z".to_owned()), Some("2027-01-30T00:00:00Z".to_owned())];
+        assert_eq!(used(), both, "the later one counts");
+        consumers.replace(vec![consumer("web", &["old", "new"])]);
+        assert_eq!(used(), both);
+        assert!(consumers.find("old").is_some());
+        assert_eq!(used()[0].as_deref(), Some("2027-01-31T12:00:07Z"));
+    }
+
+    #[tokio::test]
+    async fn an_exchange_keeps_what_was_spent_today_and_takes_the_new_budget() {
+        let (clock, _) = clock("2027-01-31T12:00:00Z");
+        let with = |daily_budget| Consumer { daily_budget, ..consumer("web", &["key"]) };
+        let consumers = Consumers::new(vec![with(None)], clock);
+        let call = || {
+            let payer = consumers.find("key").unwrap().payer(Class::Partner);
+            payer.allowance.unwrap().hold().map(crate::model::allowance::Held::spend)
+        };
+        assert!(call().is_ok() && call().is_ok());
+        consumers.replace(vec![with(Some(3))]);
+        assert!(call().is_ok());
+        assert_eq!(call().unwrap_err().budget, 3);
+        consumers.replace(vec![with(Some(4))]);
+        assert!(call().is_ok());
+        assert_eq!(consumers.standing()[0].day.1, 4);
     }
 }

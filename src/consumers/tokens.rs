@@ -19,8 +19,9 @@ use super::claims::{self, BadToken};
 use super::jwks::{Jwks, install};
 use super::{Consumer, KeyHash, Limit, Member, RAW, Scopes, hash};
 use crate::config::BEARERS;
+use crate::model::allowance::{Allowance, Clock};
 use crate::model::context::APART;
-use crate::model::{Class, Clock, Sight};
+use crate::model::{Class, Sight};
 
 /// The longest token, in bytes.
 const LONGEST: usize = 8 * 1024;
@@ -75,7 +76,7 @@ pub struct Tokens {
     /// By the hash of the token; tokens themselves are not kept.
     known: Cache<KeyHash, Known>,
     /// By who the subject is.
-    limits: Cache<Arc<str>, Limit>,
+    limits: Cache<Arc<str>, (Limit, Option<Allowance>)>,
     names: hmac::Key,
     clock: Clock,
 }
@@ -121,6 +122,15 @@ impl Tokens {
     pub fn replace(&self, keys: Jwks) {
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(keys));
         self.known.invalidate_all();
+    }
+
+    /// Begins with the keys that another set of rules has, if it has any.
+    pub fn begin_with_keys_of(&self, other: &Self) {
+        let keys = other.keys.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut own = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        if own.is_none() {
+            *own = keys;
+        }
     }
 
     /// The bearer of a token that was found good before and still is. No signature is checked, and nothing is asked.
@@ -229,8 +239,10 @@ impl Tokens {
         let name = hmac::sign(&self.names, format!("{}\n{}", rules.issuer, claims.subject).as_bytes());
         let name: String = name.as_ref()[..12].iter().map(|byte| format!("{byte:02x}")).collect();
         let identity: Arc<str> = format!("{BEARERS}{APART}{name}").into();
-        let limit = self.limits.get_with(Arc::clone(&identity), || {
-            Limit::per_second(rules.rate_limit).with_budget(rules.daily_budget, &self.clock)
+        let (limit, allowance) = self.limits.get_with(Arc::clone(&identity), || {
+            let budget = rules.daily_budget;
+            let allowance = budget.map(|calls| Allowance::new(Some(calls), Arc::clone(&self.clock)));
+            (Limit::per_second(rules.rate_limit), allowance)
         });
         let mut mask = rules.mask.clone();
         mask.push(RAW.to_owned());
@@ -251,6 +263,7 @@ impl Tokens {
                 mask,
             },
             limit,
+            allowance,
         ))
     }
 }

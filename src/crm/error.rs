@@ -23,8 +23,8 @@ pub enum Kind {
     Unsupported,
     /// It would wait past its deadline; nothing was sent.
     Overloaded,
-    /// Whoever asks has caused as many calls as it may in a day; nothing was sent.
-    OverBudget,
+    /// The consumer may cause no more calls today; nothing was sent.
+    Exhausted,
     /// The CRM cannot be reached, or answers with an error of its own.
     Failed,
     /// The CRM does not take calls at the moment: it limits us.
@@ -88,7 +88,7 @@ impl Error {
         matches!(
             self.kind,
             Kind::Overloaded
-                | Kind::OverBudget
+                | Kind::Exhausted
                 | Kind::Failed
                 | Kind::Unavailable
                 | Kind::Timeout
@@ -105,7 +105,7 @@ impl Error {
             Kind::Unauthorized | Kind::Denied | Kind::Failed => "upstream_error",
             Kind::Unsupported => "not_supported",
             Kind::Overloaded | Kind::Abandoned => "overloaded",
-            Kind::OverBudget => "rate_limited",
+            Kind::Exhausted => "rate_limited",
             Kind::Unavailable => "upstream_unavailable",
             Kind::Timeout => "upstream_timeout",
             Kind::Unreadable => "upstream_invalid",
@@ -119,7 +119,7 @@ impl Error {
             // Below 500 it is the question or the configuration that is wrong.
             _ if self.maybe_applied => false,
             Kind::Failed => self.status.is_none_or(|status| status >= 500),
-            Kind::Overloaded | Kind::OverBudget | Kind::Unavailable | Kind::Timeout | Kind::Abandoned => true,
+            Kind::Overloaded | Kind::Exhausted | Kind::Unavailable | Kind::Timeout | Kind::Abandoned => true,
             Kind::NotFound
             | Kind::Invalid
             | Kind::Unauthorized
@@ -166,19 +166,25 @@ pub fn on_the_way(upstream: &Upstream, error: upstream::Error) -> Error {
 
 fn meaning(crm: Source, error: upstream::Error) -> Error {
     use upstream::Error as Way;
+    if let Way::Exhausted(exhausted) = &error {
+        let budget = exhausted.budget;
+        let detail = format!(
+            "the daily budget of this key, {budget} calls of the CRMs, is used up, and nothing was sent; it begins anew at 00:00 \
+             UTC, and what is remembered is answered meanwhile"
+        );
+        let retry_after = Some(exhausted.retry_after);
+        return Error { retry_after, sent: false, cause: None, ..Error::new(crm, Kind::Exhausted, detail) };
+    }
     let (kind, detail) = match &error {
-        Way::Overloaded { refusal: Refusal::DailyBudget, .. } => {
-            (Kind::OverBudget, "the calls that this key may cause in a day are used up; nothing was sent")
-        }
         Way::Overloaded { refusal, .. } => (
             Kind::Overloaded,
             match refusal {
                 Refusal::Deadline => "the call would wait past its deadline; nothing was sent",
                 Refusal::Full => "the waiting room is full; nothing was sent",
                 Refusal::RetryBudget => "too many calls are being tried again; this one was not",
-                Refusal::DailyBudget => "its consumer may cause no more calls today",
             },
         ),
+        Way::Exhausted(_) => (Kind::Exhausted, "the daily budget is used up; nothing was sent"),
         Way::Unavailable { .. } => {
             (Kind::Unavailable, "the CRM fails and is given a pause; nothing was sent")
         }
@@ -200,17 +206,13 @@ fn meaning(crm: Source, error: upstream::Error) -> Error {
     Error { retry_after, sent, cause: Some(Arc::new(error)), ..Error::new(crm, kind, detail) }
 }
 
-/// What a call is answered whose consumer may cause no more of them today.
-pub fn over_budget(crm: Source, retry_after: Duration) -> Error {
-    meaning(crm, upstream::Error::Overloaded { refusal: Refusal::DailyBudget, retry_after })
-}
-
 /// What a call is answered that is refused before it leaves.
 pub fn refused(crm: Source, refused: Refused) -> Error {
     let error = match refused {
         Refused::Wait(retry_after) => upstream::Error::Overloaded { refusal: Refusal::Deadline, retry_after },
         Refused::Closed(retry_after) => upstream::Error::Unavailable { retry_after },
         Refused::SignIn => upstream::Error::NoSignIn,
+        Refused::Exhausted(exhausted) => upstream::Error::Exhausted(exhausted),
     };
     meaning(crm, error)
 }

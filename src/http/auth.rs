@@ -14,7 +14,7 @@ use super::Shared;
 use super::codes::Code;
 use super::headers::value;
 use super::problem::{Problem, internal};
-use crate::consumers::{Access, BadToken, Consumers, Found, Member, Scopes, Tokens, Verdict};
+use crate::consumers::{Access, BadToken, Consumers, Member, Presented, Scopes, Tokens, Verdict};
 use crate::model::query::shown;
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -68,12 +68,15 @@ async fn find(consumers: &Consumers, key: &str, peer: Option<IpAddr>) -> Result<
         Problem::new(Code::Unauthenticated, why)
             .header(WWW_AUTHENTICATE, "Bearer realm=\"crm-gateway\", error=\"invalid_token\"")
     };
-    match consumers.find(key) {
-        Found::Member(member) => return Ok(member),
-        Found::Expired(day) => {
-            return Err(refused(format!("The key was good until {day}. Ask the operator for a new one.")));
+    match consumers.look_up(key) {
+        Presented::Good(member) => return Ok(member),
+        // Only who holds the key can ask about it, and it is no guess, so it does not count as one.
+        Presented::Expired(since) => {
+            return Err(refused(format!(
+                "The key expired at {since}. The operator of the gateway gives out a new one."
+            )));
         }
-        Found::Unknown => {}
+        Presented::Unknown => {}
     }
     // Whoever shares an address with a flood is let in by a key, or by a token that was good before; nothing else is
     // looked at.

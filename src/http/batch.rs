@@ -105,7 +105,7 @@ async fn create(call: Call, body: Body) -> Answered {
     if validate_only {
         return Ok(write::valid());
     }
-    let mut ctx = call.circumstances(consumer);
+    let mut ctx = call.circumstances(&caller.0);
     ctx.payer.class = ctx.payer.class.max(Class::Batch);
     if ctx.rehearsal.is_some() {
         for part in &parts {

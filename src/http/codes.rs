@@ -12,6 +12,7 @@ pub(crate) enum Code {
     NotFound,
     MethodNotAllowed,
     NotAcceptable,
+    RequestTimeout,
     InProgress,
     StaleWrite,
     PayloadTooLarge,
@@ -50,13 +51,14 @@ pub(crate) struct Entry {
 
 impl Code {
     /// All codes, by status.
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::InvalidRequest,
         Self::Unauthenticated,
         Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::NotAcceptable,
+        Self::RequestTimeout,
         Self::InProgress,
         Self::StaleWrite,
         Self::PayloadTooLarge,
@@ -85,6 +87,7 @@ impl Code {
     pub(crate) fn answers_reads(self) -> bool {
         match self {
             Self::MethodNotAllowed
+            | Self::RequestTimeout
             | Self::InProgress
             | Self::StaleWrite
             | Self::PayloadTooLarge
@@ -160,6 +163,13 @@ impl Code {
                 "The `Accept` header excludes `application/json`.",
                 "Leave `Accept` out, or allow `application/json`.",
             ),
+            Self::RequestTimeout => later(
+                "request_timeout",
+                StatusCode::REQUEST_TIMEOUT,
+                "The body did not arrive in time",
+                "The body of the request took longer to arrive than 20 seconds, or than a request may take.",
+                "Send the request again, whole.",
+            ),
             Self::InProgress => later(
                 "in_progress",
                 StatusCode::CONFLICT,
@@ -213,9 +223,8 @@ impl Code {
                 "rate_limited",
                 StatusCode::TOO_MANY_REQUESTS,
                 "Too many requests with this key",
-                "The key has used up its own requests per second, or the calls of the CRMs that it may cause in a day. These are the \
-                 gateway's limits, not the CRM's.",
-                "Wait for `Retry-After`; `RateLimit` shows on every answer what is left of the second, `/quota` of the day.",
+                "The key has used up its own requests per second, or the calls of the CRMs that it may cause in a day. These are the gateway's limits, not the CRM's.",
+                "Wait for `Retry-After`; `RateLimit` on every answer shows what is left of the first, `/quota` of the second. What is remembered is answered also without calls.",
             ),
             Self::Internal => later(
                 "internal",

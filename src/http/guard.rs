@@ -3,14 +3,14 @@
 use std::any::Any;
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody as _};
+use axum::body::HttpBody as _;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_LENGTH;
-use http_body_util::Limited;
 use tokio::time::{Instant, timeout_at};
 
+use super::body;
 use super::codes::Code;
 use super::problem::{Problem, internal};
 
@@ -36,8 +36,12 @@ pub(super) async fn deadline(State(limit): State<Duration>, mut request: Request
     }
 }
 
-/// Refuses what is too large before anybody reads it.
-pub(super) async fn size(State(max_body): State<usize>, request: Request, next: Next) -> Response {
+/// Refuses what is too large before anybody reads it, and bounds what will be read, in size and in time.
+pub(super) async fn size(
+    State((max_body, patience)): State<(usize, Duration)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > LONGEST_URI {
         return Problem::new(
@@ -54,7 +58,7 @@ pub(super) async fn size(State(max_body): State<usize>, request: Request, next: 
         return Problem::new(Code::PayloadTooLarge, format!("The body is larger than {max_body} bytes."))
             .into_response();
     }
-    next.run(request.map(|body| Body::new(Limited::new(body, max_body)))).await
+    next.run(request.map(|body| body::bounded(body, max_body, patience))).await
 }
 
 /// What is answered in place of a panic.

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -17,6 +17,7 @@ use tracing::Instrument as _;
 
 use super::Shared;
 use super::auth::Caller;
+use super::body::whole;
 use super::codes::Code;
 use super::operations;
 use super::problem::{Problem, internal};
@@ -46,12 +47,9 @@ pub(super) async fn layer(State(front): State<Shared>, mut request: Request, nex
         return next.run(request).await;
     }
     let (head, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, usize::MAX).await else {
-        return Problem::new(
-            Code::PayloadTooLarge,
-            "The body is larger than the gateway takes, or did not arrive whole.",
-        )
-        .into_response();
+    let body = match whole(body).await {
+        Ok(body) => body,
+        Err(problem) => return problem.into_response(),
     };
     let target = head.uri.path_and_query().map_or("", |target| target.as_str());
     let fingerprint = fingerprint(&head.method, target, &body);

@@ -4,7 +4,7 @@
 //! - [`resource`] and `resources/`: what can be asked, as declarations; [`read`] and [`write`]: how all are answered
 //! - [`query`], [`view`], [`freshness`], [`memo`], [`rendered`]: what reads are made of
 //! - [`shortcut`]: the way of reads that memory answers whole, past the stack
-//! - [`auth`], [`guard`], [`headers`], [`idempotency`], [`access_log`], [`request_id`]: the layers
+//! - [`auth`], [`guard`], [`body`], [`headers`], [`idempotency`], [`access_log`], [`request_id`]: the layers
 //! - [`problem`] and [`codes`]: how anything goes wrong
 //! - [`describe`], [`openapi`], [`docs`]: how all of it is documented
 //! - [`listen`]: serves a router on a socket; [`ops`]: the other listener, with the operator page ([`dashboard`])
@@ -13,6 +13,7 @@ mod access_log;
 mod audit;
 mod auth;
 mod batch;
+mod body;
 mod clerk;
 mod codes;
 mod dashboard;
@@ -51,7 +52,7 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub use operations::Recovery;
-pub use ops::{Readiness, admin};
+pub use ops::{Desk, Readiness, Reloaded, Reloads, admin};
 
 use crate::consumers::Consumers;
 use crate::hub::Hub;
@@ -127,7 +128,7 @@ fn stage(paths: Router<Shared>, front: &Shared, settings: &Settings) -> routes::
     let layers = ServiceBuilder::new()
         .option_layer(front.origins.as_ref().map(headers::Origins::layer))
         .layer(CatchPanicLayer::custom(guard::on_panic))
-        .layer(from_fn_with_state(settings.max_body, guard::size));
+        .layer(from_fn_with_state((settings.max_body, settings.request_timeout), guard::size));
     // What stands in the document does not matter here: it costs nothing.
     let open = docs::router(&front.base_path, settings, String::new());
     let paths = paths
@@ -181,8 +182,8 @@ fn with_routes(api: Api, mut routes: routes::Routes) -> (Router, Recovery) {
         .layer(CatchPanicLayer::custom(guard::on_panic))
         // Inside the log, so that what ran out of time is seen.
         .layer(from_fn_with_state(settings.request_timeout, guard::deadline))
-        // Before anybody reads what is too large.
-        .layer(from_fn_with_state(settings.max_body, guard::size));
+        // Before anybody reads what is too large or takes too long to come.
+        .layer(from_fn_with_state((settings.max_body, settings.request_timeout), guard::size));
 
     let stacked = protected
         .fallback(async || problem::no_such_path())

@@ -256,8 +256,7 @@ pub(super) fn resume<R: Resource>(offer: Offer) -> Resume {
                 consumer: operation.consumer.as_str().into(),
                 class: member.as_ref().map_or(Class::Batch, |member| member.consumer.class),
                 weight: member.as_ref().map_or(1, |member| member.consumer.weight),
-                // What was sent must be found out, whoever has spent what.
-                budget: None,
+                allowance: member.as_ref().and_then(|member| member.allowance.clone()),
             };
             let clerk = super::clerk::Reply::<R>::new(
                 &front.base_path,

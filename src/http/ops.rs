@@ -1,7 +1,8 @@
 //! What operators and their machines ask: alive, ready, metrics, and the page ([`super::dashboard`]). For a listener that consumers cannot reach.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::extract::State;
@@ -10,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{StatusCode, Uri};
+use jiff::Timestamp;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -65,21 +67,59 @@ impl Readiness {
     }
 }
 
+/// What became of reloads, part by part: a notice board that whoever reloads writes on.
+#[derive(Debug, Clone, Default)]
+pub struct Reloads(Arc<Mutex<BTreeMap<&'static str, Reloaded>>>);
+
+/// What became of the last reload of one part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reloaded {
+    /// When.
+    pub at: Timestamp,
+    /// What was taken, or why not. Nothing confidential.
+    pub outcome: Result<String, String>,
+}
+
+impl Reloads {
+    /// Notes what became of a part.
+    pub fn note(&self, part: &'static str, reloaded: Reloaded) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(part, reloaded);
+    }
+
+    /// Every part that was reloaded, or was tried to.
+    pub fn all(&self) -> Vec<(&'static str, Reloaded)> {
+        let board = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        board.iter().map(|(part, reloaded)| (*part, reloaded.clone())).collect()
+    }
+}
+
+/// What operators look at.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    /// Whether requests should come.
+    pub readiness: Readiness,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Who knows the answers.
+    pub hub: Arc<Hub>,
+    /// What is known of writes.
+    pub journal: Arc<Journal>,
+    /// Who may call.
+    pub consumers: Arc<Consumers>,
+    /// What became of reloads.
+    pub reloads: Reloads,
+}
+
 /// The router of the admin listener.
-pub fn admin(
-    readiness: Readiness,
-    metrics: Arc<Metrics>,
-    hub: Arc<Hub>,
-    journal: Arc<Journal>,
-    consumers: Arc<Consumers>,
-) -> Router {
+pub fn admin(desk: Desk) -> Router {
+    let page = dashboard::router(&desk);
+    let Desk { readiness, metrics, hub, journal, .. } = desk;
     let stack = ServiceBuilder::new()
         // Everything below can be found again.
         .layer(from_fn(request_id::layer))
         .map_response(headers::security)
         .layer(axum::middleware::from_fn_with_state(Arc::<str>::from(""), render))
         .layer(CatchPanicLayer::custom(guard::on_panic));
-    let page = dashboard::router(Arc::clone(&hub), Arc::clone(&metrics), readiness.clone(), consumers);
     Router::new()
         .merge(page)
         .route("/livez", get(|| async { words(StatusCode::OK, "alive") }))

@@ -259,8 +259,9 @@ impl From<crm::Error> for Problem {
             detail: detail.clone(),
         };
         problem.0.errors = error.fields.iter().map(invalid).collect();
-        // That memory has no answer says nothing about the CRM.
-        problem.0.source = (error.kind != Kind::NotCached).then_some(error.crm);
+        // That memory has no answer, or that a consumer has spent what it may, says nothing about the CRM.
+        let ours = matches!(error.kind, Kind::NotCached | Kind::Exhausted);
+        problem.0.source = (!ours).then_some(error.crm);
         problem.0.retryable = retryable;
         problem.0.retry_after = error.retry_after;
         problem.0.cause = (!cause.is_empty()).then_some(cause);

@@ -68,7 +68,7 @@ async fn page<R: Resource>(
     })?;
     let asked = Arc::clone(&known.question);
     may_expand(&asked.view, consumer)?;
-    let ctx = call.circumstances(consumer);
+    let ctx = call.circumstances(&call.caller()?.0);
     let (scope, before) = call.scope::<R>(&ctx, consumer, asked.branches.clone()).await?;
     let answer = R::shelf(&call.front.api.hub).list(&ctx, &scope, &asked.filter, &asked.page).await?;
     let Answer { value, provenance, witness } = behind(before, answer);
@@ -175,7 +175,7 @@ pub(super) async fn one<R: Resource>(call: Call, _: Body) -> Result<Response, Pr
     let asked = Arc::clone(&known.question);
     let (filter, id, view) = &*asked;
     may_expand(view, consumer)?;
-    let ctx = call.circumstances(consumer);
+    let ctx = call.circumstances(&caller.0);
     let (scope, before) = call.scope::<R>(&ctx, consumer, Vec::new()).await?;
     let shelf = R::shelf(&call.front.api.hub);
     let answer = match id {

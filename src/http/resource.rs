@@ -20,10 +20,10 @@ use super::problem::{Problem, internal, not_found};
 use super::routes::Routes;
 use super::view::fields_of;
 use super::{describe, freshness, read, write};
-use crate::consumers::Consumer;
+use crate::consumers::{Consumer, Member};
 use crate::hub::{Answer, Hub, Scope, Shelf};
 use crate::idempotency::Claimed;
-use crate::model::context::{Payer, Reason};
+use crate::model::context::Reason;
 use crate::model::expand::Kin;
 use crate::model::rehearsal::Rehearsal;
 use crate::model::{Ctx, Draft as _, Entity, Fields, Query, RecordId};
@@ -248,16 +248,10 @@ impl Call {
     }
 
     /// Who asks, how urgent it is, and until when.
-    pub(super) fn circumstances(&self, consumer: &Consumer) -> Ctx {
-        let budget = self.head.extensions.get::<Caller>().and_then(|Caller(member)| member.limit.budget());
+    pub(super) fn circumstances(&self, member: &Member) -> Ctx {
         let deadline = self.head.extensions.get::<Deadline>().map(|deadline| deadline.0);
         Ctx {
-            payer: Payer {
-                consumer: Arc::clone(&consumer.identity),
-                class: freshness::class(&self.head.headers, consumer.class),
-                weight: consumer.weight,
-                budget: budget.cloned(),
-            },
+            payer: member.payer(freshness::class(&self.head.headers, member.consumer.class)),
             reason: Reason::Miss,
             deadline: deadline.unwrap_or_else(|| Instant::now() + self.front.api.settings.request_timeout),
             max_wait: freshness::wait(&self.head.headers),

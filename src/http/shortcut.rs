@@ -30,7 +30,6 @@ use super::negotiate::reads_json;
 use super::rendered::Rendered;
 use super::request_id::RequestId;
 use super::resource::Call;
-use crate::consumers::Found;
 use crate::hub::{CacheUse, Witness};
 use crate::model::weight::allocated;
 use crate::telemetry::Hits;
@@ -95,9 +94,7 @@ impl Shortcut {
         if !plain || headers.contains_key(CACHE_CONTROL) || !reads_json(headers) {
             return None;
         }
-        let Found::Member(member) = front.api.consumers.find(auth::credential(headers)?) else {
-            return None;
-        };
+        let member = front.api.consumers.find(auth::credential(headers)?)?;
         let uri = request.uri();
         let entry = front.memo.entry(uri.path(), uri.query().unwrap_or_default(), &member.view)?;
         let recall = entry.recall()?;

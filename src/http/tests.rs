@@ -14,8 +14,8 @@ use tower::ServiceExt as _;
 use utoipa::openapi::path::{HttpMethod, Operation};
 
 use super::rendered::Rendered;
-use super::{Api, Readiness, Settings, admin, freshness, resources, with_routes};
-use crate::consumers::{Consumer, Consumers, Key, Scopes, hash};
+use super::{Api, Desk, Readiness, Reloads, Settings, admin, freshness, resources, with_routes};
+use crate::consumers::{Consumer, Consumers, Scopes, hash};
 use crate::hub::{Hub, Provenance};
 use crate::idempotency::Journal;
 use crate::model::Class;
@@ -36,7 +36,7 @@ fn consumer(name: &str, scopes: &[&str]) -> Consumer {
     Consumer {
         name: name.into(),
         identity: name.into(),
-        keys: vec![Key { hash: hash(name), until: None }],
+        keys: vec![hash(name).into()],
         scopes: scopes.iter().map(|scope| scope.parse().unwrap()).collect::<Scopes>(),
         sight: Arc::default(),
         class: Class::Interactive,
@@ -428,9 +428,14 @@ async fn head_is_answered_like_get_without_the_body() {
 #[tokio::test]
 async fn operators_see_life_readiness_and_metrics_and_nothing_else() {
     let (readiness, metrics) = (Readiness::new(), Arc::new(Metrics::new()));
-    let nobody = Arc::new(Consumers::new(Vec::new(), Arc::new(jiff::Timestamp::now)));
-    let hub = Arc::new(Hub::empty());
-    let router = admin(readiness.clone(), Arc::clone(&metrics), hub, Journal::in_memory(), nobody);
+    let router = admin(Desk {
+        readiness: readiness.clone(),
+        metrics: Arc::clone(&metrics),
+        hub: Arc::new(Hub::empty()),
+        journal: Journal::in_memory(),
+        consumers: Arc::new(Consumers::new(Vec::new(), Arc::new(jiff::Timestamp::now))),
+        reloads: Reloads::default(),
+    });
     let see = async |path: &str| {
         let request = Request::builder().uri(path).body(Body::empty()).unwrap();
         Answer::of(router.clone().oneshot(request).await.unwrap()).await

@@ -9,6 +9,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, IF_MATC
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
+use super::body::whole;
 use super::clerk::{Reply, view_of};
 use super::codes::Code;
 use super::freshness;
@@ -56,7 +57,7 @@ pub(super) async fn create<R: Resource>(call: Call, body: Body) -> Result<Respon
         check(&call, consumer, &asked)?;
         return Ok(valid());
     }
-    let ctx = call.circumstances(consumer);
+    let ctx = call.circumstances(&caller.0);
     make(&call, &ctx, &asked, call.claimed()).await
 }
 
@@ -88,7 +89,7 @@ pub(super) async fn change<R: Resource>(call: Call, body: Body) -> Result<Respon
     if asked.validate_only {
         return Ok(valid());
     }
-    let ctx = call.circumstances(consumer);
+    let ctx = call.circumstances(&caller.0);
     let (scope, _) = call.scope::<R>(&ctx, consumer, Vec::new()).await?;
     let id = asked.id.as_ref().ok_or_else(not_found)?;
     let deed = deed::<R>(&call, &ctx, &asked, call.claimed())?;
@@ -105,7 +106,7 @@ pub(super) async fn delete<R: Resource>(call: Call, body: Body) -> Result<Respon
     if asked.validate_only {
         return Ok(valid());
     }
-    let ctx = call.circumstances(consumer);
+    let ctx = call.circumstances(&caller.0);
     let (scope, _) = call.scope::<R>(&ctx, consumer, Vec::new()).await?;
     let id = asked.id.as_ref().ok_or_else(not_found)?;
     let deed = deed::<R>(&call, &ctx, &asked, call.claimed())?;
@@ -247,14 +248,7 @@ pub(super) async fn read_body(
     body: Body,
     offer: Offer,
 ) -> Result<Map<String, Value>, Problem> {
-    let bytes = axum::body::to_bytes(body, usize::MAX).await.map_err(|error| {
-        // The layer that limits the size says so by an error of its own.
-        if error.to_string().contains("length limit") {
-            Problem::new(Code::PayloadTooLarge, "The body is larger than the gateway takes.")
-        } else {
-            Problem::new(Code::InvalidRequest, "The body did not arrive whole.")
-        }
-    })?;
+    let bytes = whole(body).await?;
     if bytes.is_empty() && offer == Offer::Act {
         return Ok(Map::new());
     }

@@ -289,7 +289,7 @@ impl Desk {
                     if !last
                         && matches!(
                             failure.kind,
-                            Kind::Overloaded | Kind::OverBudget | Kind::Abandoned | Kind::Timeout
+                            Kind::Overloaded | Kind::Exhausted | Kind::Abandoned | Kind::Timeout
                         ) =>
                 {
                     continue;
@@ -519,7 +519,7 @@ fn filled<E>(asked: Asked<E>, recalled: Option<Recalled>) -> Filled<Chunk<E>> {
 /// Logs a failure of a CRM with what lies behind it. That a call was not made is counted, not logged: it would fill the log.
 pub(super) fn told(error: &Error, operation: &'static str) {
     let not_made = error.kind == Kind::Unavailable && !error.sent;
-    if not_made || matches!(error.kind, Kind::Overloaded | Kind::OverBudget | Kind::Abandoned) {
+    if not_made || matches!(error.kind, Kind::Overloaded | Kind::Exhausted | Kind::Abandoned) {
         return;
     }
     let mut cause = String::new();

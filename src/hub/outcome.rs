@@ -15,6 +15,7 @@ use super::deeds::{Act, Clerk, Decision, Made, Teller, not_carried_out};
 use super::{Failure, Hub, PageRequest, Provenance, Scope, Shelf};
 use crate::crm::{Kind, Likeness, Source, mark};
 use crate::idempotency::{Claimed, Deed, Intent, Operation};
+use crate::model::allowance::Allowance;
 use crate::model::context::{Freshness, Payer, Reason};
 use crate::model::interest::Interest;
 use crate::model::{Ctx, Entity, Record, RecordId};
@@ -150,9 +151,10 @@ fn is_final(failure: &Failure) -> bool {
 
 /// The circumstances of a look that no request waits for. No answer is taken that memory has, not even when the CRM fails.
 fn of_nobody(payer: Payer) -> Ctx {
+    // Counted like any other, but not left undone: a budget must not keep anybody from knowing what became of a payment.
+    let allowance = payer.allowance.as_ref().map(Allowance::unbound);
     Ctx {
-        // Whoever has spent what it may in a day has to know all the same.
-        payer: Payer { budget: None, ..payer },
+        payer: Payer { allowance, ..payer },
         reason: Reason::Write,
         deadline: Instant::now(),
         max_wait: None,

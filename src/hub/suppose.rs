@@ -14,7 +14,7 @@ use super::marks::Marks;
 use super::trip::Trip;
 use super::{CacheUse, Provenance};
 use crate::cache::{Glimpse, Policy, Wish};
-use crate::crm::error::{over_budget, refused};
+use crate::crm::error::refused;
 use crate::crm::{Chunk, Error, Kind, Lane, Position, Question, Source};
 use crate::model::context::Freshness;
 use crate::model::interest::Interest;
@@ -236,9 +236,6 @@ pub(super) fn call<'a>(
     crm: CrmName,
     planned: Planned,
 ) -> Result<Leaving<'a>, Error> {
-    if let Some(retry_after) = trip.ctx.payer.budget.as_ref().and_then(|budget| budget.used_up()) {
-        return Err(over_budget(crm, retry_after));
-    }
     let left = trip.ctx.deadline.saturating_duration_since(Instant::now());
     let accepted = trip.ctx.max_wait.map_or(left, |most| most.min(left));
     rehearsal.call(crm, planned, accepted).map_err(|reason| refused(crm, reason))

@@ -72,7 +72,7 @@ impl Hub {
 /// Nobody's, and in no hurry.
 fn circumstances() -> Ctx {
     Ctx {
-        payer: Payer { consumer: "gateway".into(), class: Class::Batch, weight: 1, budget: None },
+        payer: Payer { consumer: "gateway".into(), class: Class::Batch, weight: 1, allowance: None },
         reason: Reason::Refresh,
         deadline: Instant::now() + PATIENCE,
         max_wait: None,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::budget::DailyBudget;
+use super::allowance::Allowance;
 use super::interest::Interest;
 use super::rehearsal::Rehearsal;
 
@@ -85,8 +85,8 @@ pub struct Payer {
     pub class: Class,
     /// Its part among the consumers of its class; at least one.
     pub weight: u32,
-    /// The calls it may cause in a day, where that is limited.
-    pub budget: Option<Arc<DailyBudget>>,
+    /// What it may spend in a day. The gateway itself, and who comes with a token, has none.
+    pub allowance: Option<Allowance>,
 }
 
 /// What stands between the name that many consumers share and what tells them apart. No configured name holds it.
@@ -116,4 +116,24 @@ pub struct Ctx {
     pub interest: Interest,
     /// Where to note what would be done, when the request is only gone through and nothing is done.
     pub rehearsal: Option<Arc<Rehearsal>>,
+}
+
+impl Ctx {
+    /// Those of a sign-in, which is nobody's own and everybody's concern.
+    pub fn of_sign_in(deadline: Instant) -> Self {
+        Self {
+            payer: Payer {
+                consumer: "gateway".into(),
+                class: Class::Interactive,
+                weight: 1,
+                allowance: None,
+            },
+            reason: Reason::Auth,
+            deadline,
+            max_wait: None,
+            freshness: Freshness::default(),
+            interest: Interest::default(),
+            rehearsal: None,
+        }
+    }
 }

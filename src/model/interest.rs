@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::Ctx;
+use super::allowance::Exhausted;
 use super::context::Payer;
 
 /// Those who wait for one call. Clones are the same party.
@@ -77,6 +78,8 @@ pub enum Refused {
     Closed(Duration),
     /// A sign-in takes too long.
     SignIn,
+    /// It may cause no more calls today.
+    Exhausted(Exhausted),
 }
 
 impl Refused {
@@ -84,6 +87,7 @@ impl Refused {
     pub fn wait(self) -> Duration {
         match self {
             Self::Wait(wait) | Self::Closed(wait) => wait,
+            Self::Exhausted(exhausted) => exhausted.retry_after,
             Self::SignIn => Duration::ZERO,
         }
     }
@@ -290,7 +294,7 @@ mod tests {
     use futures_util::FutureExt as _;
 
     fn terms(max_wait: u32) -> Terms {
-        let payer = Payer { consumer: "somebody".into(), class: Class::Batch, weight: 1, budget: None };
+        let payer = Payer { consumer: "somebody".into(), class: Class::Batch, weight: 1, allowance: None };
         let since = Instant::now();
         let deadline = since + Duration::from_secs(30);
         Terms { payer, since, deadline, max_wait: Some(Duration::from_secs(max_wait.into())) }

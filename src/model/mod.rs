@@ -1,7 +1,7 @@
 //! The normalised vocabulary: plain data, no I/O. What both CRMs are translated into and all consumers read.
 
+pub mod allowance;
 pub mod bonus;
-pub mod budget;
 pub mod calendar;
 pub mod checklist;
 pub mod communication;
@@ -42,7 +42,7 @@ pub mod teacher_part;
 pub mod time;
 pub mod weight;
 
-pub use budget::{Clock, DailyBudget};
+pub use allowance::Clock;
 pub use context::{Class, Ctx};
 pub use draft::{Change, Draft, Fields};
 pub use id::{RecordId, Source};

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::allowance::Exhausted;
+
 /// Why a call was given no turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -12,8 +14,6 @@ pub enum Refusal {
     Full,
     /// It was tried before, and enough is being tried again.
     RetryBudget,
-    /// Its consumer has spent what it may spend in a day.
-    DailyBudget,
 }
 
 impl Refusal {
@@ -23,7 +23,6 @@ impl Refusal {
             Self::Deadline => "deadline",
             Self::Full => "full",
             Self::RetryBudget => "retry_budget",
-            Self::DailyBudget => "daily_budget",
         }
     }
 }
@@ -39,6 +38,9 @@ pub enum Error {
         /// When a call like it would be served.
         retry_after: Duration,
     },
+    /// Nobody who wants the call may cause more calls today. Nothing was sent.
+    #[error("the daily budget of {} calls is used up", .0.budget)]
+    Exhausted(Exhausted),
     /// The CRM fails, so nothing is sent for a while. Nothing was sent.
     #[error("the CRM fails and is given a pause")]
     Unavailable {
@@ -76,6 +78,7 @@ impl Error {
     pub fn may_have_been_sent(&self) -> bool {
         match self {
             Self::Overloaded { .. }
+            | Self::Exhausted(_)
             | Self::Unavailable { .. }
             | Self::Abandoned
             | Self::NoSignIn

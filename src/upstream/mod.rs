@@ -23,7 +23,7 @@ use crate::telemetry::metrics::Server;
 use quota::Pacer;
 use quota::service::{Quota, QuotaLayer};
 use retry::{Retry, RetryLayer};
-use wire::Wire;
+use wire::{Credentials, Wire};
 
 /// A call on its way, with the circumstances of the request it is made for.
 #[derive(Debug, Clone)]
@@ -113,6 +113,13 @@ impl Upstream {
             answer.closed_for = self.pacer.closed_for();
         }
         Ok(answer)
+    }
+
+    /// The same way, with the same turns, for who proves otherwise who it is.
+    #[must_use]
+    pub fn signed_by(&self, credentials: &Arc<dyn Credentials>) -> Self {
+        let stack = self.stack.around(|quota| quota.around(|wire| wire.signed_by(Arc::clone(credentials))));
+        Self { stack, pacer: self.pacer.clone(), meter: self.meter.clone() }
     }
 
     /// Why a call of these circumstances would be refused now, if it would. Nothing is sent to find out.

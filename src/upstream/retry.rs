@@ -26,6 +26,13 @@ pub struct RetryLayer;
 #[derive(Debug, Clone)]
 pub struct Retry<S>(S);
 
+impl<S> Retry<S> {
+    /// Around another service, made of the one inside.
+    pub fn around<T>(&self, inner: impl FnOnce(&S) -> T) -> Retry<T> {
+        Retry(inner(&self.0))
+    }
+}
+
 impl<S> Layer<S> for RetryLayer {
     type Service = Retry<S>;
 
@@ -48,6 +55,7 @@ fn worth_repeating(attempt: &Attempt, outcome: &Result<Answer, Error>) -> bool {
         Err(Error::Timeout(_)) => attempt.call.safe,
         Err(
             Error::Overloaded { .. }
+            | Error::Exhausted(_)
             | Error::Unavailable { .. }
             | Error::Abandoned
             | Error::NoSignIn
@@ -109,7 +117,7 @@ where
         }
         match inner.call(attempt.clone()).await {
             // That it may not be tried again says less than what went wrong.
-            Err(Error::Overloaded { .. } | Error::Unavailable { .. }) => break,
+            Err(Error::Overloaded { .. } | Error::Exhausted(_) | Error::Unavailable { .. }) => break,
             next => outcome = next,
         }
         if !worth_repeating(&attempt, &outcome) {

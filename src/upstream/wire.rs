@@ -62,6 +62,13 @@ impl Wire {
         Self(Arc::new(Parts { transport, credentials, meter, timeout }))
     }
 
+    /// The same, with other credentials.
+    #[must_use]
+    pub fn signed_by(&self, credentials: Arc<dyn Credentials>) -> Self {
+        let Parts { transport, meter, timeout, .. } = &*self.0;
+        Self::new(transport.clone(), credentials, meter.clone(), *timeout)
+    }
+
     fn request(&self, attempt: &Attempt) -> Result<(Request<Bytes>, u64), Error> {
         let call = &attempt.call;
         let mut request = Request::builder().method(call.method.clone()).uri(call.target.as_str());

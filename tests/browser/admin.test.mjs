@@ -67,6 +67,7 @@ test("the page shows who spends, what memory does and what failed, and moves by 
   await says(page, "#errors", (text) => text.includes("503 overloaded") && text.includes("GET /students") && text.includes("export"));
   await says(page, "#drift", (text) => text.includes("None since the gateway started"));
   assert.equal(await page.locator("#operations").count(), 1, "writes that are followed up");
+  await says(page, "#keys", (text) => /web-app\s+[0-9a-f]{12}\s+\d+ \w+ \d{4}/.test(text));
 
   const first = await says(page, "#tile-failed", (text) => /of \d+/.test(text));
   await says(page, "#tile-failed", (text) => text !== first);

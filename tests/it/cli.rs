@@ -79,11 +79,24 @@ fn a_new_key_comes_with_a_stanza_that_loads() {
 }
 
 #[test]
+fn a_key_that_ends_comes_with_its_end() {
+    let outcome = run(&["key", "new", "web-app", "--expires", "2937-01-31"], &[]);
+    assert_eq!(outcome.code, 0, "{}", outcome.err);
+    let (_, stanza) = outcome.out.split_once('\n').unwrap();
+    let file = File::new("key-that-ends.toml", &format!("{GOOD}{stanza}"));
+    let checked = run(&["check", "--config", file.path()], &[]);
+    assert_eq!(checked.code, 0, "{}", checked.err);
+    assert!(checked.out.contains("{ hash = \"***\", expires = 2937-02-01T00:00:00Z }"), "{}", checked.out);
+}
+
+#[test]
 fn keys_for_nothing_are_not_made() {
     for arguments in [
         &["key", "new", "Web App"][..],
         &["key", "new", "web", "--scopes", "shoes:read"],
         &["key", "new", "gateway"],
+        &["key", "new", "web", "--expires", "2021-01-31"],
+        &["key", "new", "web", "--expires", "2937-02-30"],
     ] {
         let outcome = run(arguments, &[]);
         assert_eq!((outcome.code, outcome.out.as_str()), (2, ""), "{arguments:?}");

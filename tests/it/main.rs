@@ -15,6 +15,9 @@
 //! * `after_writes`: what was written is seen by whoever asks later, in random sequences
 //! * `narrowing`: what fits a filter is found in a wider list that memory holds
 //! * `dashboard`: what the operator page and its data say
+//! * `allowances`: keys that end, and calls of the CRMs that a consumer may cause in a day
+//! * `rotation`: credentials of the CRMs and the rules of tokens are exchanged while the gateway runs
+//! * `hardening`: depth, size and time of what comes from outside, and what is on which port
 //! * `restart`: what a gateway knows from the one before it, and what it reads ahead
 //! * `idempotency`: a write with a key of its own is carried out once
 //! * `operations`: what became of a write that nobody knows of is found out, whatever is written; the log of writes
@@ -27,7 +30,6 @@
 //! * `joining`: who joins a call that others wait for keeps terms of its own
 //! * `gather`: reads by id that come together, and names, are one call
 //! * `chaos`: one CRM fails in every way there is, the other still answers
-//! * `budgets`: what a consumer may cause in a day, and how long its keys are good
 //! * `day`: an hour of a school day, judged by what the records were at any time
 //! * `openapi`, `coverage`: the document against the committed one, the answers and these tests
 //! * `offered`: which operation makes which call of the CRMs, as `docs/coverage.md` says
@@ -44,7 +46,6 @@
 #![allow(clippy::unwrap_used, clippy::large_futures, reason = "tests may fail loudly and hold large futures")]
 
 mod adapters;
-mod budgets;
 mod conformance;
 mod own;
 mod paging;
@@ -53,6 +54,7 @@ mod support;
 mod traces;
 
 mod after_writes;
+mod allowances;
 mod architecture;
 mod batch;
 mod cache;
@@ -72,6 +74,7 @@ mod explain;
 mod faults;
 mod finding_out;
 mod gather;
+mod hardening;
 mod idempotency;
 mod joining;
 mod matrix;
@@ -86,6 +89,7 @@ mod quota;
 mod released;
 mod resources;
 mod restart;
+mod rotation;
 mod scheduler;
 mod secrets;
 mod security;

@@ -62,6 +62,14 @@ async fn a_family_sees_its_own_child_and_of_a_group_that_it_is_in_it() {
         members.json["items"].as_array().unwrap().iter().map(|one| &one["student_id"]).collect();
     assert_eq!(named, [&json!(own)], "{}", members.text);
     assert_eq!(members.json["total"], Value::Null, "how many the others are is not told");
+    // Nor where the page ends before anybody else was met.
+    let path = format!("/groups/{group}/members?limit=1");
+    let all = home.app.owner().get(&path).await;
+    assert!(all.json["total"].as_u64() > Some(1), "{}", all.text);
+    let first = all.items()[0]["student_id"].as_str().unwrap().to_owned();
+    let page = home.parent_of(&[&first]).get(&path).await;
+    assert_eq!(page.items()[0]["student_id"], first.as_str(), "{}", page.text);
+    assert_eq!(page.json["total"], Value::Null, "{}", page.text);
     let missing = parent.get("/students/alfa-999999").await;
     let hidden = parent.get(&format!("/students/{}", others[0])).await;
     assert_eq!(missing.json["detail"], hidden.json["detail"], "what is hidden looks like what is not there");
@@ -142,6 +150,16 @@ async fn what_is_seen_in_part_cannot_be_written_and_what_is_made_hangs_on_ones_o
         let answer = parent.send(Method::POST, "/schedules", Some(&body)).await;
         assert_eq!(answer.status, status, "{}", answer.text);
     }
+    // What hangs on one's own stays there: it cannot be handed to what one does not see.
+    let made = parent.send(Method::POST, "/schedules", Some(&slot(&own, None))).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let path = format!("/schedules/{}", made.json["id"].as_str().unwrap());
+    let slots = home.app.alfa.rows("regular-lesson");
+    let handed = parent.send(Method::PATCH, &path, Some(&json!({"student_id": others[0]}))).await;
+    assert_eq!(handed.status, 422, "{}", handed.text);
+    assert_eq!(handed.json["errors"][0]["pointer"], "/student_id", "{}", handed.text);
+    assert!(handed.text.contains("this key may not see it"), "{}", handed.text);
+    assert_eq!(home.app.alfa.rows("regular-lesson"), slots);
 }
 
 #[tokio::test(start_paused = true)]
@@ -164,5 +182,39 @@ async fn a_list_is_asked_for_the_family_and_not_for_the_school() {
         parent.get(path).await;
         let calls = home.app.calls() - before;
         assert!(calls <= most, "{path} costs {calls} calls");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lesson_that_names_its_student_elsewhere_is_found_by_its_id_and_not_in_lists() {
+    let home = Home::new();
+    let (own, _, _) = home.in_a_group();
+    let student: u64 = own.trim_start_matches("alfa-").parse().unwrap();
+    let names = |row: &Value, what: &str| row[what].as_array().unwrap().iter().any(|id| *id == student);
+    let attends =
+        |row: &Value| row["details"].as_array().unwrap().iter().any(|one| one["customer_id"] == student);
+    let rows = home.app.alfa.rows("lesson");
+    let conducted = rows.iter().find(|row| row["status"] == 3 && names(row, "customer_ids") && attends(row));
+    let planned = rows.iter().find(|row| {
+        row["status"] == 1
+            && names(row, "customer_ids")
+            && row["details"] == json!([])
+            && row["group_ids"] != json!([])
+    });
+    let (conducted, planned) = (&conducted.unwrap()["id"], &planned.unwrap()["id"]);
+    let parent = home.parent_of(&[&own]);
+    let listed = async || {
+        let lessons = parent.clone().no_cache().walk("/lessons?from=2025-01-01&to=2026-12-31").await;
+        let ids = ids(&lessons);
+        [conducted, planned].map(|id| ids.contains(&format!("alfa-{id}")))
+    };
+    assert_eq!(listed().await, [true, true]);
+    let others: Vec<Value> = vec![json!(student + 1)];
+    home.app.alfa.update_row("lesson", conducted.as_u64().unwrap(), &json!({"customer_ids": others}));
+    home.app.alfa.update_row("lesson", planned.as_u64().unwrap(), &json!({"customer_ids": []}));
+    assert_eq!(listed().await, [false, false]);
+    for id in [conducted, planned] {
+        let answer = parent.clone().no_cache().get(&format!("/lessons/alfa-{id}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
     }
 }

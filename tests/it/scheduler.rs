@@ -23,7 +23,7 @@ fn pacer() -> Pacer {
 
 fn ctx(consumer: &str, class: Class, reason: Reason) -> Ctx {
     Ctx {
-        payer: Payer { consumer: consumer.into(), class, weight: 1, budget: None },
+        payer: Payer { consumer: consumer.into(), class, weight: 1, allowance: None },
         reason,
         deadline: Instant::now() + Duration::from_secs(3600),
         max_wait: None,

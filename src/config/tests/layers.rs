@@ -98,7 +98,7 @@ fn a_consumer_is_read_whole() {
          branches = [3]\nclass = \"batch\"\nmask = [\"contacts\", \"notes\"]\n"
     );
     let consumer = &good(&text, &[]).consumers[0];
-    assert_eq!(consumer.key_hashes, [Key { hash: KeyHash([0xab; 32]), until: None }]);
+    assert_eq!(consumer.key_hashes, [KeyHash([0xab; 32]).into()]);
     let write = Scope::Of { resource: "students".into(), access: Access::Write };
     assert_eq!(consumer.rights.scopes, [Scope::All, write]);
     assert_eq!(consumer.branches, Some(vec![3]));
@@ -111,14 +111,14 @@ fn a_consumer_is_read_whole() {
 }
 
 #[test]
-fn a_key_may_have_a_last_day_and_a_consumer_a_daily_budget() {
+fn a_key_may_end_and_a_consumer_have_a_daily_budget() {
     let hash = "ab".repeat(32);
     let text = format!(
-        "{ALFA}\n[consumers.app]\nkey_hashes = [\"sha256:{hash} until 2027-01-31\"]\nscopes = [\"*\"]\ndaily_budget = 0\n"
+        "{ALFA}\n[consumers.app]\nkey_hashes = [{{ hash = \"sha256:{hash}\", expires = 2027-01-31 }}]\nscopes = [\"*\"]\ndaily_budget = 0\n"
     );
     let config = good(&text, &[]);
-    let until = Some("2027-01-31".parse().unwrap());
-    assert_eq!(config.consumers[0].key_hashes, [Key { hash: KeyHash([0xab; 32]), until }]);
+    let expires = Some("2027-02-01T00:00:00Z".parse().unwrap());
+    assert_eq!(config.consumers[0].key_hashes, [Key { hash: KeyHash([0xab; 32]), expires }]);
     assert_eq!(config.consumers[0].rights.daily_budget, Some(0));
 }
 

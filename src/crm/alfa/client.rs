@@ -52,6 +52,11 @@ impl Client {
         Self { upstream, session, dialect, page_size: config.page_size, mark, address }
     }
 
+    /// See [`Session::exchange`].
+    pub(super) async fn exchange_credentials(&self, config: &config::AlfaCrm) -> Result<bool, Error> {
+        self.session.exchange(config).await
+    }
+
     /// See [`Session::sign_in_needed`].
     pub(super) fn sign_in_needed(&self) -> Option<&'static str> {
         self.session.sign_in_needed()

@@ -74,6 +74,15 @@ impl Alfa {
     pub fn new(config: &config::AlfaCrm, transport: Transport, metrics: Arc<Metrics>) -> Self {
         Self { client: Arc::new(Client::new(config, transport, metrics)) }
     }
+
+    /// Takes the API key and the app key of `config` once a sign-in with them has gone well; calls under way end with the
+    /// old token. `false` when they are those in use.
+    ///
+    /// # Errors
+    /// The CRM does not take them, or cannot be asked; then the old ones stay.
+    pub async fn exchange_credentials(&self, config: &config::AlfaCrm) -> Result<bool, crate::crm::Error> {
+        self.client.exchange_credentials(config).await
+    }
 }
 
 impl Crm for Alfa {

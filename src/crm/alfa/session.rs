@@ -18,9 +18,7 @@ use super::error::read;
 use crate::config;
 use crate::crm::error::on_the_way;
 use crate::crm::{Error, Kind};
-use crate::model::context::{Freshness, Payer, Reason};
-use crate::model::interest::Interest;
-use crate::model::{Class, Ctx, Source};
+use crate::model::{Ctx, Source};
 use crate::upstream::quota::pacer::SignInFirst;
 use crate::upstream::wire::{Credentials, Signature};
 use crate::upstream::{self, Answer, Call, Upstream};
@@ -38,17 +36,42 @@ const RENEW_AT: f64 = 0.8;
 
 /// Who we are to AlfaCRM.
 pub(super) struct Session {
-    email: String,
-    api_key: config::Secret,
-    app_key: Option<HeaderValue>,
     lifetime: Duration,
     timeout: Duration,
     upstream: OnceLock<Upstream>,
     state: Mutex<State>,
 }
 
-#[derive(Default)]
+/// What a sign-in needs.
+#[derive(Clone, PartialEq, Eq)]
+struct Identity {
+    email: String,
+    api_key: config::Secret,
+    app_key: Option<HeaderValue>,
+}
+
+impl Identity {
+    fn of(config: &config::AlfaCrm) -> Self {
+        Self {
+            email: config.email.clone(),
+            api_key: config.api_key.clone(),
+            app_key: config.app_key.as_ref().and_then(|key| secret_header(key.expose())),
+        }
+    }
+}
+
+/// Signs the one call that proves an identity.
+struct Proof(Identity);
+
+impl Credentials for Proof {
+    fn sign(&self, _: &Call) -> Option<Signature> {
+        let headers = self.0.app_key.clone().map(|key| (APP_KEY, key)).into_iter().collect();
+        Some(Signature { headers, number: 0 })
+    }
+}
+
 struct State {
+    identity: Arc<Identity>,
     token: Option<Token>,
     /// The number of the latest sign-in that went well.
     signed_in: u64,
@@ -78,13 +101,18 @@ struct SignedIn {
 impl Session {
     pub(super) fn new(config: &config::AlfaCrm) -> Self {
         Self {
-            email: config.email.clone(),
-            api_key: config.api_key.clone(),
-            app_key: config.app_key.as_ref().and_then(|key| secret_header(key.expose())),
             lifetime: config.token_lifetime,
             timeout: config.request_timeout,
             upstream: OnceLock::new(),
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                identity: Arc::new(Identity::of(config)),
+                token: None,
+                signed_in: 0,
+                under_way: None,
+                first: None,
+                refused: None,
+                doubted: None,
+            }),
         }
     }
 
@@ -112,6 +140,23 @@ impl Session {
                 Ok(call.await)
             }
         }
+    }
+
+    /// Takes other credentials once a sign-in with them has gone well; what is under way ends with the old ones. `false`
+    /// when they are the same.
+    pub(super) async fn exchange(&self, config: &config::AlfaCrm) -> Result<bool, Error> {
+        let identity = Identity::of(config);
+        if *self.lock().identity == identity {
+            return Ok(false);
+        }
+        let proof: Arc<dyn Credentials> = Arc::new(Proof(identity.clone()));
+        let value = self.fetch_token(&self.upstream().signed_by(&proof), &identity).await?;
+        let mut state = self.lock();
+        state.identity = Arc::new(identity);
+        state.token = Some(Token { value, since: Instant::now() });
+        state.signed_in += 1;
+        (state.refused, state.doubted) = (None, None);
+        Ok(true)
     }
 
     /// The CRM refused a call made with the token of sign-in `number`; whether it may be made again, with another one.
@@ -185,8 +230,13 @@ impl Session {
 
     async fn sign_in(&self) -> SignedIn {
         let _over = Over(self);
-        let outcome = self.fetch_token(self.upstream()).await;
+        let identity = Arc::clone(&self.lock().identity);
+        let outcome = self.fetch_token(self.upstream(), &identity).await;
         let mut state = self.lock();
+        if !Arc::ptr_eq(&identity, &state.identity) {
+            // Exchanged meanwhile, and with it came a token that is newer than this one.
+            return SignedIn { outcome: Ok(()), _first: None };
+        }
         match outcome {
             Ok(value) => {
                 state.token = Some(Token { value, since: Instant::now() });
@@ -208,8 +258,8 @@ impl Session {
         self.upstream.get().expect("connected when the client was built")
     }
 
-    async fn fetch_token(&self, upstream: &Upstream) -> Result<HeaderValue, Error> {
-        let body = json!({"email": self.email, "api_key": self.api_key.expose()});
+    async fn fetch_token(&self, upstream: &Upstream, identity: &Identity) -> Result<HeaderValue, Error> {
+        let body = json!({"email": identity.email, "api_key": identity.api_key.expose()});
         let call = Arc::new(Call {
             operation: SIGN_IN,
             method: Method::POST,
@@ -217,15 +267,7 @@ impl Session {
             body: Some(body.to_string().into()),
             safe: true,
         });
-        let ctx = Arc::new(Ctx {
-            payer: Payer { consumer: "gateway".into(), class: Class::Interactive, weight: 1, budget: None },
-            reason: Reason::Auth,
-            deadline: Instant::now() + self.timeout * 2,
-            max_wait: None,
-            freshness: Freshness::default(),
-            interest: Interest::default(),
-            rehearsal: None,
-        });
+        let ctx = Arc::new(Ctx::of_sign_in(Instant::now() + self.timeout * 2));
         let answer = upstream.send(&ctx, &call).await.map_err(|error| on_the_way(upstream, error))?;
         if matches!(answer.status, 401 | 403) {
             let detail = "AlfaCRM refuses the configured e-mail and API key";
@@ -261,12 +303,12 @@ impl Credentials for Session {
     fn sign(&self, call: &Call) -> Option<Signature> {
         let mut headers = Vec::with_capacity(2);
         let mut number = 0;
+        let state = self.lock();
         if call.operation != SIGN_IN {
-            let state = self.lock();
             headers.push((TOKEN, state.token.as_ref()?.value.clone()));
             number = state.signed_in;
         }
-        headers.extend(self.app_key.clone().map(|key| (APP_KEY, key)));
+        headers.extend(state.identity.app_key.clone().map(|key| (APP_KEY, key)));
         Some(Signature { headers, number })
     }
 }

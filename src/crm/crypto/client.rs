@@ -1,13 +1,14 @@
 //! Speaks the Crypto CRM's dialect: two secret headers, lists by `count` and `offset`, answers in a shape that must be
 //! recognised (sections 2, 3, 7 and 11.7 of the reference).
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use http::{HeaderName, HeaderValue, Method};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 
 use super::envelope;
 use super::error::{CRM, read};
@@ -35,6 +36,7 @@ pub(super) const OVERLAP: u64 = 5;
 /// The way to one tenant.
 pub(super) struct Client {
     upstream: Upstream,
+    keys: Arc<Keys>,
     pub(super) config: config::CryptoCrm,
     pub(super) dialect: Dialect,
     longest_page: LongestPages,
@@ -59,11 +61,28 @@ impl LongestPages {
     }
 }
 
-struct Keys(Vec<(HeaderName, HeaderValue)>);
+/// Token and secret as headers. They can be exchanged while calls are under way, which keep those they left with.
+struct Keys(RwLock<Vec<(HeaderName, HeaderValue)>>);
+
+impl Keys {
+    fn of(config: &config::CryptoCrm) -> Self {
+        let keys =
+            [(TOKEN, &config.token), (SECRET, &config.secret)].into_iter().filter_map(|(name, secret)| {
+                let mut value = HeaderValue::from_str(secret.expose()).ok()?;
+                value.set_sensitive(true);
+                Some((name, value))
+            });
+        Self(RwLock::new(keys.collect()))
+    }
+
+    fn now(&self) -> Vec<(HeaderName, HeaderValue)> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 impl Credentials for Keys {
     fn sign(&self, _: &Call) -> Option<Signature> {
-        Some(Signature { headers: self.0.clone(), number: 0 })
+        Some(Signature { headers: self.now(), number: 0 })
     }
 }
 
@@ -75,19 +94,14 @@ pub(super) struct Read<E> {
 
 impl Client {
     pub(super) fn new(config: &config::CryptoCrm, transport: Transport, metrics: Arc<Metrics>) -> Self {
-        let keys =
-            [(TOKEN, &config.token), (SECRET, &config.secret)].into_iter().filter_map(|(name, secret)| {
-                let mut value = HeaderValue::from_str(secret.expose()).ok()?;
-                value.set_sensitive(true);
-                Some((name, value))
-            });
+        let keys = Arc::new(Keys::of(config));
         let server = Arc::new(Server::of(&config.base_url));
         let meter = Meter { crm: CRM, metrics, server };
-        let wire =
-            Wire::new(transport, Arc::new(Keys(keys.collect())), meter.clone(), config.request_timeout);
+        let wire = Wire::new(transport, Arc::clone(&keys) as _, meter.clone(), config.request_timeout);
         let dialect = Dialect { crm: CRM, zone: config.timezone.clone(), currency: None };
         Self {
             upstream: Upstream::new(Pacer::start(Limits::from(&config.quota)), &meter, wire),
+            keys,
             config: config.clone(),
             dialect,
             longest_page: LongestPages::default(),
@@ -96,6 +110,28 @@ impl Client {
 
     pub(super) fn upstream(&self) -> &Upstream {
         &self.upstream
+    }
+
+    /// Takes other credentials once the CRM has answered a read that carries them. `false` when they are the same.
+    pub(super) async fn exchange_credentials(&self, config: &config::CryptoCrm) -> Result<bool, Error> {
+        let keys = Keys::of(config);
+        if keys.now() == self.keys.now() {
+            return Ok(false);
+        }
+        let new = keys.now();
+        let proof = self.upstream.signed_by(&(Arc::new(keys) as Arc<dyn Credentials>));
+        // There is no sign-in: one row of the list that every tenant has says the same.
+        let call = self.get("projects", "count=1&offset=0", Position(0), true).call;
+        let ctx = Arc::new(Ctx::of_sign_in(Instant::now() + config.request_timeout * 2));
+        let answer = proof.send(&ctx, &call).await.map_err(|error| on_the_way(&proof, error))?;
+        let Some(body) = read(&answer)? else {
+            let detail = "the Crypto CRM does not know the call that tries new credentials";
+            return Err(Error { status: Some(404), ..Error::new(CRM, Kind::Failed, detail) });
+        };
+        // Some installations answer 200 to whoever they do not know, and say so in the body.
+        envelope::list(body, &self.config.envelope.list)?;
+        *self.keys.0.write().unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(true)
     }
 
     /// A GET; `query` in a fixed order.

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use crate::config;
-use crate::crm::{Budget, Crm, Sources};
+use crate::crm::{Budget, Crm, Error, Sources};
 use crate::model::Source as CrmName;
 use crate::model::context::Payer;
 use crate::model::rehearsal::Forecast;
@@ -42,6 +42,15 @@ impl Crypto {
     /// Speaks to the tenant of `config` over `transport`. Must be called within a runtime; nothing is sent yet.
     pub fn new(config: &config::CryptoCrm, transport: Transport, metrics: Arc<Metrics>) -> Self {
         Self { client: Arc::new(Client::new(config, transport, metrics)) }
+    }
+
+    /// Takes the token and the secret of `config` once the CRM has answered a read that carries them; calls under way end
+    /// with the old ones. `false` when they are those in use.
+    ///
+    /// # Errors
+    /// The CRM does not take them, or cannot be asked; then the old ones stay.
+    pub async fn exchange_credentials(&self, config: &config::CryptoCrm) -> Result<bool, Error> {
+        self.client.exchange_credentials(config).await
     }
 }
 

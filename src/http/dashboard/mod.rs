@@ -15,7 +15,7 @@ use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use tokio::time::Instant;
 
 use super::freshness;
-use super::ops::Readiness;
+use super::ops::{Desk, Readiness, Reloads};
 use super::read::unwritable;
 use crate::consumers::Consumers;
 use crate::hub::Hub;
@@ -42,17 +42,14 @@ struct Seen {
     metrics: Arc<Metrics>,
     readiness: Readiness,
     consumers: Arc<Consumers>,
+    reloads: Reloads,
     since: Instant,
 }
 
 /// The page and its data, for the admin listener.
-pub(super) fn router(
-    hub: Arc<Hub>,
-    metrics: Arc<Metrics>,
-    readiness: Readiness,
-    consumers: Arc<Consumers>,
-) -> Router {
-    let seen = Arc::new(Seen { hub, metrics, readiness, consumers, since: Instant::now() });
+pub(super) fn router(desk: &Desk) -> Router {
+    let Desk { readiness, metrics, hub, consumers, reloads, .. } = desk.clone();
+    let seen = Arc::new(Seen { hub, metrics, readiness, consumers, reloads, since: Instant::now() });
     let mut router = Router::new().route("/admin/state", get(now).with_state(seen));
     for (path, kind, text) in FILES {
         router = router.route(path, get(move || async move { file(kind, text) }));
@@ -62,8 +59,8 @@ pub(super) fn router(
 
 async fn now(State(seen): State<Arc<Seen>>) -> Response {
     let uptime: Duration = seen.since.elapsed();
-    let keys = seen.consumers.keys();
-    let state = state::State::of(&seen.hub, &seen.metrics, keys, seen.readiness.word(), uptime);
+    let state = state::State::of(&seen.hub, &seen.metrics, seen.readiness.word(), uptime);
+    let state = state.with(&seen.consumers, &seen.reloads);
     freshness::reply_once(&state).unwrap_or_else(|error| unwritable(error).into_response())
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::consumers::KeyUse;
+use super::super::ops::{Reloaded, Reloads};
+use crate::consumers::{Consumers, KeyStanding, Standing};
 use crate::crm::Budget;
 use crate::hub::Hub;
 use crate::model::Class;
@@ -32,21 +33,37 @@ pub(super) struct State {
     #[serde(skip_serializing_if = "Option::is_none")]
     operations: Option<Operations>,
     errors: Vec<Failed>,
-    /// The consumers' keys.
-    keys: Vec<Key>,
+    /// Who may call, and when each key was last used.
+    consumers: Vec<ConsumerState>,
+    /// What became of the last reload, for each part.
+    reloads: Vec<ReloadState>,
 }
 
-/// How a key is used.
 #[derive(Debug, Serialize)]
-struct Key {
-    consumer: String,
-    /// The beginning of its hash.
-    key: String,
+struct ConsumerState {
+    name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    until: Option<String>,
-    /// Since the start of the process.
+    daily_budget: Option<u64>,
+    spent_today: u64,
+    keys: Vec<KeyState>,
+}
+
+/// A key by the beginning of its hash.
+#[derive(Debug, Serialize)]
+struct KeyState {
+    hash: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_used: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReloadState {
+    part: &'static str,
+    at: String,
+    taken: bool,
+    detail: String,
 }
 
 /// The way to one CRM.
@@ -119,13 +136,7 @@ struct Failed {
 
 impl State {
     /// As it is now.
-    pub(super) fn of(
-        hub: &Hub,
-        metrics: &Metrics,
-        keys: Vec<KeyUse>,
-        ready: &'static str,
-        uptime: Duration,
-    ) -> Self {
+    pub(super) fn of(hub: &Hub, metrics: &Metrics, ready: &'static str, uptime: Duration) -> Self {
         let samples = metrics.samples();
         let mut cache: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
         for sample in samples.of("crm_gateway_cache_requests_total") {
@@ -153,14 +164,38 @@ impl State {
             drift,
             operations: operations.map(|all| Operations { open: all.open, needs_review: all.needs_review }),
             errors: metrics.recent().all().into_iter().map(Failed::from).collect(),
-            keys: keys.into_iter().map(Key::from).collect(),
+            consumers: Vec::new(),
+            reloads: Vec::new(),
         }
+    }
+
+    /// With who may call, and what became of reloads.
+    pub(super) fn with(mut self, consumers: &Consumers, reloads: &Reloads) -> Self {
+        let key = |key: KeyStanding| KeyState {
+            hash: key.mark,
+            expires: key.expires.map(|at| at.to_string()),
+            last_used: key.last_used.map(|at| at.to_string()),
+        };
+        let consumer = |standing: Standing| ConsumerState {
+            name: standing.name.to_string(),
+            daily_budget: standing.daily_budget,
+            spent_today: standing.day.1,
+            keys: standing.keys.into_iter().map(key).collect(),
+        };
+        self.consumers = consumers.standing().into_iter().map(consumer).collect();
+        let reload = |(part, Reloaded { at, outcome }): (&'static str, Reloaded)| {
+            let taken = outcome.is_ok();
+            let detail = outcome.unwrap_or_else(|why| why);
+            ReloadState { part, at: at.to_string(), taken, detail }
+        };
+        self.reloads = reloads.all().into_iter().map(reload).collect();
+        self
     }
 }
 
 fn crms(hub: &Hub, samples: &Samples) -> Vec<CrmState> {
     // Nobody in particular, of each class.
-    let seen_by = |class| hub.budgets(&Payer { consumer: "".into(), class, weight: 1, budget: None });
+    let seen_by = |class| hub.budgets(&Payer { consumer: "".into(), class, weight: 1, allowance: None });
     let by_class: Vec<(Class, Vec<Budget>)> =
         Class::ALL.into_iter().map(|class| (class, seen_by(class))).collect();
     let Some((_, budgets)) = by_class.first() else { return Vec::new() };
@@ -210,13 +245,6 @@ fn sums(samples: &Samples, name: &str, label: &str, fits: impl Fn(&Sample) -> bo
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-impl From<KeyUse> for Key {
-    fn from(KeyUse { consumer, key, until, last_used }: KeyUse) -> Self {
-        let (until, last_used) = (until.map(|day| day.to_string()), last_used.map(|at| at.to_string()));
-        Self { consumer: consumer.to_string(), key, until, last_used }
-    }
 }
 
 impl From<Spread> for Histogram {

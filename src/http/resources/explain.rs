@@ -28,7 +28,6 @@ use crate::http::read::unwritable;
 use crate::http::resource::{Answered, Offer};
 use crate::http::routes::{Routes, Stage};
 use crate::http::write::read_body;
-use crate::model::context::Payer;
 use crate::model::query::BadParam;
 use crate::model::rehearsal::{Cost, Costs, Remembered, Supposed, Unknown};
 use crate::model::{Query, Source};
@@ -293,13 +292,8 @@ struct Scene<'a> {
 impl Scene<'_> {
     /// What the request would cost if answers that nobody knows were like this, and the problem it would end in.
     async fn play(&self, asked: &Asked, supposed: Supposed) -> (Costs, Option<Problem>) {
-        let consumer = &self.caller.0.consumer;
-        let payer = Payer {
-            consumer: Arc::clone(&consumer.identity),
-            class: freshness::class(&asked.headers, consumer.class),
-            weight: consumer.weight,
-            budget: self.caller.0.limit.budget().cloned(),
-        };
+        let member = &self.caller.0;
+        let payer = member.payer(freshness::class(&asked.headers, member.consumer.class));
         let rehearsal = Arc::new(self.front.api.hub.rehearsal(&payer, supposed));
         let mut request = Request::new(Body::from(asked.body.clone()));
         *request.method_mut() = asked.method.clone();

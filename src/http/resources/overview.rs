@@ -212,7 +212,7 @@ async fn overview(call: &Call, parts: &[(Part, Needed)]) -> Result<Response, Pro
     query.finish().map_err(Problem::bad_query)?;
     let (path, _) = call.segments().ok_or_else(not_found)?;
     let id: RecordId = path.first().and_then(|id| id.parse().ok()).ok_or_else(not_found)?;
-    let ctx = call.circumstances(consumer);
+    let ctx = call.circumstances(&caller.0);
     let api = &call.front.api;
     let beside = Scope::of(&consumer.sight);
     let found = api.hub.shelf::<Student>().get(&ctx, &beside, &StudentFilter::default(), &id).await?;

@@ -19,7 +19,7 @@ use crate::http::problem::Problem;
 use crate::http::read::unwritable;
 use crate::http::resource::{self, Call};
 use crate::http::routes::Routes;
-use crate::model::budget::Standing;
+use crate::model::allowance::Standing;
 use crate::model::context::{Payer, Reason};
 use crate::model::{Query, Source};
 
@@ -31,29 +31,31 @@ const PATH: &str = "/quota";
 struct Answer {
     /// One for each CRM that the gateway is set up for.
     items: Vec<Quota>,
-    /// What the key may cause in a day; only where that is limited.
+    /// The calls that this consumer may cause in a day; only where they are limited.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Daily, required = false)]
-    daily_budget: Option<Daily>,
+    daily: Option<Daily>,
 }
 
-/// Calls of all CRMs together that a key may cause on one day (UTC).
+/// The calls of all CRMs together that one consumer may cause from 00:00 UTC to 00:00 UTC.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = QuotaDailyBudget)]
+#[schema(as = QuotaDaily)]
 struct Daily {
-    /// How many. When they are used up, requests that need a call are answered 429 until the day ends; those that memory
-    /// answers are not.
-    calls: u64,
-    /// Spent today, as far as the gateway has run.
+    /// How many a day.
+    budget: u64,
+    /// How many it caused today, renewals of stale answers it was given and attempts after failed ones included.
     spent: u64,
-    /// When the next day begins.
-    #[schema(value_type = String, format = DateTime)]
+    /// How many are left today. Without one, only what is remembered is answered.
+    left: u64,
+    /// When it begins anew.
     resets_at: String,
 }
 
-impl From<Standing> for Daily {
-    fn from(Standing { calls, spent, resets_at }: Standing) -> Self {
-        Self { calls, spent, resets_at: resets_at.to_string() }
+impl Daily {
+    fn of(standing: &Standing) -> Option<Self> {
+        let budget = standing.budget?;
+        let spent = standing.spent;
+        Some(Self { budget, spent, left: budget.saturating_sub(spent), resets_at: standing.ends.to_string() })
     }
 }
 
@@ -215,7 +217,7 @@ pub(super) fn mount(routes: &mut Routes) {
     let reading = Reading {
         names: ("get_quota", "quota", "Read how the CRMs' calls are spent"),
         about: "How many calls each CRM takes, how many of the key's own wait for their turn and how long one more would \
-                wait, and on what it spent calls since the gateway started. What others spend is shown to keys with the \
+                wait, and on what it spent calls since the gateway started, and today, where its calls of a day are limited. What others spend is shown to keys with the \
                 scope `admin:read` only, which also see who spent what. It costs no call and tells of this moment, so it \
                 is never kept."
             .to_owned(),
@@ -264,10 +266,10 @@ fn read(call: &Call) -> Result<Response, Problem> {
     let caller = call.caller()?;
     Query::parse(call.head.uri.query().unwrap_or_default()).finish().map_err(Problem::bad_query)?;
     let consumer = &caller.0.consumer;
-    let payer = call.circumstances(consumer).payer;
+    let payer = call.circumstances(&caller.0).payer;
     let all = consumer.scopes.allow("admin", Access::Read);
     let budgets = call.front.api.hub.budgets(&payer);
     let items = budgets.iter().map(|budget| Quota::of(budget, &payer, all)).collect();
-    let daily_budget = caller.0.limit.budget().map(|budget| budget.standing().into());
-    freshness::reply_once(&Answer { items, daily_budget }).map_err(unwritable)
+    let daily = payer.allowance.as_ref().and_then(|allowance| Daily::of(&allowance.standing()));
+    freshness::reply_once(&Answer { items, daily }).map_err(unwritable)
 }

@@ -128,7 +128,7 @@ async fn read(call: Call) -> Result<Response, Problem> {
     let mut known = hub.discovered(part.resource);
     if known.records == 0 {
         let scope = Scope::of(&consumer.sight);
-        provenance = (part.first)(hub, &call.circumstances(consumer), &scope).await?;
+        provenance = (part.first)(hub, &call.circumstances(&caller.0), &scope).await?;
         known = hub.discovered(part.resource);
     }
     let answer = Answer { resource: part.resource, fields: known.fields, discovered_from: known.records };

@@ -125,7 +125,7 @@ async fn search(call: Call) -> Result<Response, Problem> {
         let detail = "This key may not search by contact: it would tell what a hidden field holds.";
         return Err(Problem::new(Code::Forbidden, detail));
     }
-    let ctx = call.circumstances(consumer);
+    let ctx = call.circumstances(&caller.0);
     let scope = Scope { wanted: question.branches.clone(), ..Scope::of(&consumer.sight) };
     let api = &call.front.api;
     let asking = Asking { hub: &api.hub, ctx: &ctx, scope: &scope, question: &question };

@@ -67,7 +67,7 @@ fn serve(
     if switches.require_user_agent && parts.headers.get(USER_AGENT).is_none_or(|agent| agent.is_empty()) {
         return Err(Refusal::Forbidden("User-Agent required"));
     }
-    crm.access().credentials.check(&parts.headers)?;
+    switches.credentials.as_ref().unwrap_or(&crm.access().credentials).check(&parts.headers)?;
     if switches.quota.is_some_and(|quota| !crm.admits(quota)) {
         return Err(Refusal::TooManyRequests);
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::access::Credentials;
 use super::table::Table;
 
 /// Everything that can be switched while the simulator runs. `Default` is the reference's first choice everywhere.
@@ -51,6 +52,8 @@ pub struct Switches {
     pub require_user_agent: bool,
     /// How many calls may arrive within one second; those above get 429 with `Retry-After: 1`. `None` for no limit.
     pub quota: Option<u32>,
+    /// What a caller must show from now on, where the pair was exchanged.
+    pub credentials: Option<Credentials>,
     /// Odd data inside otherwise right answers.
     pub quirks: Quirks,
 }
@@ -78,6 +81,7 @@ impl Default for Switches {
             error_shape: ErrorShape::StatusMessage,
             require_user_agent: false,
             quota: None,
+            credentials: None,
             quirks: Quirks::default(),
         }
     }

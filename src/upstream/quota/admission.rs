@@ -10,6 +10,7 @@ use super::breaker::Effect;
 use super::pacer::{Front, Turn};
 use super::room::{Request, Seat};
 use super::state::{GRACE, Held, Waiter, request};
+use crate::model::allowance;
 use crate::model::context::{Payer, Reason};
 use crate::model::interest::{Interest, Refused, Terms, Waiting};
 use crate::upstream::{Error, Refusal};
@@ -38,6 +39,8 @@ struct Place<'a> {
     served: oneshot::Receiver<Result<Instant, Error>>,
     /// What is given back by who leaves without a turn.
     held: Held,
+    /// What the payer's allowance gave for it.
+    allowed: Option<allowance::Held>,
 }
 
 impl<'a> Admission<'a> {
@@ -77,13 +80,19 @@ impl<'a> Admission<'a> {
         request(self.reason, payer, self.cost, self.bytes)
     }
 
-    /// Seats the call where it is served first of all places that those who wait have a right to.
+    /// Seats the call where it is served first of all places that those who wait have a right to. Who may cause no more
+    /// calls today has none: such a one only gets what somebody else pays for.
     fn admit(&self, now: Instant) -> Result<Place<'a>, Error> {
         let mut state = self.front.lock();
         let all = self.interest.all();
         let mut best: Option<(Duration, &Payer)> = None;
+        let mut exhausted = None;
         for (at, (_, terms)) in all.iter().enumerate() {
             if at > 0 && all[at - 1].1.payer == terms.payer {
+                continue;
+            }
+            if let Some(lacks) = terms.payer.allowance.as_ref().and_then(|allowance| allowance.lacks(1)) {
+                exhausted = Some(lacks);
                 continue;
             }
             let wait = state.predicted(&self.request(&terms.payer), now);
@@ -92,12 +101,15 @@ impl<'a> Admission<'a> {
             }
         }
         // Whoever waited has left.
-        let Some((wait, payer)) = best else { return Err(Error::Abandoned) };
+        let Some((wait, payer)) = best else {
+            return Err(exhausted.map_or(Error::Abandoned, Error::Exhausted));
+        };
         let (request, turn) = (self.request(payer), now + wait);
         state.place(&request, now)?;
         if !self.judge(&all, turn, now) {
             return Err(Error::Overloaded { refusal: Refusal::Deadline, retry_after: wait });
         }
+        let allowed = hold(payer).map_err(Error::Exhausted)?;
         let held = state.take(self.reason, self.effect, wait, now)?;
         let (hand_over, served) = oneshot::channel();
         let waiter = Waiter { hand_over, interest: self.interest.clone(), reason: self.reason };
@@ -105,7 +117,7 @@ impl<'a> Admission<'a> {
         drop(state);
         self.interest.expect_turn(turn);
         self.front.changed.notify_one();
-        Ok(Place { front: self.front, seat, payer: payer.clone(), served, held })
+        Ok(Place { front: self.front, seat, payer: payer.clone(), served, held, allowed })
     }
 
     /// Refuses those who would not wait until `served`; whether anybody is left.
@@ -131,7 +143,8 @@ impl<'a> Admission<'a> {
         let mut wait = state.predicted_for(place.seat, now);
         let mut better: Option<&Payer> = None;
         for (_, terms) in &newcomers {
-            if better.is_some_and(|payer| *payer == terms.payer) {
+            let spent = terms.payer.allowance.as_ref().is_some_and(|allowance| allowance.lacks(1).is_some());
+            if spent || better.is_some_and(|payer| *payer == terms.payer) {
                 continue;
             }
             let own = state.predicted(&self.request(&terms.payer), now);
@@ -140,10 +153,12 @@ impl<'a> Admission<'a> {
             }
         }
         if let Some(payer) = better
+            && let Ok(allowed) = hold(payer)
             && let Some(waiter) = state.room.remove(place.seat)
         {
             place.seat = state.room.push(&self.request(payer), now, waiter);
             place.payer = payer.clone();
+            place.allowed = allowed;
         }
         drop(state);
         self.interest.expect_turn(now + wait);
@@ -181,11 +196,17 @@ impl<'a> Admission<'a> {
     }
 }
 
+/// Takes one call of a payer's allowance, where it has one.
+fn hold(payer: &Payer) -> Result<Option<allowance::Held>, allowance::Exhausted> {
+    payer.allowance.as_ref().map(allowance::Allowance::hold).transpose()
+}
+
 impl Place<'_> {
     /// The turn that came of it.
     fn left(mut self, at: Instant, arrived: Instant) -> Result<Turn, Error> {
         let Held { probe, .. } = std::mem::take(&mut self.held);
-        Ok(Turn { at, queued: at.saturating_duration_since(arrived), payer: self.payer.clone(), probe })
+        let queued = at.saturating_duration_since(arrived);
+        Ok(Turn { at, queued, payer: self.payer.clone(), allowed: self.allowed.take(), probe })
     }
 }
 

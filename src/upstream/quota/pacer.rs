@@ -17,6 +17,7 @@ use super::limits::Limits;
 use super::room::Lane;
 use super::state::{Ended, Pulse, State, request};
 use crate::model::Ctx;
+use crate::model::allowance;
 use crate::model::context::{Payer, Reason};
 use crate::model::interest::{Refused, Terms};
 use crate::model::rehearsal::Planned;
@@ -73,6 +74,8 @@ pub struct Turn {
     pub queued: Duration,
     /// Whose turn it was.
     pub payer: Payer,
+    /// What was taken of its allowance, if it has one.
+    pub allowed: Option<allowance::Held>,
     /// Whether the call decides if others may follow.
     pub probe: bool,
 }
@@ -80,6 +83,11 @@ pub struct Turn {
 /// Keeps everything but sign-ins waiting while it lives.
 #[derive(Debug)]
 pub struct SignInFirst(Arc<Front>);
+
+/// Why a payer may not cause so many calls more today.
+fn lacks(payer: &Payer, calls: u64) -> Option<allowance::Exhausted> {
+    payer.allowance.as_ref()?.lacks(calls)
+}
 
 impl Pacer {
     /// Starts handing out turns. Must be called within a runtime.
@@ -112,6 +120,9 @@ impl Pacer {
     /// Why a call of these circumstances that came now would be refused, if it would, whatever it calls. Who waits for it is not
     /// asked: the terms of `ctx` count.
     pub fn refuses(&self, ctx: &Ctx) -> Option<Error> {
+        if let Some(exhausted) = lacks(&ctx.payer, 1) {
+            return Some(Error::Exhausted(exhausted));
+        }
         let now = Instant::now();
         let mut state = self.0.front.lock();
         if let Some(retry_after) = state.closed_for(now) {
@@ -198,6 +209,9 @@ impl Pacer {
         accepted: Duration,
     ) -> Result<Duration, Refused> {
         let Some((last, earlier)) = calls.split_last() else { return Ok(Duration::ZERO) };
+        if let Some(exhausted) = lacks(payer, calls.len() as u64) {
+            return Err(Refused::Exhausted(exhausted));
+        }
         let front = &self.0.front;
         let mut request = request(Reason::Miss, payer, front.limits.cost(last.operation), last.bytes);
         for call in earlier {
@@ -269,7 +283,7 @@ mod tests {
     }
 
     fn payer(class: Class) -> Payer {
-        Payer { consumer: "somebody".into(), class, weight: 1, budget: None }
+        Payer { consumer: "somebody".into(), class, weight: 1, allowance: None }
     }
 
     fn ctx(reason: Reason) -> Ctx {

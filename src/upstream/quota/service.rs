@@ -13,9 +13,10 @@ use tracing::Instrument as _;
 use super::breaker::Effect;
 use super::room::Lane;
 use super::{Ended, Pacer};
+use crate::model::allowance::Held;
 use crate::model::context::{Payer, Reason};
 use crate::telemetry::trace;
-use crate::upstream::{Answer, Attempt, Call, Error, Meter, Refusal};
+use crate::upstream::{Answer, Attempt, Call, Error, Meter};
 
 /// Puts [`Quota`] in front of a service.
 #[derive(Debug, Clone)]
@@ -40,6 +41,7 @@ impl Turns {
     fn refused(&self, lane: Lane, error: &Error) {
         let reason = match error {
             Error::Overloaded { refusal, .. } => refusal.name(),
+            Error::Exhausted(_) => "daily_budget",
             Error::Unavailable { .. } => "breaker",
             Error::NoSignIn => "sign_in",
             _ => return,
@@ -58,6 +60,13 @@ pub struct Quota<S> {
 impl<S> Clone for Quota<S> {
     fn clone(&self) -> Self {
         Self { turns: Arc::clone(&self.turns), inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<S> Quota<S> {
+    /// The same turns for another service, made of the one inside.
+    pub fn around<T>(&self, inner: impl FnOnce(&S) -> T) -> Quota<T> {
+        Quota { turns: Arc::clone(&self.turns), inner: Arc::new(inner(&self.inner)) }
     }
 }
 
@@ -89,11 +98,6 @@ where
             let (call, ctx) = (&attempt.call, &attempt.ctx);
             let effect = if call.safe { Effect::Reads } else { Effect::Writes };
             let lane = Lane::of(ctx.payer.class, ctx.reason);
-            if let Some(retry_after) = ctx.payer.budget.as_ref().and_then(|budget| budget.used_up()) {
-                let error = Error::Overloaded { refusal: Refusal::DailyBudget, retry_after };
-                turns.refused(lane, &error);
-                return Err(error);
-            }
             let waits = trace::turn(turns.meter.crm.name(), lane.name(), call.operation);
             let turn = turns.pacer.turn(ctx, call.operation, call.size(), effect).instrument(waits).await;
             let reason = attempt.ctx.reason;
@@ -104,6 +108,7 @@ where
             let mut flight = Flight {
                 turns: &turns,
                 payer: turn.payer,
+                allowed: turn.allowed,
                 probe: turn.probe,
                 reason,
                 operation: attempt.call.operation,
@@ -152,6 +157,8 @@ fn fingerprint(call: &Call) -> u64 {
 struct Flight<'a> {
     turns: &'a Turns,
     payer: Payer,
+    /// Taken of the payer's allowance.
+    allowed: Option<Held>,
     probe: bool,
     reason: Reason,
     operation: &'static str,
@@ -165,8 +172,8 @@ impl Drop for Flight<'_> {
         let Meter { crm, metrics, .. } = &self.turns.meter;
         if self.left {
             metrics.quota_spent(crm.name(), self.payer.label(), self.reason.name());
-            if let Some(budget) = &self.payer.budget {
-                budget.spend();
+            if let Some(allowed) = self.allowed.take() {
+                allowed.spend();
             }
         }
         let pulse = self.turns.pacer.ended(self.sent_at, self.probe, self.ended);

@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
-use crm_gateway::app::{self, App, Instead};
+use crm_gateway::app::{self, App, Instead, Ledger, Reload};
 use crm_gateway::config::Config;
 use crm_gateway::consumers::{Provider, hash};
 use crm_gateway::hub::{Clock, Hub};
@@ -21,6 +21,7 @@ use crm_gateway::sandbox::server::Server;
 use crm_gateway::sandbox::{self, Size, alfa, crypto};
 use crm_gateway::store::Store;
 use crm_gateway::upstream::wire::Transport;
+use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, Method, Request, response};
 use http_body_util::BodyExt as _;
 use hyper_util::rt::TokioIo;
@@ -225,6 +226,8 @@ impl Setup {
             public: Door::Router(routers.public),
             admin: Door::Router(routers.admin),
             hub: Some(routers.hub),
+            reload: Some(routers.reload),
+            ledger: Some(routers.ledger),
             held: None,
         }
     }
@@ -241,9 +244,12 @@ impl Setup {
         let config = setup.config(&url(&alfa_server), &url(&crypto_server));
         let app = App::bind(&config, Instead::of_disk()).await.unwrap();
         let (public, admin) = (app.address().unwrap(), app.admin_address().unwrap());
+        let app_reload = app.reload();
         let run = tokio::spawn(async move { app.run(std::future::pending::<Duration>()).await });
         let held = Some(Held { _servers: [alfa_server, crypto_server], run });
-        TestApp { alfa, crypto, public: Door::Socket(public), admin: Door::Socket(admin), hub: None, held }
+        let reload = Some(app_reload);
+        let (public, admin) = (Door::Socket(public), Door::Socket(admin));
+        TestApp { alfa, crypto, public, admin, hub: None, reload, ledger: None, held }
     }
 }
 
@@ -274,6 +280,8 @@ pub(crate) struct TestApp {
     public: Door,
     admin: Door,
     hub: Option<Arc<Hub>>,
+    reload: Option<Arc<Reload>>,
+    ledger: Option<Arc<Ledger>>,
     held: Option<Held>,
 }
 
@@ -341,6 +349,17 @@ impl TestApp {
         self.hub.as_ref().expect("it has no sockets")
     }
 
+    /// Takes the configuration of another set-up, as at SIGHUP.
+    pub(crate) async fn reload(&self, setup: &Setup) {
+        let config = setup.config("http://alfa.example", "http://crypto.example");
+        self.reload.as_ref().expect("every gateway can").take(&config).await;
+    }
+
+    /// Keeps what is kept of consumers once a minute.
+    pub(crate) async fn keep_ledger(&self) {
+        self.ledger.as_ref().expect("it has no sockets").save().await.unwrap();
+    }
+
     /// How many calls the CRMs received so far, signing in aside.
     pub(crate) fn calls(&self) -> usize {
         let alfa = self.alfa.ledger();
@@ -393,6 +412,32 @@ impl Asker {
 
     pub(crate) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
         let (parts, bytes) = self.fetch(method, path, body).await;
+        let text = String::from_utf8(bytes.to_vec()).expect("the gateway writes UTF-8");
+        let json = serde_json::from_str(&text).unwrap_or_default();
+        Answer { status: parts.status.as_u16(), headers: parts.headers, text, json }
+    }
+
+    /// Sends a text in place of a JSON value.
+    pub(crate) async fn send_text(&self, method: Method, path: &str, body: String) -> Answer {
+        self.send_body(method, path, Body::from(body)).await
+    }
+
+    /// Begins a body and never ends it.
+    pub(crate) async fn send_never(&self, method: Method, path: &str) -> Answer {
+        let begun = stream::iter([Ok::<_, std::convert::Infallible>(Bytes::from_static(b"{"))]);
+        self.send_body(method, path, Body::from_stream(begun.chain(stream::pending()))).await
+    }
+
+    async fn send_body(&self, method: Method, path: &str, body: Body) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let request = request.header("content-type", "application/json").body(body).unwrap();
+        let Door::Router(router) = &self.door else { panic!("it has sockets") };
+        let response = router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
         let text = String::from_utf8(bytes.to_vec()).expect("the gateway writes UTF-8");
         let json = serde_json::from_str(&text).unwrap_or_default();
         Answer { status: parts.status.as_u16(), headers: parts.headers, text, json }

@@ -301,6 +301,9 @@
   errors.id = "errors";
   drift.classList.add("wide");
   errors.classList.add("wide");
+  const keys = card("Who may call", make("div"));
+  keys.id = "keys";
+  keys.classList.add("wide");
 
   const list = (node, empty, heads, rows, stacks) =>
     node.lastChild.replaceChildren(rows.length ? table(heads, rows, stacks) : make("p", "quiet", empty));
@@ -355,6 +358,23 @@
       true,
     );
 
+    const day = (text) => new Date(text).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+    const ends = (key) => {
+      const gone = Date.parse(key.expires) <= Date.parse(state.at);
+      return key.expires ? make("span", gone ? "pill bad" : "", `${gone ? "ended" : "ends"} ${day(key.expires)}`) : "–";
+    };
+    list(
+      keys,
+      "Nobody.",
+      [["consumer"], ["key"], ["last used"], ["ends"], ["calls of the CRMs today", "right"]],
+      state.consumers.flatMap((consumer) => {
+        const spent = number(consumer.spent_today) + ("daily_budget" in consumer ? ` of ${number(consumer.daily_budget)}` : "");
+        const row = (key) => [consumer.name, make("code", "", key.hash), key.last_used ? day(key.last_used) : "–", ends(key), spent];
+        return consumer.keys.length ? consumer.keys.map(row) : [[consumer.name, "none", "–", "–", spent]];
+      }),
+      true,
+    );
+
     const notes = [];
     const note = (text, bad) => notes.push(make("li", bad ? "bad" : "", text));
     for (const crm of state.crms) {
@@ -364,6 +384,7 @@
       if (crm.foreign_rate > 1) note(`${crm.foreign_rate.toFixed(1)} of ${crm.rate} calls a second of ${name} are missing.`);
     }
     if (state.operations?.needs_review) note(`${state.operations.needs_review} writes need somebody to look whether they were carried out.`, true);
+    for (const part of state.reloads.filter((part) => !part.taken)) note(`Not reloaded: ${CRMS[part.part] ?? part.part}. ${part.detail}`, true);
     $("notes").replaceChildren(...notes);
   };
 
@@ -395,7 +416,7 @@
   tile("p95", "95 % answered within");
   tile("waiting", "Waiting for a turn");
   tile("failed", "Failed");
-  $("rest").append(memory.node, latency.node, operations, drift, errors);
+  $("rest").append(memory.node, latency.node, operations, drift, keys, errors);
 
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts.forEach((one) => one.draw()));
   addEventListener("resize", () => charts.forEach((one) => one.resize()));
