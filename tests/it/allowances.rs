@@ -163,7 +163,7 @@ async fn what_became_of_a_payment_is_found_out_also_when_the_budget_is_used_up()
     let paid = pay.send(Method::POST, "/payments", Some(&body)).await;
     assert_eq!(paid.status, 201, "{}", paid.text);
     assert_eq!(app.alfa.ledger().count_operation("pay/create"), 1);
-    let daily = app.export().get("/quota").await.json["daily"].clone();
+    let daily = app.export().get("/quota").await.json["daily_budget"].clone();
     assert!(daily["spent"].as_u64() > Some(1), "looking for it is counted: {daily}");
     assert_eq!(daily["left"], 0);
 }
@@ -171,15 +171,15 @@ async fn what_became_of_a_payment_is_found_out_also_when_the_budget_is_used_up()
 #[tokio::test(start_paused = true)]
 async fn a_consumer_sees_its_own_day_in_quota_and_explain_knows_it() {
     let app = setup(2).start();
-    let daily = || async { app.export().get("/quota").await.json["daily"].clone() };
+    let daily = || async { app.export().get("/quota").await.json["daily_budget"].clone() };
     assert_eq!(
         daily().await,
-        json!({"budget": 2, "spent": 0, "left": 2, "resets_at": "2026-02-21T00:00:00Z"})
+        json!({"calls": 2, "spent": 0, "left": 2, "resets_at": "2026-02-21T00:00:00Z"})
     );
     assert_eq!(read_all(&app, 101..103).await, 2);
     assert_eq!(daily().await["left"], 0);
     assert_eq!(
-        app.owner().get("/quota").await.json.get("daily"),
+        app.owner().get("/quota").await.json.get("daily_budget"),
         None,
         "who has no bound is not told of one"
     );

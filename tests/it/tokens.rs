@@ -220,6 +220,24 @@ async fn each_subject_has_a_limit_of_its_own_and_all_share_one_label() {
     assert!(!metrics.contains("jwt#") && !metrics.contains("telling"), "{metrics}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn each_subject_has_a_day_of_its_own() {
+    let signer = Signer::es256("e");
+    let school = School::publishing(&[&signer]);
+    let setup = Setup::new().students(20).in_no_hurry().tokens_of(&school);
+    let app = setup.set("auth.jwt.daily_budget", "1").start();
+    let of = |subject: &str, turn: i64| {
+        let mut claims = claims(subject, &["alfa-101"]);
+        claims["iat"] = turn.into();
+        app.bearer(&signer.sign(&claims))
+    };
+    assert_eq!(of("one", 0).get("/students/alfa-101").await.status, 200);
+    let refused = of("one", 1).get("/teachers").await;
+    assert_eq!((refused.status, refused.code()), (429, "rate_limited"), "{}", refused.text);
+    assert_eq!(of("one", 2).get("/students/alfa-101").await.status, 200, "memory costs nothing");
+    assert_eq!(of("another", 0).get("/teachers").await.status, 200);
+}
+
 #[tokio::test]
 async fn a_flood_of_bad_tokens_from_one_address_is_no_longer_looked_at() {
     let app = Setup::new().students(20).start_on_sockets().await;

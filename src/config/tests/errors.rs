@@ -373,8 +373,8 @@ fn consumers() {
             r#"consumers.app.key_hashes[0]: expected "sha256:" and 64 hexadecimal digits, found a text: `crm-gateway key new NAME` prints a key and its hash"#,
         ),
         (
-            format!("[consumers.app]\nkey_hashes = [\"sha256:{} until May\"]", "ab".repeat(32)),
-            r#"consumers.app.key_hashes[0]: expected "sha256:" and 64 hexadecimal digits, found a text: behind " until " stands a day such as 2027-01-31"#,
+            format!("[consumers.app]\nkey_hashes = [{{ hash = {hash}, expires = \"May\" }}]"),
+            r#"consumers.app.key_hashes[0]: expected "sha256:" and 64 hexadecimal digits, found a table: `expires` is no day or time: a time needs its offset: 2027-01-31T18:00:00Z"#,
         ),
         (
             format!("[consumers.a]\nkey_hashes = [{hash}]\n[consumers.b]\nkey_hashes = [{hash}]"),

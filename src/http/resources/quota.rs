@@ -34,28 +34,28 @@ struct Answer {
     /// The calls that this consumer may cause in a day; only where they are limited.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Daily, required = false)]
-    daily: Option<Daily>,
+    daily_budget: Option<Daily>,
 }
 
 /// The calls of all CRMs together that one consumer may cause from 00:00 UTC to 00:00 UTC.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = QuotaDaily)]
+#[schema(as = QuotaDailyBudget)]
 struct Daily {
     /// How many a day.
-    budget: u64,
+    calls: u64,
     /// How many it caused today, renewals of stale answers it was given and attempts after failed ones included.
     spent: u64,
     /// How many are left today. Without one, only what is remembered is answered.
     left: u64,
     /// When it begins anew.
+    #[schema(value_type = String, format = DateTime)]
     resets_at: String,
 }
 
 impl Daily {
     fn of(standing: &Standing) -> Option<Self> {
-        let budget = standing.budget?;
-        let spent = standing.spent;
-        Some(Self { budget, spent, left: budget.saturating_sub(spent), resets_at: standing.ends.to_string() })
+        let (calls, spent) = (standing.budget?, standing.spent);
+        Some(Self { calls, spent, left: calls.saturating_sub(spent), resets_at: standing.ends.to_string() })
     }
 }
 
@@ -253,7 +253,7 @@ pub(super) fn mount(routes: &mut Routes) {
                         },
                     ],
                 }],
-                "daily_budget": {"calls": 20000, "spent": 59, "resets_at": "2026-02-26T00:00:00Z"},
+                "daily_budget": {"calls": 20000, "spent": 59, "left": 19941, "resets_at": "2026-02-26T00:00:00Z"},
             }),
         ),
         once: true,
@@ -270,6 +270,6 @@ fn read(call: &Call) -> Result<Response, Problem> {
     let all = consumer.scopes.allow("admin", Access::Read);
     let budgets = call.front.api.hub.budgets(&payer);
     let items = budgets.iter().map(|budget| Quota::of(budget, &payer, all)).collect();
-    let daily = payer.allowance.as_ref().and_then(|allowance| Daily::of(&allowance.standing()));
-    freshness::reply_once(&Answer { items, daily }).map_err(unwritable)
+    let daily_budget = payer.allowance.as_ref().and_then(|allowance| Daily::of(&allowance.standing()));
+    freshness::reply_once(&Answer { items, daily_budget }).map_err(unwritable)
 }

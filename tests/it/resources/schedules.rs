@@ -64,6 +64,25 @@ async fn sunday_is_sunday_however_the_crm_numbers_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_may_see_one_branch_makes_nothing_that_names_what_is_in_another() {
+    let app = school();
+    let of = |wanted: bool| {
+        let mut groups = app.alfa.rows("group").into_iter();
+        let group = groups.find(|row| row["branch_ids"].as_array().unwrap().contains(&json!(1)) == wanted);
+        let mut slot = of_group();
+        slot["group_id"] = format!("alfa-{}", group.expect("there are groups in both branches")["id"]).into();
+        slot
+    };
+    let before = app.alfa.rows("regular-lesson");
+    let refused = app.branch_one().send(Method::POST, "/schedules", Some(&of(false))).await;
+    assert_eq!((refused.status, refused.code()), (422, "validation_failed"), "{}", refused.text);
+    assert_eq!(refused.json["errors"][0]["pointer"], "/group_id", "{}", refused.text);
+    assert_eq!(app.alfa.rows("regular-lesson"), before);
+    let made = app.branch_one().send(Method::POST, "/schedules", Some(&of(true))).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_slot_is_made_for_a_group_or_for_a_student() {
     let app = school();
     let made = app.owner().send(Method::POST, "/schedules", Some(&of_group())).await;
