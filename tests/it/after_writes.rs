@@ -8,7 +8,10 @@
 //! `make test` runs some of them, `make sequences` a hundred thousand.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use crm_gateway::upstream::wire::Transport;
@@ -43,41 +46,83 @@ struct School {
     dice: StdRng,
     /// Reads that nobody has waited for yet.
     begun: Vec<JoinHandle<()>>,
-    /// What was written and how often, by method and kind.
-    written: BTreeMap<String, usize>,
+    seen: Seen,
 }
 
-#[tokio::test(start_paused = true)]
-async fn after_a_write_no_read_that_starts_later_shows_what_was_before() {
+#[test]
+fn after_a_write_no_read_that_starts_later_shows_what_was_before() {
     #[expect(clippy::disallowed_methods, reason = "whoever runs the test says how long it may take")]
     let many = std::env::var("SEQUENCES").ok().map_or(SOME, |many| many.parse().unwrap());
-    let (mut compared, mut remembered) = (0, 0);
-    let mut written = BTreeMap::<String, usize>::new();
-    for seed in 0..many.div_ceil(A_SCHOOL) {
-        let mut school = School::new(seed as u64);
-        for number in 0..A_SCHOOL {
-            for _ in 0..STEPS {
-                match school.step().await {
-                    Some(Ok(hit)) => {
-                        compared += 1;
-                        remembered += usize::from(hit);
-                    }
-                    Some(Err(difference)) => panic!("school {seed}, sequence {number}: {difference}"),
-                    None => {}
-                }
+    let schools = many.div_ceil(A_SCHOOL) as u64;
+    let next = AtomicU64::new(0);
+    let some = || {
+        let mut seen = Seen::default();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= schools {
+                return seen;
             }
-            school.settle().await;
+            seen.add(live(seed));
+            if seed % 100 == 99 {
+                eprintln!("{} of {schools} schools, no difference", seed + 1);
+            }
         }
-        for (what, times) in school.written {
-            *written.entry(what).or_default() += times;
-        }
-    }
+    };
+    let Seen { compared, remembered, written } = thread::scope(|scope| {
+        let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(some)).collect();
+        threads.into_iter().fold(Seen::default(), |mut all, some| {
+            all.add(some.join().unwrap());
+            all
+        })
+    });
+    eprintln!(
+        "{} sequences, {compared} answers compared, {remembered} of them from memory",
+        schools * A_SCHOOL as u64
+    );
     // That much was written and that much came from memory is what makes the rest worth telling.
     assert!(remembered * 10 > compared, "{remembered} of {compared} came from memory");
     for what in KINDS {
         let times = written.get(what).copied().unwrap_or_default();
         assert!(times >= many / 100, "{what} was written {times} times: {written:?}");
     }
+}
+
+/// What came of some sequences.
+#[derive(Default)]
+struct Seen {
+    compared: usize,
+    remembered: usize,
+    /// What was written and how often, by method and kind.
+    written: BTreeMap<String, usize>,
+}
+
+impl Seen {
+    fn add(&mut self, other: Self) {
+        self.compared += other.compared;
+        self.remembered += other.remembered;
+        for (what, times) in other.written {
+            *self.written.entry(what).or_default() += times;
+        }
+    }
+}
+
+/// All sequences of one school, on a clock of their own.
+fn live(seed: u64) -> Seen {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let mut school = School::new(seed);
+        for number in 0..A_SCHOOL {
+            for _ in 0..STEPS {
+                if let Err(difference) = school.step().await {
+                    panic!("school {seed}, sequence {number}: {difference}");
+                }
+            }
+            school.settle().await;
+        }
+        school.seen
+    })
 }
 
 /// What can be written, by method and the last name in its path.
@@ -123,11 +168,11 @@ impl School {
         let forgetful = forgetful.start_over(alfa.clone(), crypto.clone(), way(), nowhere());
         let dice = StdRng::seed_from_u64(seed);
         let remembering = setup.start_over(alfa.clone(), crypto.clone(), slow(way(), seed), nowhere());
-        Self { remembering, forgetful, dice, begun: Vec::new(), written: BTreeMap::new() }
+        Self { remembering, forgetful, dice, begun: Vec::new(), seen: Seen::default() }
     }
 
-    /// Does one thing. When that was to compare two answers: whether one came from memory, or how they differ.
-    async fn step(&mut self) -> Option<Result<bool, String>> {
+    /// Does one thing. When that was to compare two answers: how they differ.
+    async fn step(&mut self) -> Result<(), String> {
         match self.dice.random_range(0..10) {
             0..3 => {
                 let (who, path) = self.question();
@@ -146,12 +191,13 @@ impl School {
                 let true_one = (truth.status, kept(truth.json));
                 if told != true_one {
                     let how = answer.headers.get("cache-status");
-                    return Some(Err(format!("{who} {path} ({how:?})\ntold {told:?}\ntrue {true_one:?}")));
+                    return Err(format!("{who} {path} ({how:?})\ntold {told:?}\ntrue {true_one:?}"));
                 }
-                return Some(Ok(hit));
+                self.seen.compared += 1;
+                self.seen.remembered += usize::from(hit);
             }
         }
-        None
+        Ok(())
     }
 
     /// Writes, now and then two things at once.
@@ -171,7 +217,7 @@ impl School {
             assert!(status < 500, "{method} {path}: {status}");
             if (200..300).contains(&status) {
                 let name = path.rsplit('/').find(|part| part.chars().all(|c| c.is_ascii_lowercase()));
-                *self.written.entry(format!("{method} {}", name.unwrap_or_default())).or_default() += 1;
+                *self.seen.written.entry(format!("{method} {}", name.unwrap_or_default())).or_default() += 1;
             }
         }
     }
@@ -324,7 +370,10 @@ impl School {
     }
 
     fn row(&mut self, model: &str) -> Option<Value> {
-        self.remembering.alfa.rows(model).choose(&mut self.dice).cloned()
+        let rows = self.remembering.alfa.count(model);
+        (rows > 0)
+            .then(|| self.dice.random_range(0..rows))
+            .and_then(|at| self.remembering.alfa.row_at(model, at))
     }
 
     fn subscription(&mut self) -> String {

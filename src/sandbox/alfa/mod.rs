@@ -163,6 +163,13 @@ impl Crm {
             .collect()
     }
 
+    /// The row at a place in their order, from 0.
+    pub fn row_at(&self, model: &str, at: usize) -> Option<Value> {
+        let store = self.store();
+        let row = store.table(schema::Model::named(model)?).iter().nth(at)?;
+        Some(Value::Object(row.json(true)))
+    }
+
     /// How many rows a model has.
     pub fn count(&self, model: &str) -> usize {
         schema::Model::named(model).map_or(0, |model| self.store().table(model).len())
