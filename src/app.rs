@@ -3,6 +3,7 @@
 mod jwks;
 mod ledger;
 mod reload;
+mod secrets;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -12,13 +13,13 @@ use std::time::Duration;
 
 use axum::Router;
 use futures_util::FutureExt as _;
-use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 
 pub use ledger::Ledger;
 pub use reload::Reload;
+use secrets::Secrets;
 
 use crate::cache::{Cache, Policy};
 use crate::config::{self, Config};
@@ -175,6 +176,7 @@ pub fn build(config: &Config, instead: Instead) -> Result<Routers, StartError> {
     };
     let clock = instead.clock.unwrap_or_else(|| Arc::new(jiff::Timestamp::now));
     // As much of the CRMs' text as memory holds, which weighs it four times.
+    let secrets = Secrets::open(&store)?;
     let (journal, open) = Journal::open(store.clone(), Arc::clone(&clock), config.store.audit_size)?;
     metrics.watch_operations({
         let journal = Arc::clone(&journal);
@@ -186,8 +188,8 @@ pub fn build(config: &Config, instead: Instead) -> Result<Routers, StartError> {
     let snapshots = Snapshots::open(store.clone(), Arc::clone(&clock), &account(config), half / 4)?;
     let policies = |resource: &str| policy(config, resource);
     let hub = Hub::new(&crms, cache, Arc::clone(&metrics), &branches, policies, snapshots)?;
-    let hub = Arc::new(hub.sealed_by(&secret(config, "cursors")));
-    let subjects = secret(config, "who comes with a token");
+    let hub = Arc::new(hub.sealed_by(&secrets.of("cursors")));
+    let subjects = secrets.of("who comes with a token");
     let tokens = match &config.jwt {
         Some(jwt) => Some(jwks::tokens(jwt, &subjects, Arc::clone(&clock), instead.provider.clone())?),
         None => None,
@@ -285,18 +287,6 @@ fn to_crypto(crypto: &config::CryptoCrm) -> Result<Transport, StartError> {
         ca_file: crypto.ca_file.clone(),
         max_response: crypto.max_response,
     })
-}
-
-/// What nobody outside knows and what is the same after a restart, one for each purpose.
-fn secret(config: &Config, purpose: &str) -> [u8; 32] {
-    let mut secret = Sha256::new_with_prefix(purpose);
-    if let Some(alfa) = &config.alfacrm {
-        secret.update(alfa.api_key.expose());
-    }
-    if let Some(crypto) = &config.cryptocrm {
-        secret.update(crypto.secret.expose());
-    }
-    secret.finalize().into()
 }
 
 fn over_http(settings: transport::Settings) -> Result<Transport, StartError> {

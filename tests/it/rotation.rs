@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use crm_gateway::sandbox::crypto::Credentials;
 use crm_gateway::sandbox::fault::Fault;
+use crm_gateway::store::Store;
 use futures_util::future::join_all;
-use serde_json::Value;
+use http::Method;
+use serde_json::{Value, json};
 use tokio::time::advance;
 
+use crate::support::app::same_as_the_crms;
 use crate::support::provider::{School, Signer, claims};
 use crate::support::{Setup, TestApp};
 
@@ -18,6 +21,32 @@ fn setup() -> Setup {
 
 fn sign_ins(app: &TestApp) -> usize {
     app.alfa.ledger().count_operation("auth/login")
+}
+
+/// A slot for one student, as it is asked for.
+fn slot(student: &str) -> Value {
+    json!({
+        "student_id": student, "branch_id": "alfa-1", "lesson_type_id": "alfa-1", "subject_id": "alfa-2",
+        "teacher_ids": ["alfa-4"], "weekdays": ["MONDAY"], "starts_at": "09:00", "ends_at": "10:00",
+        "valid_from": "2026-03-02", "valid_to": "2026-05-31",
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_bearer_wrote_is_known_after_an_exchange_of_credentials_and_a_restart() {
+    let signer = Signer::es256("e");
+    let school = School::publishing(&[&signer]);
+    let setup = setup().tokens_of(&school).kept_in(Store::in_memory(), same_as_the_crms());
+    let token = signer.sign(&claims("parent", &["alfa-101"]));
+    let make = async |app: &TestApp| {
+        let parent = app.bearer(&token).with("idempotency-key", "slot-1");
+        parent.send(Method::POST, "/schedules", Some(&slot("alfa-101"))).await
+    };
+    let made = make(&setup.clone().start()).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let again = make(&setup.set("alfacrm.api_key", "\"new-key-of-the-crm\"").start()).await;
+    assert_eq!((again.status, again.header("idempotency-replayed")), (201, "true"), "{}", again.text);
+    assert_eq!(again.json["id"], made.json["id"]);
 }
 
 /// What operators are told of one part.
