@@ -78,10 +78,12 @@ impl Reload {
             (Some(new), known) => {
                 let clock = Arc::clone(&self.clock);
                 let tokens = jwks::tokens(new, &self.subjects, clock, self.provider.clone())?;
-                // From the same place, the keys are the same until it is asked again.
-                if let (Some(known), true) = (known, running.as_ref().is_some_and(|old| old.jwks == new.jwks))
-                {
-                    tokens.begin_with_keys_of(&known);
+                if let Some(known) = known {
+                    tokens.begin_with_use_of(&known);
+                    // From the same place, the keys are the same until it is asked again.
+                    if running.as_ref().is_some_and(|old| old.jwks == new.jwks) {
+                        tokens.begin_with_keys_of(&known);
+                    }
                 }
                 self.consumers.replace_tokens(Some(tokens));
             }

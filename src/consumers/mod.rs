@@ -17,6 +17,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use failures::Failures;
@@ -78,6 +79,8 @@ pub struct Member {
     /// What it may see of records. Who has the same sees the same, so an answer to one is right for the other; scopes
     /// are not in it, because they are asked for each path.
     pub view: Box<str>,
+    /// What it may see and do, as a digest that outlives the process.
+    pub rights: Box<str>,
 }
 
 /// How a consumer stands, for operators.
@@ -104,8 +107,10 @@ pub struct Consumers {
 impl Member {
     /// A consumer with the limit that is its own.
     fn new(consumer: Consumer, limit: Limit, allowance: Option<Allowance>) -> Self {
-        let view = format!("{:?} {:?}", consumer.mask, consumer.sight).into();
-        Self { consumer, limit, allowance, view }
+        let view = format!("{:?} {:?}", consumer.mask, consumer.sight);
+        let digest = Sha256::digest(format!("{view} {}", consumer.scopes.words().join(" ")));
+        let rights = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect::<String>().into();
+        Self { consumer, limit, allowance, view: view.into(), rights }
     }
 
     /// Whose bill its calls go on, and with what right, when they are as urgent as that.

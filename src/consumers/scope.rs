@@ -20,6 +20,14 @@ impl Scopes {
         of_by.chain(of_self).cloned().collect()
     }
 
+    /// All of them as words, in one order.
+    pub fn words(&self) -> Vec<String> {
+        let mut words: Vec<String> = self.0.iter().map(Scope::to_string).collect();
+        words.sort();
+        words.dedup();
+        words
+    }
+
     fn holds(&self, scope: &Scope) -> bool {
         self.0.iter().any(|own| *own == Scope::All || own == scope)
     }

@@ -76,7 +76,7 @@ pub struct Tokens {
     /// By the hash of the token; tokens themselves are not kept.
     known: Cache<KeyHash, Known>,
     /// By who the subject is.
-    limits: Cache<Arc<str>, (Limit, Option<Allowance>)>,
+    limits: Cache<Arc<str>, (Limit, Allowance)>,
     names: hmac::Key,
     clock: Clock,
 }
@@ -116,6 +116,16 @@ impl Tokens {
     /// Whether a text has the form of a token: three parts with points between them. No key has.
     pub fn are_like(text: &str) -> bool {
         text.bytes().filter(|byte| *byte == b'.').count() == 2
+    }
+
+    /// What subjects have used under other rules counts under these: of their day always, of their requests per second where
+    /// those are as many.
+    pub fn begin_with_use_of(&self, other: &Self) {
+        let same = self.rules.rate_limit == other.rules.rate_limit;
+        for (identity, (limit, allowance)) in &other.limits {
+            let limit = if same { limit } else { Limit::per_second(self.rules.rate_limit) };
+            self.limits.insert(Arc::clone(&identity), (limit, allowance));
+        }
     }
 
     /// Takes these keys from now on. What was signed with others is no longer known.
@@ -227,6 +237,10 @@ impl Tokens {
         let token_data =
             decode::<Map<String, Value>>(token, key, &validation).map_err(|_| BadToken::NotForUs)?;
         let now = (self.clock)();
+        // A list of issuers is none, however many of them are ours (RFC 7519, 4.1.1).
+        if !token_data.claims.get("iss").is_some_and(Value::is_string) {
+            return Err(BadToken::NotForUs);
+        }
         let claims = claims::read(&token_data.claims, &self.rules.student_claim, self.rules.clock_skew, now)?;
         let (member, until) = (self.member(&claims), claims.until);
         self.known.insert(hash(token), Known { member: Arc::clone(&member), until });
@@ -240,10 +254,11 @@ impl Tokens {
         let name: String = name.as_ref()[..12].iter().map(|byte| format!("{byte:02x}")).collect();
         let identity: Arc<str> = format!("{BEARERS}{APART}{name}").into();
         let (limit, allowance) = self.limits.get_with(Arc::clone(&identity), || {
-            let budget = rules.daily_budget;
-            let allowance = budget.map(|calls| Allowance::new(Some(calls), Arc::clone(&self.clock)));
+            let allowance = Allowance::new(rules.daily_budget, Arc::clone(&self.clock));
             (Limit::per_second(rules.rate_limit), allowance)
         });
+        // It may have begun under other rules.
+        allowance.set_budget(rules.daily_budget);
         let mut mask = rules.mask.clone();
         mask.push(RAW.to_owned());
         Arc::new(Member::new(
@@ -263,7 +278,7 @@ impl Tokens {
                 mask,
             },
             limit,
-            allowance,
+            Some(allowance),
         ))
     }
 }

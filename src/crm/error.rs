@@ -217,6 +217,11 @@ pub fn refused(crm: Source, refused: Refused) -> Error {
     meaning(crm, error)
 }
 
+/// What is answered to who wants nothing but what memory has.
+pub fn not_cached(crm: Source) -> Error {
+    Error::new(crm, Kind::NotCached, "the answer is not in memory and the request asked for nothing else")
+}
+
 /// What is answered to a write that the CRM has no call for.
 pub fn no_such_write(crm: Source) -> Error {
     Error::new(crm, Kind::Unsupported, "this CRM has no call that writes such a record")

@@ -28,6 +28,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
 /// The pause after a connection could not be accepted: there are too many, and trying again at once helps nobody.
 const NO_MORE: Duration = Duration::from_millis(100);
 
+/// The largest head of a request, in bytes, the longest target and headers together: cookies and tokens are far smaller.
+const LARGEST_HEAD: usize = 64 * 1024;
+
 /// Connections that may wait to be accepted. With the library's 128 a burst of new ones overflows: whoever is turned away so
 /// tries again a second later. The system bounds it by its own limit (`net.core.somaxconn`).
 const BACKLOG: u32 = 4096;
@@ -93,6 +96,7 @@ where
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(LARGEST_HEAD)
         .serve_connection(TokioIo::new(stream), service);
     // A caller that goes away or talks nonsense is no news.
     let _ = watcher.watch(connection).await;
@@ -145,6 +149,17 @@ mod tests {
     async fn a_head_that_dribbles_is_cut_off() {
         let (took, said) = dribble("POST / HTTP/1.1\r\nx-slow: ", b'x').await;
         assert_eq!((took.as_secs(), said.as_str()), (HEAD_TIMEOUT.as_secs(), ""));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_is_too_large_is_refused() {
+        let (mut far, _connections) = connect();
+        let head = format!("GET / HTTP/1.1\r\nhost: a\r\nx-large: {}", "x".repeat(2 * LARGEST_HEAD));
+        let (mut read, mut write) = tokio::io::split(&mut far);
+        let mut said = String::new();
+        let sent = async { write.write_all(head.as_bytes()).await };
+        let (_, _) = tokio::join!(sent, read.read_to_string(&mut said));
+        assert!(said.starts_with("HTTP/1.1 431 "), "{said}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@ use futures_util::{FutureExt as _, StreamExt as _, stream};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use http::{Method, StatusCode};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use utoipa::openapi::path::HttpMethod;
 
@@ -128,7 +128,8 @@ async fn read(call: &Call) -> Result<Response, Problem> {
     Ok(response)
 }
 
-/// An operation of the caller.
+/// An operation of the caller. Who might see or do something else when it asked is told what became of the write and of which
+/// record, and nothing of what is in it.
 pub(super) async fn find(
     front: &Shared,
     caller: &Caller,
@@ -137,7 +138,26 @@ pub(super) async fn find(
     let journal = Arc::clone(&front.api.journal);
     let consumer = Arc::clone(&caller.0.consumer.identity);
     let found = tokio::task::spawn_blocking(move || journal.operation(&consumer, id));
-    found.await.unwrap_or(Ok(None))
+    let found = found.await.unwrap_or(Ok(None))?;
+    Ok(found.map(|operation| {
+        if operation.request.rights == *caller.0.rights { operation } else { without_contents(operation) }
+    }))
+}
+
+fn without_contents(mut operation: Operation) -> Operation {
+    match &mut operation.stage {
+        Stage::Succeeded { answer, .. } => {
+            if let Ok(mut record) = serde_json::from_str::<Map<String, Value>>(&answer.body) {
+                record.retain(|name, _| ["id", "source", "source_id"].contains(&name.as_str()));
+                answer.body = Value::Object(record).to_string();
+            }
+            // It is the tag of what is not shown.
+            answer.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("etag"));
+        }
+        Stage::NeedsReview { evidence } => *evidence = Value::Null,
+        Stage::Pending | Stage::Failed { .. } => {}
+    }
+    operation
 }
 
 /// What is answered to a write that was carried out.

@@ -130,6 +130,7 @@ fn deed<R: Resource>(
     let path = path.strip_prefix(&*call.front.base_path).unwrap_or(path);
     let request_id = call.head.extensions.get::<RequestId>().map_or("", RequestId::as_str);
     let member = Arc::clone(&call.caller()?.0);
+    let rights = member.rights.to_string();
     let clerk = Reply::<R>::new(&call.front.base_path, Some(member), call.offer, path, request_id);
     let request = Request {
         id: request_id.to_owned(),
@@ -137,6 +138,7 @@ fn deed<R: Resource>(
         path: path.to_owned(),
         route: call.offer.path::<R>(),
         body: asked.given.clone().into(),
+        rights,
     };
     let asynchronous = freshness::responds_async(&asked.headers);
     Ok(Some(Deed { claimed, request, clerk: Arc::new(clerk), asynchronous }))

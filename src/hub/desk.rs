@@ -17,7 +17,7 @@ use super::trip::Trip;
 use super::wholes::{Wholes, sifted};
 use super::{CacheUse, Provenance};
 use crate::cache::{Cache, Filled, Glimpse, NoValue, Origin, Policy, Purpose, Read, Recalled, Wish};
-use crate::crm::error::refused;
+use crate::crm::error::{not_cached, refused};
 use crate::crm::{Asked, Chunk, Error, Kind, Lane, Position, Question, Source, Via};
 use crate::model::context::{Freshness, Reason};
 use crate::model::interest::{Interest, Terms};
@@ -303,11 +303,7 @@ impl Desk {
                     continue;
                 }
                 Ok(Err(NoValue::NotCached)) => {
-                    return Err(Error::new(
-                        crm,
-                        Kind::NotCached,
-                        "the answer is not in memory and the request asked for nothing else",
-                    ));
+                    return Err(not_cached(crm));
                 }
                 Ok(Err(NoValue::Lost | NoValue::Recalled)) => {
                     return Err(Error::new(crm, Kind::Failed, "the call ended without a result"));

@@ -18,10 +18,13 @@ use super::seal::Seal;
 use super::wholes::Wholes;
 use super::{Answer, Failure, PageRequest, Scope};
 use crate::cache::Policy;
+use crate::crm::error::not_cached;
 use crate::crm::{self, Branches, Find, Source};
 use crate::model::project::Project;
 use crate::model::reference::{Book, ReferenceEntry, ReferenceFilter};
-use crate::model::{Ctx, Entity, Filter, Incomplete, Order, Page, Record, RecordId, Source as CrmName};
+use crate::model::{
+    Ctx, Entity, Filter, Incomplete, Order, Page, Record, RecordId, Sight, Source as CrmName,
+};
 
 /// Calls to a CRM that one page of a list may cost. A page that would cost more is cut short and says where to go on.
 const CALLS_PER_PAGE: usize = 48;
@@ -188,7 +191,12 @@ impl<E: Entity> Shelf<E> {
         id: &RecordId,
     ) -> Result<Answer<Arc<Record<E>>>, Failure> {
         let trip = Journal::new(ctx, 1);
-        let value = self.find(&trip, scope, filter, id).await?;
+        let hides = ctx.freshness.only_if_cached && *scope.sight != Sight::all();
+        let value = self.find(&trip, scope, filter, id).await.map_err(|failure| match failure {
+            // That memory has a record which is not shown must look as if it had none.
+            Failure::NotFound if hides => not_cached(id.source()).into(),
+            failure => failure,
+        })?;
         Ok(Answer { value, provenance: trip.provenance(), witness: trip.witness() })
     }
 

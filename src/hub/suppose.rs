@@ -14,8 +14,8 @@ use super::marks::Marks;
 use super::trip::Trip;
 use super::{CacheUse, Provenance};
 use crate::cache::{Glimpse, Policy, Wish};
-use crate::crm::error::refused;
-use crate::crm::{Chunk, Error, Kind, Lane, Position, Question, Source};
+use crate::crm::error::{not_cached, refused};
+use crate::crm::{Chunk, Error, Lane, Position, Question, Source};
 use crate::model::context::Freshness;
 use crate::model::interest::Interest;
 use crate::model::rehearsal::{Leaving, Planned, Rehearsal, Supposed, Unknown};
@@ -100,8 +100,7 @@ impl Desk {
             }
         }
         if only_if_cached {
-            let detail = "the answer is not in memory and the request asked for nothing else";
-            return Err(Error::new(crm, Kind::NotCached, detail));
+            return Err(not_cached(crm));
         }
         let generation = self.cache.latest() + rehearsal.tick();
         let answer = |chunk: &Arc<Chunk<E>>| {

@@ -13,7 +13,9 @@ use super::trip::Trip;
 use super::{Answer, Failure, Hub, Scope, Shelf, suppose};
 use crate::crm::{self, Place, Source};
 use crate::model::context::Freshness;
+use crate::model::record::Touch;
 use crate::model::student::{Student, StudentFilter};
+use crate::model::subscription::{Subscription, SubscriptionFilter};
 use crate::model::{Ctx, Draft, Entity, Record, RecordId, Sight, Source as CrmName};
 
 /// The CRM that records without an id yet are made in, where there is a choice.
@@ -46,7 +48,7 @@ impl Hub {
         self.check::<E>(scope, filter, draft)?;
         let shelf = self.shelf::<E>();
         let source = shelf.home()?;
-        self.sees(ctx, scope, draft).await?;
+        self.sees(ctx, scope, draft, draft.student()).await?;
         let student = match draft.student() {
             Some(student) => Some(self.student(ctx, scope, student).await?),
             None => None,
@@ -99,7 +101,11 @@ impl Hub {
                 None => Outcome::Supposed,
             });
         }
-        self.sees(ctx, scope, draft).await?;
+        let student = before.value.data.touched().into_iter().find_map(|touch| match touch {
+            Touch::Record("students", id) => Some(id),
+            _ => None,
+        });
+        self.sees(ctx, scope, draft, student.as_ref()).await?;
         let branch = shelf.branch_of(scope, &before.value);
         let hidden = shelf.hidden_branches(scope, &before.value);
         let write = source.update(&before.value, draft, &Place { branch, hidden, ..Place::at(filter) })?;
@@ -148,7 +154,13 @@ impl Hub {
 
     /// Refuses a write that refers to what the consumer may not see. Who sees all branches leaves it to the CRM whether
     /// there is such a record.
-    async fn sees<D: Draft>(&self, ctx: &Ctx, scope: &Scope, draft: &D) -> Result<(), Failure> {
+    async fn sees<D: Draft>(
+        &self,
+        ctx: &Ctx,
+        scope: &Scope,
+        draft: &D,
+        student: Option<&RecordId>,
+    ) -> Result<(), Failure> {
         if *scope.sight == Sight::all() && self.around.branches.is_empty() {
             return Ok(());
         }
@@ -167,7 +179,16 @@ impl Hub {
                 Err(failure) => return Err(failure),
             }
         }
-        Ok(())
+        let Some(id) = draft.subscription() else { return Ok(()) };
+        let filter = SubscriptionFilter { student_id: student.cloned(), ..SubscriptionFilter::default() };
+        match self.shelf::<Subscription>().get(&ctx, &scope, &filter, id).await {
+            Ok(_) => Ok(()),
+            Err(Failure::NotFound) => Err(Failure::Invalid(
+                "/subscription_id",
+                format!("names `{id}`; the student has no such subscription, or this key may not see it"),
+            )),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// The student a new record is about, who must be one that the consumer may see.

@@ -269,7 +269,7 @@ mod tests {
 
     fn request() -> Request {
         let text = || "POST /payments".to_owned();
-        Request { id: text(), method: text(), path: text(), route: text(), body: Value::Null }
+        Request { id: text(), method: text(), path: text(), route: text(), body: Value::Null, rights: text() }
     }
 
     fn intent() -> Intent {

@@ -324,7 +324,14 @@ mod tests {
             consumer: "web".to_owned(),
             key: key.map(str::to_owned),
             fingerprint: [1; 32],
-            request: Request { id: text(), method: text(), path: text(), route: text(), body: Value::Null },
+            request: Request {
+                id: text(),
+                method: text(),
+                path: text(),
+                route: text(),
+                body: Value::Null,
+                rights: text(),
+            },
             intent: Intent {
                 resource: "payments".to_owned(),
                 crm: None,

@@ -127,6 +127,9 @@ pub struct Request {
     pub route: String,
     /// What it says.
     pub body: Value,
+    /// What whoever asked might see and do then, as a digest: who may less later is not shown what was answered.
+    #[serde(default)]
+    pub rights: String,
 }
 
 /// A call that writes, before it leaves.

@@ -95,6 +95,10 @@ impl Draft for CommunicationDraft {
         fields.read_only("custom_fields", "the CRM has none here");
         draft
     }
+
+    fn refers(&self) -> Vec<(Kin, &'static str, &RecordId)> {
+        self.user.value().map(|user| (Kin::Entry(Book::Users), "/user_id", user)).into_iter().collect()
+    }
 }
 
 impl Entity for Communication {

@@ -48,6 +48,11 @@ pub trait Draft: Debug + Clone + Default + PartialEq + Send + Sync + 'static {
         self.student().map(|student| (Kin::Student, "/student_id", student)).into_iter().collect()
     }
 
+    /// The subscription of its student that it names.
+    fn subscription(&self) -> Option<&RecordId> {
+        None
+    }
+
     /// The field that names the branches of a new record, where it must have some: when the body names none, the only
     /// branch there is is meant.
     fn branch_field(&self) -> Option<&'static str> {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::draft::{Change, Custom, Draft, Fields, Positive, Short};
+use super::draft::{Change, Custom, Draft, Fields, Positive, Short, listed};
 use super::expand::{Expand, Kin, to};
 use super::filter::{
     Archived, Between, between, changed_since, chooses_among, contains, fits, longest_word, narrows,
@@ -158,6 +158,10 @@ impl Draft for GroupDraft {
         }
         fields.read_only("teacher_names", "`teacher_ids` says it");
         draft
+    }
+
+    fn refers(&self) -> Vec<(Kin, &'static str, &RecordId)> {
+        listed(Kin::Teacher, "/teacher_ids", &self.teachers).collect()
     }
 
     fn branches(&self) -> &[RecordId] {

@@ -239,6 +239,10 @@ impl Draft for PaymentDraft {
         let account = account.map(|account| (Kin::Entry(Book::PayAccounts), "/account_id", account));
         student.into_iter().chain(account).collect()
     }
+
+    fn subscription(&self) -> Option<&RecordId> {
+        self.subscription.value()
+    }
 }
 
 impl Entity for Payment {

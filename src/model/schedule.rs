@@ -10,7 +10,7 @@ use super::expand::{Expand, Kin, to};
 use super::filter::{fits, narrows};
 use super::reference::Book;
 use super::sight::Need;
-use super::{Entity, Filter, Order, Query, Record, RecordId, Rows};
+use super::{Entity, Filter, Order, Query, Record, RecordId, Rows, Seen};
 
 /// A weekly slot. The CRM makes the lessons of the coming weeks from it; further ahead there is only the slot.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -231,7 +231,9 @@ impl Entity for Schedule {
             own.students.iter().map(of_student).chain(own.groups.iter().map(of_group)).collect()
         },
         see: |record, _, own| match &record.data.group_id {
-            Some(group) => own.all_if(Kin::Group, Some(group)),
+            // The others of the group have it too, so it is not theirs to change.
+            Some(group) if own.has(Kin::Group, group) => Seen::Part(record.data.clone()),
+            Some(_) => Seen::Nothing,
             None => own.all_if(Kin::Student, record.data.student_id.as_ref()),
         },
         made_for_one: true,

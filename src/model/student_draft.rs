@@ -3,8 +3,10 @@
 use jiff::civil::Date;
 
 use super::RecordId;
-use super::draft::{Change, Custom, Draft, Fields, Object, Part, Short, Word};
+use super::draft::{Change, Custom, Draft, Fields, Object, Part, Short, Word, listed};
+use super::expand::Kin;
 use super::people::{self, ContactsDraft};
+use super::reference::Book;
 use super::student::{Color, PayerKind, Stage};
 
 /// A payment is a document of its own; nothing else moves what is derived from it.
@@ -99,6 +101,12 @@ impl Draft for StudentDraft {
         }
         fields.read_only("teacher_names", "`teacher_ids` says it");
         draft
+    }
+
+    fn refers(&self) -> Vec<(Kin, &'static str, &RecordId)> {
+        let user =
+            self.assigned_user.value().map(|user| (Kin::Entry(Book::Users), "/assigned_user_id", user));
+        listed(Kin::Teacher, "/teacher_ids", &self.teachers).chain(user).collect()
     }
 
     fn branches(&self) -> &[RecordId] {

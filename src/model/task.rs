@@ -144,7 +144,9 @@ impl Draft for TaskDraft {
 
     fn refers(&self) -> Vec<(Kin, &'static str, &RecordId)> {
         let students = listed(Kin::Student, "/student_ids", &self.students);
-        students.chain(listed(Kin::Group, "/group_ids", &self.groups)).collect()
+        let assigned = listed(Kin::Entry(Book::Users), "/assigned_user_ids", &self.assigned);
+        let author = self.author.value().map(|user| (Kin::Entry(Book::Users), "/author_user_id", user));
+        students.chain(listed(Kin::Group, "/group_ids", &self.groups)).chain(assigned).chain(author).collect()
     }
 
     fn branches(&self) -> &[RecordId] {

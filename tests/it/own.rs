@@ -151,6 +151,155 @@ async fn what_is_seen_in_part_cannot_be_written_and_what_is_made_hangs_on_ones_o
     assert_eq!(home.app.alfa.rows("regular-lesson"), slots);
 }
 
+/// Rows of a model of which `wanted` is true.
+fn id_of(app: &TestApp, model: &str, wanted: impl Fn(&Value) -> bool) -> String {
+    let row = app.alfa.rows(model).into_iter().find(|row| wanted(row)).expect("there is one");
+    format!("alfa-{}", row["id"])
+}
+
+fn payment(student: &str) -> Value {
+    json!({
+        "student_id": student, "account_id": "alfa-1", "branch_id": "alfa-1", "date": "2026-02-20",
+        "amount": {"amount": "10.00", "currency": "RUB"},
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_seen_cannot_be_named_in_a_write() {
+    let home = Home::new();
+    let owner = home.app.owner();
+    let in_branch_one = |row: &Value| row["branch_ids"].as_array().unwrap().contains(&json!(1));
+    let own = id_of(&home.app, "customer", |row| row["branch_ids"] == json!([1]));
+    let number: u64 = own.trim_start_matches("alfa-").parse().unwrap();
+    let parent = home.parent_of(&[&own]);
+    let foreign = id_of(&home.app, "customer-tariff", |row| row["customer_id"] != number);
+    let teacher = id_of(&home.app, "teacher", |row| !in_branch_one(row));
+    let group = id_of(&home.app, "group", in_branch_one);
+    assert_eq!(home.app.branch_one().get(&format!("/teachers/{teacher}")).await.status, 404);
+    let mut with_foreign = payment(&own);
+    with_foreign["subscription_id"] = foreign.as_str().into();
+    let branch = home.app.branch_one();
+    let before = home.app.alfa.count("pay");
+    for (who, method, path, body, pointer) in [
+        (&parent, Method::POST, "/payments".to_owned(), with_foreign.clone(), "/subscription_id"),
+        (&branch, Method::POST, "/payments".to_owned(), with_foreign, "/subscription_id"),
+        (
+            &branch,
+            Method::PATCH,
+            format!("/students/{own}"),
+            json!({"teacher_ids": [teacher]}),
+            "/teacher_ids",
+        ),
+        (
+            &branch,
+            Method::PATCH,
+            format!("/groups/{group}"),
+            json!({"teacher_ids": [teacher]}),
+            "/teacher_ids",
+        ),
+        (
+            &parent,
+            Method::PATCH,
+            format!("/students/{own}"),
+            json!({"assigned_user_id": "alfa-1"}),
+            "/assigned_user_id",
+        ),
+        (
+            &parent,
+            Method::POST,
+            format!("/students/{own}/communications"),
+            json!({"text": "Привет", "user_id": "alfa-1"}),
+            "/user_id",
+        ),
+    ] {
+        let who = who.clone().with("idempotency-key", &format!("{path}{pointer}"));
+        let answer = who.send(method, &path, Some(&body)).await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (422, "validation_failed"),
+            "{path} {body}: {}",
+            answer.text
+        );
+        assert_eq!(answer.json["errors"][0]["pointer"], pointer, "{}", answer.text);
+    }
+    assert_eq!(home.app.alfa.count("pay"), before);
+    // Of one's own, and by who sees everything, they can.
+    let mine = parent.get(&format!("/students/{own}/subscriptions")).await.items();
+    let mut with_own = payment(&own);
+    with_own["subscription_id"] = mine.first().expect("the student has a subscription")["id"].clone();
+    let keyed = parent.clone().with("idempotency-key", "own");
+    let paid = keyed.send(Method::POST, "/payments", Some(&with_own)).await;
+    assert_eq!(paid.status, 201, "{}", paid.text);
+    let path = format!("/payments/{}", paid.json["id"].as_str().unwrap());
+    let moved = parent.send(Method::PATCH, &path, Some(&json!({"subscription_id": foreign}))).await;
+    assert_eq!((moved.status, moved.code()), (422, "validation_failed"), "{}", moved.text);
+    let told = owner
+        .send(Method::PATCH, &format!("/students/{own}"), Some(&json!({"teacher_ids": [teacher]})))
+        .await;
+    assert_eq!(told.status, 200, "{}", told.text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_timetable_of_a_group_is_seen_and_not_changed() {
+    let home = Home::new();
+    let (own, group, _) = home.in_a_group();
+    let parent = home.parent_of(&[&own]);
+    let slots = parent.get(&format!("/schedules?group_id={group}")).await.items();
+    let slot = slots.first().expect("the group has a timetable")["id"].as_str().unwrap().to_owned();
+    let before = home.app.alfa.rows("regular-lesson");
+    let changed =
+        parent.send(Method::PATCH, &format!("/schedules/{slot}"), Some(&json!({"capacity": 3}))).await;
+    assert_eq!((changed.status, changed.code()), (403, "forbidden"), "{}", changed.text);
+    assert_eq!(home.app.alfa.rows("regular-lesson"), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_less_than_when_it_wrote_is_told_of_which_record_and_no_more() {
+    let home = Home::new();
+    let own = id_of(&home.app, "customer", |row| row["branch_ids"] == json!([1]));
+    let of = |students: &[&str], scope: Option<&str>| {
+        let mut claims = claims("parent", students);
+        if let Some(scope) = scope {
+            claims["scope"] = scope.into();
+        }
+        home.app.bearer(&home.signer.sign(&claims)).with("idempotency-key", "tuition")
+    };
+    let asked = of(&[&own], None).with("prefer", "respond-async");
+    let accepted = asked.send(Method::POST, "/payments", Some(&payment(&own))).await;
+    assert_eq!(accepted.status, 202, "{}", accepted.text);
+    let operation = accepted.header("location").to_owned();
+    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    let known = of(&[&own], None).get(&operation).await.json;
+    assert_eq!(known["record"]["amount"]["amount"], "10.00", "{known}");
+    let id = &known["record"]["id"];
+    let names = |record: &Value| record.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    for other in [of(&[], None), of(&["alfa-102"], None), of(&[&own], Some("openid"))] {
+        let told = other.get(&operation).await;
+        assert_eq!((told.status, &told.json["record"]["id"]), (200, id), "{}", told.text);
+        assert_eq!(names(&told.json["record"]), ["id", "source", "source_id"], "{}", told.text);
+        let again = other.send(Method::POST, "/payments", Some(&payment(&own))).await;
+        assert_eq!((again.header("idempotency-replayed"), &again.json["id"]), ("true", id), "{}", again.text);
+        assert_eq!(names(&again.json), ["id", "source", "source_id"], "{}", again.text);
+        assert!(!again.headers.contains_key("etag"));
+    }
+    let again = of(&[&own], None).send(Method::POST, "/payments", Some(&payment(&own))).await;
+    assert_eq!(again.json["amount"]["amount"], "10.00", "{}", again.text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_memory_has_is_not_told_to_who_may_not_see_it() {
+    let home = Home::new();
+    let hidden = id_of(&home.app, "customer", |row| row["branch_ids"] == json!([2]));
+    assert_eq!(home.app.owner().get(&format!("/students/{hidden}")).await.status, 200);
+    let cached = home.app.branch_one().with("cache-control", "only-if-cached");
+    for id in [hidden.as_str(), "alfa-999999"] {
+        let answer = cached.get(&format!("/students/{id}")).await;
+        assert_eq!((answer.status, answer.code()), (504, "not_cached"), "{id}: {}", answer.text);
+    }
+    let schema = home.app.branch_one().get("/schema/students").await;
+    assert_eq!((schema.status, schema.code()), (403, "forbidden"), "{}", schema.text);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_list_is_asked_for_the_family_and_not_for_the_school() {
     let home = Home::new();

@@ -261,6 +261,23 @@ async fn how_tokens_are_judged_is_exchanged_and_holds_for_those_that_were_good_b
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_subjects_have_used_counts_under_other_rules_too() {
+    let signer = Signer::es256("e");
+    let school = School::publishing(&[&signer]);
+    let with = |budget: &str| {
+        setup().tokens_of(&school).set("auth.jwt.daily_budget", budget).set("auth.jwt.rate_limit", "1000")
+    };
+    let app = with("1").start();
+    let token = signer.sign(&claims("parent", &["alfa-101"]));
+    let read = async || app.bearer(&token).get("/students/alfa-101").await.status;
+    assert_eq!((read().await, read().await), (200, 429));
+    app.reload(&with("1").set("auth.jwt.clock_skew", "\"61s\"")).await;
+    assert_eq!(read().await, 429, "no new day because of another rule");
+    app.reload(&with("2")).await;
+    assert_eq!((read().await, read().await), (200, 429), "one more is one more");
+}
+
+#[tokio::test(start_paused = true)]
 async fn keys_of_tokens_are_read_from_their_file_again_and_a_bad_file_changes_nothing() {
     let directory = std::env::temp_dir();
     let file = directory.join(format!("crm-gateway-{}-rotation-jwks.json", std::process::id()));

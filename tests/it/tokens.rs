@@ -65,6 +65,10 @@ async fn a_token_that_is_not_whole_or_not_for_us_is_refused() {
             header(json!({"alg": "ES256", "kid": "e", "crit": ["b64"], "b64": false})),
         ),
         ("of another issuer", signed(&|claims| claims["iss"] = "https://id.elsewhere.example".into())),
+        (
+            "of several issuers, one of them ours",
+            signed(&|claims| claims["iss"] = json!(["https://a.example", ISSUER])),
+        ),
         ("for another audience", signed(&|claims| claims["aud"] = "another-service".into())),
         ("for several others", signed(&|claims| claims["aud"] = json!(["a", "b"]))),
         ("that has expired", signed(&|claims| claims["exp"] = (seconds() - 1000).into())),

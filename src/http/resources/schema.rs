@@ -27,7 +27,7 @@ use crate::model::payment::Payment;
 use crate::model::project::Project;
 use crate::model::student::Student;
 use crate::model::teacher::Teacher;
-use crate::model::{Ctx, Entity, Query};
+use crate::model::{Ctx, Entity, Query, Sight};
 
 const PATH: &str = "/schema/{resource}";
 
@@ -116,9 +116,12 @@ async fn read(call: Call) -> Result<Response, Problem> {
     let part = PARTS.iter().find(|part| path == [part.resource]).ok_or_else(no_such_path)?;
     let query = Query::parse(call.head.uri.query().unwrap_or_default());
     query.finish().map_err(Problem::bad_query)?;
-    // How many records there are, and what staff keep of them, is the school's own.
-    if consumer.sight.is_personal() {
-        return Err(Problem::new(Code::Forbidden, "This key sees some students only, and no schema."));
+    // How many records there are, and what staff keep of them, is the school's own. It is counted over all branches.
+    if *consumer.sight != Sight::all() {
+        return Err(Problem::new(
+            Code::Forbidden,
+            "This key sees some branches or some students only; the schema is that of the whole school.",
+        ));
     }
     if (part.is_hidden)(&consumer.mask) {
         return Err(Problem::new(Code::Forbidden, "This key may not see `custom_fields`."));
