@@ -34,13 +34,14 @@ impl std::fmt::Debug for Reload {
 impl Reload {
     /// Takes consumers and tokens at once, and credentials when their CRM has taken them. One after the other.
     pub async fn take(&self, config: &Config) {
+        self.board.settled("configuration");
         let who = self.take_who_may_call(config);
         match &who {
             Ok(()) => {
                 let told = format!("{} consumers", config.consumers.len());
                 tracing::info!(
                     consumers = config.consumers.len(),
-                    "consumers reloaded, and how tokens are judged"
+                    "consumers and [auth.jwt] reloaded; everything else but credentials of the CRMs takes a restart"
                 );
                 self.note("consumers", Ok(told));
             }
@@ -107,7 +108,7 @@ impl Reload {
             return self.note(crm, Err(why.to_owned()));
         }
         match exchange.await {
-            Ok(false) => {}
+            Ok(false) => self.board.settled(crm),
             Ok(true) => {
                 tracing::info!(crm, "the CRM took the new credentials; calls use them from now on");
                 self.note(crm, Ok("new credentials".to_owned()));

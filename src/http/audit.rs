@@ -19,6 +19,9 @@ use crate::model::Query;
 const LIMIT: usize = 50;
 const MOST: usize = 200;
 
+/// What becomes of writes.
+const OUTCOMES: [&str; 3] = ["SUCCEEDED", "FAILED", "NEEDS_REVIEW"];
+
 /// What is looked for.
 #[derive(Debug, Default)]
 struct Wanted {
@@ -57,6 +60,9 @@ pub(super) async fn read(State(journal): State<Arc<Journal>>, uri: Uri) -> Respo
         from: query.one("from", "Decided at this time or later."),
         to: query.one("to", "Decided at this time or earlier."),
     };
+    if wanted.outcome.as_deref().is_some_and(|outcome| !OUTCOMES.contains(&outcome)) {
+        query.refuse("outcome", "is none of `SUCCEEDED`, `FAILED` and `NEEDS_REVIEW`");
+    }
     let limit: Option<Limit<LIMIT, MOST>> = query.one("limit", "Entries on a page.");
     let cursor: Option<String> = query.one("cursor", "Where the page before ended.");
     let cursor = cursor.map(|text| text.parse::<Place>());

@@ -118,7 +118,7 @@ async fn create(call: Call, body: Body) -> Answered {
     let base = Key { consumer: Arc::clone(&consumer.identity), text };
     // The key is that of the whole: with one payment more or less it is another request.
     let whole: Vec<String> = parts.iter().map(Asked::text).collect();
-    let print = fingerprint(&call.head.method, PATH, whole.join("\n").as_bytes());
+    let print = fingerprint(&call.head.method, PATH, format!("[{}]", whole.join(",")).as_bytes());
     if call.front.api.journal.is_used_otherwise(&base, Some(print)) {
         return Err(mismatch());
     }

@@ -216,8 +216,8 @@ impl Code {
                 "idempotency_mismatch",
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "The key was used for another request",
-                "The `Idempotency-Key` was used before with another request.",
-                "Use a new key for a new request.",
+                "The `Idempotency-Key` was used before with another request, which may have been carried out.",
+                "Find out what became of the first (`GET /operations/{id}`, or the record itself) before you send this one under a new key.",
             ),
             Self::RateLimited => later(
                 "rate_limited",

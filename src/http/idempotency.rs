@@ -11,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -52,6 +53,8 @@ pub(super) async fn layer(State(front): State<Shared>, mut request: Request, nex
         Err(problem) => return problem.into_response(),
     };
     let target = head.uri.path_and_query().map_or("", |target| target.as_str());
+    // Where the gateway is mounted may change between a request and its repetition.
+    let target = target.strip_prefix(&*front.base_path).unwrap_or(target);
     let fingerprint = fingerprint(&head.method, target, &body);
     let key = key(&head.headers).map(str::to_owned);
     if let Some(text) = &key {
@@ -117,12 +120,18 @@ where
 
 /// The key was used for something else.
 pub(super) fn mismatch() -> Problem {
-    let detail = "This `Idempotency-Key` was used for another request; use a new one.";
+    let detail = "This `Idempotency-Key` was used for another request, which may have been carried out. Look before this \
+                  one is sent under a new key.";
     Problem::new(Code::IdempotencyMismatch, detail)
 }
 
-/// A digest of everything that a request says.
+/// A digest of everything that a request says. How its JSON is set, and in which order, says nothing.
 pub(super) fn fingerprint(method: &Method, target: &str, body: &[u8]) -> Fingerprint {
+    let canonical = serde_json::from_slice::<Value>(body).ok().and_then(|mut said| {
+        said.sort_all_objects();
+        serde_json::to_vec(&said).ok()
+    });
+    let body = canonical.as_deref().unwrap_or(body);
     let mut digest = Sha256::new();
     for part in [method.as_str().as_bytes(), target.as_bytes(), body] {
         digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());

@@ -86,6 +86,14 @@ impl Reloads {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(part, reloaded);
     }
 
+    /// A part is as the configuration says: that it could not be taken before is over.
+    pub fn settled(&self, part: &'static str) {
+        let mut board = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if board.get(part).is_some_and(|noted| noted.outcome.is_err()) {
+            board.remove(part);
+        }
+    }
+
     /// Every part that was reloaded, or was tried to.
     pub fn all(&self) -> Vec<(&'static str, Reloaded)> {
         let board = self.0.lock().unwrap_or_else(PoisonError::into_inner);

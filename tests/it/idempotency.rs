@@ -38,6 +38,12 @@ async fn the_same_request_is_answered_again_and_made_once() {
     assert_eq!((again.status, &again.json), (201, &first.json));
     assert_eq!(again.header("idempotency-replayed"), "true");
     assert_eq!(again.header("location"), first.header("location"));
+    // In which order it says what it says is nothing that it says.
+    let mut turned = body.as_object().unwrap().clone().into_iter().collect::<Vec<_>>();
+    turned.reverse();
+    let turned = serde_json::Value::Object(turned.into_iter().collect());
+    assert_ne!(turned.to_string(), body.to_string());
+    assert_eq!(pay(&app.owner(), "k1", &turned).await.header("idempotency-replayed"), "true");
     let other = pay(&app.owner(), "k1", &payment(&app, "200.00")).await;
     assert_eq!((other.status, other.code()), (422, "idempotency_mismatch"));
     assert_eq!((app.alfa.count("pay"), creates(&app)), (before + 1, 1));

@@ -410,6 +410,24 @@ async fn a_gateway_finds_out_what_the_one_before_it_left_open() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_is_the_same_wherever_the_gateway_is_mounted() {
+    let setup = setup();
+    let first = {
+        let app = setup.clone().start();
+        let body = payment(&app, "100.00");
+        (pay(&app, "k", &body).await, body)
+    };
+    assert_eq!(first.0.status, 201, "{}", first.0.text);
+    let app = setup.set("server.base_path", "\"/crm\"").start();
+    let keyed = app.owner().with("idempotency-key", "k");
+    let again = keyed.send(Method::POST, "/crm/payments", Some(&first.1)).await;
+    assert_eq!((again.status, again.header("idempotency-replayed")), (201, "true"), "{}", again.text);
+    let typed = app.operator().get("/admin/audit?outcome=needs_review").await;
+    assert_eq!((typed.status, typed.code()), (400, "invalid_request"), "{}", typed.text);
+    assert_eq!(app.operator().get("/admin/audit?outcome=SUCCEEDED").await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_is_given_again_by_the_next_gateway_for_three_days() {
     let setup = setup();
     let first = setup.clone().start();

@@ -104,6 +104,9 @@ async fn an_api_key_that_is_not_proven_changes_nothing() {
         assert_eq!(noted["taken"], false);
         let detail = noted["detail"].as_str().unwrap();
         assert!(detail.contains("the old ones stay") && detail.contains(told), "{detail}");
+        app.alfa.faults().clear();
+        app.reload(&setup()).await;
+        assert_eq!(board(&app, "alfacrm").await, None, "the file says again what is in use");
         let before = sign_ins(&app);
         let answer = app.owner().get("/students?limit=1").await;
         assert_eq!(answer.status, 200, "{}", answer.text);
