@@ -15,7 +15,13 @@ git worktree prune
 git worktree remove --force "$copy" 2>/dev/null || rm -rf "$copy"
 state=$(git stash create)
 git worktree add --quiet --detach "$copy" "${state:-HEAD}"
-trap 'git -C "$root" worktree remove --force "$copy"' EXIT
+# What was built of the copy must not be taken for what is built of the tree: both are in one target directory.
+over() {
+    git -C "$root" worktree remove --force "$copy" || true
+    touch "$root/src/lib.rs" "$root/src/main.rs" "$root/tests/it/main.rs"
+}
+trap over EXIT
+trap 'exit 1' HUP INT TERM
 
 # Name, target and test of each row of the table.
 rows() {
