@@ -41,7 +41,7 @@ impl Reload {
                 let told = format!("{} consumers", config.consumers.len());
                 tracing::info!(
                     consumers = config.consumers.len(),
-                    "consumers and [auth.jwt] reloaded; everything else but credentials of the CRMs takes a restart"
+                    "consumers reloaded, and [auth.jwt]; everything else but credentials of the CRMs takes a restart"
                 );
                 self.note("consumers", Ok(told));
             }
