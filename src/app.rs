@@ -175,7 +175,6 @@ pub fn build(config: &Config, instead: Instead) -> Result<Routers, StartError> {
         None => Store::open(&config.store.path)?,
     };
     let clock = instead.clock.unwrap_or_else(|| Arc::new(jiff::Timestamp::now));
-    // As much of the CRMs' text as memory holds, which weighs it four times.
     let secrets = Secrets::open(&store)?;
     let (journal, open) = Journal::open(store.clone(), Arc::clone(&clock), config.store.audit_size)?;
     metrics.watch_operations({
@@ -185,6 +184,7 @@ pub fn build(config: &Config, instead: Instead) -> Result<Routers, StartError> {
             Operations { open, needs_review }
         }
     });
+    // As much of the CRMs' text as memory holds, which weighs it four times.
     let snapshots = Snapshots::open(store.clone(), Arc::clone(&clock), &account(config), half / 4)?;
     let policies = |resource: &str| policy(config, resource);
     let hub = Hub::new(&crms, cache, Arc::clone(&metrics), &branches, policies, snapshots)?;

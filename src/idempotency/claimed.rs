@@ -254,7 +254,7 @@ impl Drop for Claimed {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::idempotency::{Claim, Deed};
     use serde_json::Value;
@@ -267,12 +267,12 @@ mod tests {
         }
     }
 
-    fn request() -> Request {
+    pub(in super::super) fn request() -> Request {
         let text = || "POST /payments".to_owned();
         Request { id: text(), method: text(), path: text(), route: text(), body: Value::Null, rights: text() }
     }
 
-    fn intent() -> Intent {
+    pub(in super::super) fn intent() -> Intent {
         Intent {
             resource: "payments".to_owned(),
             crm: None,

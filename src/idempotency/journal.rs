@@ -313,35 +313,18 @@ fn twin(intent: &Intent) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::idempotency::{Answer, Request};
-    use serde_json::Value;
+    use crate::idempotency::Answer;
+    use crate::idempotency::claimed::tests::{intent, request};
 
     fn operation(number: u32, key: Option<&str>) -> Operation {
-        let text = || "POST /payments".to_owned();
         Operation {
             id: OperationId::new(1, number),
             at: Timestamp::UNIX_EPOCH,
             consumer: "web".to_owned(),
             key: key.map(str::to_owned),
             fingerprint: [1; 32],
-            request: Request {
-                id: text(),
-                method: text(),
-                path: text(),
-                route: text(),
-                body: Value::Null,
-                rights: text(),
-            },
-            intent: Intent {
-                resource: "payments".to_owned(),
-                crm: None,
-                deed: Deed::Create,
-                branch: None,
-                sent: Value::Null,
-                identity: None,
-                marked: false,
-                parents_own: None,
-            },
+            request: request(),
+            intent: intent(),
             stage: Stage::Succeeded {
                 answer: Answer { status: 201, headers: Vec::new(), body: String::new() },
                 record: None,
